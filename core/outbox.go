@@ -1,0 +1,118 @@
+package core
+
+// Outbox collects the effects of a machine's steps. A driver hands it to Drain, executes it, resets it, and uses it
+// again; its slices are reused, so that a step that produces, fetches or beats allocates nothing.
+//
+// The driver executes Files first, in order, then starts Jobs, then delivers Sends in order, then Answers, Releases,
+// Resume and Close. Nothing in Sends or Answers depends on Files of the same outbox being durable or even done: what
+// must wait for a completion is emitted by the step that gets the completion.
+type Outbox struct {
+	Files    []FileOp
+	Jobs     []Job
+	Sends    []Send
+	Answers  []Answer
+	Parts    []Part
+	Releases [][]byte
+
+	// Resume lets a session's driver read the next request. It reads one, then waits for the next Resume.
+	Resume bool
+	// Close ends the session's connection once the answers before it have left.
+	Close bool
+	// Listen opens the broker for clients: all its logs are loaded.
+	Listen bool
+	// Stopped says that a clean shutdown is complete.
+	Stopped bool
+	// Halt, when not empty, is why the broker must stop at once without another effect: storage can no longer be
+	// trusted. A driver ends the process with this sentence.
+	Halt string
+	// Notes are sentences for the operator's log.
+	Notes []Note
+}
+
+// Send delivers Message to another machine of this broker. Messages between two machines arrive in order.
+type Send struct {
+	To      Address
+	Message Message
+}
+
+// Answer sends Parts[From:To] of its outbox on the session's connection, after all earlier answers. When the last byte
+// has left, or the connection is gone, the driver tells the session by [InputAnswered] with Token.
+type Answer struct {
+	Token    uint64
+	From, To int
+}
+
+// Part is a piece of an answer: bytes that belong to the session until the answer is done, or a range of a file of the
+// machine Owner, which the session has pinned there.
+type Part struct {
+	Bytes []byte
+	Owner Address
+	File  FileID
+	Pos   int64
+	Len   int64
+}
+
+// Severity grades a [Note].
+type Severity uint8
+
+// The severities of notes.
+const (
+	Info Severity = iota + 1
+	Warn
+	Fail
+)
+
+// Note is a sentence for the operator's log. It never holds a secret or a record's content.
+type Note struct {
+	Severity Severity
+	Text     string
+}
+
+// Write emits an [OpWrite].
+func (o *Outbox) Write(file FileID, pos int64, data []byte, ticket Ticket) {
+	o.Files = append(o.Files, FileOp{Kind: OpWrite, File: file, Pos: pos, Data: data, Ticket: ticket})
+}
+
+// Sync emits an [OpSync].
+func (o *Outbox) Sync(file FileID, ticket Ticket) {
+	o.Files = append(o.Files, FileOp{Kind: OpSync, File: file, Ticket: ticket})
+}
+
+// File emits any file operation.
+func (o *Outbox) File(op FileOp) { o.Files = append(o.Files, op) }
+
+// Run emits a job.
+func (o *Outbox) Run(job Job) { o.Jobs = append(o.Jobs, job) }
+
+// Send emits a message.
+func (o *Outbox) Send(to Address, m Message) { o.Sends = append(o.Sends, Send{To: to, Message: m}) }
+
+// Note emits a sentence for the operator.
+func (o *Outbox) Note(s Severity, text string) { o.Notes = append(o.Notes, Note{Severity: s, Text: text}) }
+
+// Answer emits an answer of the given parts, which are copied (not the bytes they refer to).
+func (o *Outbox) Answer(token uint64, parts ...Part) {
+	from := len(o.Parts)
+	o.Parts = append(o.Parts, parts...)
+	o.Answers = append(o.Answers, Answer{Token: token, From: from, To: len(o.Parts)})
+}
+
+// Release gives a request's frame back to the driver.
+func (o *Outbox) Release(frame []byte) { o.Releases = append(o.Releases, frame) }
+
+// Empty reports whether there is nothing to execute.
+func (o *Outbox) Empty() bool {
+	return len(o.Files)+len(o.Jobs)+len(o.Sends)+len(o.Answers)+len(o.Releases)+len(o.Notes) == 0 &&
+		!o.Resume && !o.Close && !o.Listen && !o.Stopped && o.Halt == ""
+}
+
+// Reset empties the outbox and keeps its memory. References are cleared so that what was sent can be collected.
+func (o *Outbox) Reset() {
+	clear(o.Files)
+	clear(o.Jobs)
+	clear(o.Sends)
+	clear(o.Parts)
+	clear(o.Releases)
+	*o = Outbox{Files: o.Files[:0], Jobs: o.Jobs[:0], Sends: o.Sends[:0], Answers: o.Answers[:0], Parts: o.Parts[:0],
+		Releases: o.Releases[:0], Notes: o.Notes[:0]}
+}
