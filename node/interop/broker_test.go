@@ -1,0 +1,233 @@
+package interop
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const (
+	// startTimeout bounds the wait for a started broker's first accepted connection; a loaded machine needs
+	// far more than the 200 ms that an idle one takes.
+	startTimeout = 20 * time.Second
+	// stopTimeout bounds a clean stop, after which the process is killed and the test fails.
+	stopTimeout = 20 * time.Second
+)
+
+// brokerSettings are those that differ from the defaults. Without the first one every group's first join would
+// wait three seconds for further members.
+var brokerSettings = []string{
+	"group.initial.rebalance.delay.ms=0",
+	"auto.create.topics.enable=true",
+	"num.partitions=1",
+}
+
+// A brokerProcess is one broker with its own data folder and port, both kept over restarts.
+type brokerProcess struct {
+	binary  string
+	addr    string
+	dataDir string
+	logPath string
+
+	cmd    *exec.Cmd
+	exited chan error // receives the result of Wait once
+}
+
+// newBroker prepares a broker with its data under dir; it does not start it.
+func newBroker(binary, dir string) (*brokerProcess, error) {
+	addr, err := freeLoopbackAddress()
+	if err != nil {
+		return nil, err
+	}
+	return &brokerProcess{
+		binary:  binary,
+		addr:    addr,
+		dataDir: filepath.Join(dir, "data"),
+		logPath: filepath.Join(dir, "broker.log"),
+	}, nil
+}
+
+// freeLoopbackAddress names a port that nobody listened on a moment ago.
+func freeLoopbackAddress() (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer listener.Close()
+	return listener.Addr().String(), nil
+}
+
+// start runs the broker and waits until it accepts connections. This is the one place that knows the command line.
+func (b *brokerProcess) start() error {
+	args := []string{"serve", "--set", "listeners=PLAINTEXT://" + b.addr, "--set", "log.dirs=" + b.dataDir}
+	for _, setting := range brokerSettings {
+		args = append(args, "--set", setting)
+	}
+	output, err := os.OpenFile(b.logPath, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	defer output.Close() // the child has its own descriptor
+
+	b.cmd = exec.Command(b.binary, args...)
+	b.cmd.Stdout, b.cmd.Stderr = output, output
+	if err := b.cmd.Start(); err != nil {
+		return err
+	}
+	exited := make(chan error, 1)
+	go func(cmd *exec.Cmd) { exited <- cmd.Wait() }(b.cmd)
+	b.exited = exited
+	return b.awaitListening()
+}
+
+func (b *brokerProcess) awaitListening() error {
+	deadline := time.Now().Add(startTimeout)
+	for time.Now().Before(deadline) {
+		conn, err := net.DialTimeout("tcp", b.addr, time.Second)
+		if err == nil {
+			conn.Close()
+			return nil
+		}
+		select {
+		case err := <-b.exited:
+			b.exited <- err
+			return fmt.Errorf("broker exited at start: %v\n%s", err, b.logTail())
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	b.kill()
+	return fmt.Errorf("broker does not listen on %s after %v\n%s", b.addr, startTimeout, b.logTail())
+}
+
+// stop asks for a clean shutdown and reports anything but a zero exit status.
+func (b *brokerProcess) stop() error {
+	if err := b.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return fmt.Errorf("broker was gone before it was stopped: %w\n%s", err, b.logTail())
+	}
+	select {
+	case err := <-b.exited:
+		b.exited <- err
+		if err != nil {
+			return fmt.Errorf("broker stopped with %w\n%s", err, b.logTail())
+		}
+		return nil
+	case <-time.After(stopTimeout):
+		b.kill()
+		return fmt.Errorf("broker still runs %v after SIGTERM\n%s", stopTimeout, b.logTail())
+	}
+}
+
+// kill ends the process without a chance to tidy up, and waits until it is gone.
+func (b *brokerProcess) kill() {
+	b.cmd.Process.Kill()
+	err := <-b.exited
+	b.exited <- err
+}
+
+// logTail is the end of what the broker printed.
+func (b *brokerProcess) logTail() string {
+	text, err := os.ReadFile(b.logPath)
+	if err != nil {
+		return err.Error()
+	}
+	const most = 8 << 10
+	if len(text) > most {
+		text = text[len(text)-most:]
+	}
+	return "broker's output:\n" + string(bytes.TrimSpace(text))
+}
+
+// errNoBroker says that this tree has no command to start.
+var errNoBroker = errors.New("no ./tools/ottla in this tree")
+
+// buildBroker compiles the command once for the whole test run.
+var buildBroker = sync.OnceValues(func() (string, error) {
+	root := filepath.Join("..", "..")
+	if _, err := os.Stat(filepath.Join(root, "tools", "ottla")); err != nil {
+		return "", errNoBroker
+	}
+	binary := filepath.Join(scratch, "ottla")
+	cmd := exec.Command("go", "build", "-o", binary, "./tools/ottla")
+	cmd.Dir = root
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building ./tools/ottla: %w\n%s", err, output)
+	}
+	return binary, nil
+})
+
+// shared is the broker that most tests talk to; TestMain stops it.
+var shared *brokerProcess
+
+var startShared = sync.OnceValue(func() error {
+	binary, err := buildBroker()
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(scratch, "shared")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	broker, err := newBroker(binary, dir)
+	if err != nil {
+		return err
+	}
+	if err := broker.start(); err != nil {
+		return err
+	}
+	shared = broker
+	return nil
+})
+
+// bootstrap gives the address of the server under test, starting it at the first call.
+func bootstrap(t *testing.T) string {
+	t.Helper()
+	if addr := os.Getenv("OTTLA_INTEROP_BOOTSTRAP"); addr != "" {
+		return addr
+	}
+	requireEnabled(t)
+	err := startShared()
+	if errors.Is(err, errNoBroker) {
+		missing(t, "broker", err.Error())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return shared.addr
+}
+
+// ownBroker gives a stopped broker that the test may start, stop and kill as it likes.
+func ownBroker(t *testing.T) *brokerProcess {
+	t.Helper()
+	if foreignServer() {
+		t.Skip("needs a broker process of its own, and OTTLA_INTEROP_BOOTSTRAP names a server that already runs")
+	}
+	requireEnabled(t)
+	binary, err := buildBroker()
+	if errors.Is(err, errNoBroker) {
+		missing(t, "broker", err.Error())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	broker, err := newBroker(binary, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if broker.cmd != nil {
+			broker.kill()
+		}
+	})
+	return broker
+}
+
+// foreignServer reports that the server under test was started by somebody else and may be a simple stand-in.
+func foreignServer() bool { return os.Getenv("OTTLA_INTEROP_BOOTSTRAP") != "" }

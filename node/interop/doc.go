@@ -1,0 +1,23 @@
+// Package interop drives a broker process with real Kafka programs: the clients and tools that people already
+// have, in the languages they already use. It holds tests only.
+//
+// The tests are slow (a minute or more) and need other languages' runtimes, so they run when asked:
+//
+//	node/interop/install.sh                          # once: the programs, by their package managers
+//	OTTLA_INTEROP=1 go test ./node/interop
+//
+// # Environment
+//
+//   - OTTLA_INTEROP=1 turns the tests on. They build ./tools/ottla and start it on a free loopback port.
+//   - OTTLA_INTEROP_BOOTSTRAP=host:port turns them on against a server that already runs. Tests that stop the
+//     broker or read its files are then skipped, and so are the steps that go beyond a simple stand-in server.
+//   - OTTLA_INTEROP_REQUIRE=1 makes a missing program a failure; otherwise its tests are skipped and say why.
+//   - OTTLA_INTEROP_CACHE is where install.sh put the Python environment, the npm packages and the jars;
+//     by default a folder ottla-interop in the user's cache folder.
+//
+// # Layout
+//
+// One Go file a client. The programs themselves are in testdata, one file a scenario, written to be read as
+// examples of the client: each takes the bootstrap address and a prefix for the names it creates, prints a line
+// "ok: step" for what it saw hold, and exits with a message when something did not.
+package interop
