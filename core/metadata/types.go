@@ -1,6 +1,7 @@
 package metadata
 
 import (
+	"encoding/binary"
 	"strconv"
 
 	"ottla.dev/core"
@@ -117,24 +118,20 @@ const (
 // LeaderUnchanged stands in a [PartitionChangeRecord] that leaves leader and leader epoch as they are.
 const LeaderUnchanged core.BrokerID = -2
 
-// The reserved directory ids (Kafka: DirectoryId). Ids below 100 are never drawn.
+// MigratingDirectory is the directory of a replica placed before directories had ids (Kafka: DirectoryId.MIGRATING).
+func MigratingDirectory() core.UUID { return core.UUID{} }
 
-// UnassignedDirectory is the directory of a replica that its broker has not placed yet.
-func UnassignedDirectory() core.UUID { return core.UUID{} }
+// UnassignedDirectory is the directory of a replica that its broker has not placed yet (Kafka: DirectoryId.UNASSIGNED).
+func UnassignedDirectory() core.UUID { return core.UUID{15: 1} }
 
-// LostDirectory is the directory of a replica on a log directory that went offline.
-func LostDirectory() core.UUID { return core.UUID{15: 1} }
+// LostDirectory is the directory of a replica on a log directory that went offline (Kafka: DirectoryId.LOST).
+func LostDirectory() core.UUID { return core.UUID{15: 2} }
 
-// MigratingDirectory is the directory of a replica placed before directories had ids (KIP-858).
-func MigratingDirectory() core.UUID { return core.UUID{15: 2} }
-
-// ReservedID reports whether u is among the first 100 ids, which Kafka keeps for itself (Kafka: DirectoryId.reserved,
-// Uuid.RESERVED).
-func ReservedID(u core.UUID) bool {
-	for _, b := range u[:15] {
-		if b != 0 {
-			return false
-		}
+// ReservedDirectory reports whether u is an id that no directory may have. Kafka (DirectoryId.reserved) compares the low
+// half as a signed number, so ids with a zero high half and the top bit of the low half set are reserved too.
+func ReservedDirectory(u core.UUID) bool {
+	if binary.BigEndian.Uint64(u[:8]) != 0 {
+		return false
 	}
-	return u[15] < 100
+	return int64(binary.BigEndian.Uint64(u[8:])) < 100
 }
