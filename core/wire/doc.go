@@ -15,17 +15,18 @@
 // # Limits before structs
 //
 // kmsg allocates by the counts it reads, so a frame of 100 MiB could ask for gigabytes (Kafka's CVE-2026-111115 and
-// CVE-2026-111108 were of this kind). [Decode] therefore first walks the body along the API's schema without allocating:
-// every length and count must fit into the bytes that remain, nulls stand only where the version allows them, and the
-// memory that decoding will take is summed and refused beyond [DecodeBudget]. Tagged fields that we do not know are cut
-// out of the body in place, so that nothing is stored for them. What kmsg then reads is known to be well formed.
+// CVE-2026-111108 were of this kind). [Decode] therefore first walks the body along the API's schema without
+// allocating: every length and count must fit into the bytes that remain, nulls stand only where the version allows
+// them, and the memory that decoding will take is summed and refused beyond [DecodeBudget]. Tagged fields that we do
+// not know are cut out of the body in place, so that nothing is stored for them. What kmsg then reads is known to be
+// well formed.
 //
 // # Who owns the bytes
 //
 // A decoded request aliases its frame. Byte slices (record batches, group metadata, assignments) always do. Strings do
-// in the three requests that [Requests] reuses (Produce, Fetch, Heartbeat); in all others they are copies. A machine that
-// keeps anything past the request's completion clones it. A reused request is valid until the next Decode of the same
-// [Requests] for the same API.
+// in the three requests that [Requests] reuses (Produce, Fetch, Heartbeat); in all others they are copies. A machine
+// that keeps anything past the request's completion clones it. A reused request is valid until the next Decode of the
+// same [Requests] for the same API.
 //
 // # Hot answers
 //

@@ -48,8 +48,8 @@ type FetchSegment struct {
 }
 
 // FetchWriter writes a Fetch response, versions 4 to 18, around the records, which it never sees: Begin, then for each
-// topic Topic and its Partitions, then End. The counts given beforehand must be kept. The zero value is ready; reuse it
-// and nothing is allocated.
+// topic Topic and its Partitions, then End. The counts given beforehand must be kept. The zero value is ready; when it
+// is reused, nothing is allocated.
 type FetchWriter struct {
 	e        encoder
 	version  int16
@@ -61,8 +61,8 @@ type FetchWriter struct {
 	ends     []int // where each segment's head ends in the buffer
 }
 
-// Begin starts an answer to the request with header h. Heads are appended to dst, which belongs to the writer until End.
-// The error code and the session id (KIP-227) are written from version 7.
+// Begin starts an answer to the request with header h. Heads are appended to dst, which belongs to the writer until
+// End. The error code and the session id (KIP-227) are written from version 7.
 func (w *FetchWriter) Begin(
 	dst []byte, h Header, throttleMillis int32, code core.ErrorCode, sessionID int32, topics int,
 ) {

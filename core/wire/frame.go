@@ -42,8 +42,8 @@ type Header struct {
 	ClientID []byte
 }
 
-// ParseHeader splits a frame (without the length before it) into header and body. The header's tagged fields are skipped
-// without storing them. classes are the requests that the listener serves; others are unknown to it.
+// ParseHeader splits a frame (without the length before it) into header and body. The header's tagged fields are
+// skipped without storing them. classes are the requests that the listener serves; others are unknown to it.
 func ParseHeader(frame []byte, classes Class) (h Header, body []byte, err error) {
 	if len(frame) < 8 {
 		return Header{}, nil, malformed("header", "truncated")

@@ -13,8 +13,8 @@ func Markdown() string {
 This page is written from the table in core/wire that the broker itself reads: the dispatcher, the ApiVersions answer
 and this page cannot disagree. To write it again after a change: ` + "`go test ./core/wire -run Docs -update`" + `.
 
-Requests of class *client* are advertised in ApiVersions and served on every listener. *broker* and *quorum* requests are
-understood by the decoder, and closed like an unknown key on a client's listener.
+Requests of class *client* are advertised in ApiVersions and served on every listener. *broker* and *quorum* requests
+are understood by the decoder, and closed like an unknown key on a client's listener.
 
 A version outside the range closes the connection, as Kafka does; ApiVersions alone is answered, in version 0 with error
 35 (KIP-511). *Flexible* is the first version with compact lengths and tagged fields (KIP-482).

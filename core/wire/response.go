@@ -43,8 +43,8 @@ func putFrameSize(dst []byte, start, more int) {
 	binary.BigEndian.PutUint32(dst[start:], uint32(size))
 }
 
-// dropLaterTags clears tagged fields that the version does not have yet. kmsg writes them in every flexible version, and
-// Kafka's clients refuse the answer then ("Tag 0 is not valid for version 12").
+// dropLaterTags clears tagged fields that the version does not have yet. kmsg writes them in every flexible version,
+// and Kafka's clients refuse the answer then ("Tag 0 is not valid for version 12").
 func dropLaterTags(resp kmsg.Response, version int16) {
 	switch r := resp.(type) {
 	case *kmsg.ProduceResponse:
