@@ -61,6 +61,8 @@ func (c check) words(kind Type) string {
 		return "* or partition:broker pairs separated by commas"
 	case kind == Boolean:
 		return "true or false"
+	case kind == List && c.choices != nil && len(c.usable()) == 1:
+		return c.usable()[0] + c.orEmpty()
 	case kind == List && c.choices != nil:
 		return "a list of " + either(c.usable(), "and") + " without repetitions"
 	case c.choices != nil:
@@ -77,6 +79,13 @@ func (c check) words(kind Type) string {
 		return "not empty"
 	}
 	return "any text"
+}
+
+func (c check) orEmpty() string {
+	if c.filled {
+		return ""
+	}
+	return " or empty"
 }
 
 // usable gives the allowed words without those that this version refuses.

@@ -23,8 +23,8 @@ type DescribedSynonym struct {
 	Source Source
 }
 
-// DescribeTopic describes a topic's settings by name: those named in keys, or all of them if keys is empty. Unknown keys
-// are passed over, as Kafka does.
+// DescribeTopic describes a topic's settings by name: those named in keys, or all of them if keys is empty. Unknown
+// keys are passed over, as Kafka does.
 //
 // The synonyms of retention.ms, segment.ms, segment.jitter.ms and flush.ms name whichever broker setting gives the
 // value. Kafka 4.2 drops them, and reports a default source, unless the one in milliseconds is set

@@ -190,7 +190,9 @@ func SensitiveBroker(name string) bool {
 
 func unknown(what, name string, table []Setting) *Error {
 	text := fmt.Sprintf("%s is not a %s", clip(name), what)
-	if near, ok := nearest(name, table); ok {
+	if twin, ok := twin(name, table); ok {
+		text += "; its name here is " + twin
+	} else if near, ok := nearest(name, table); ok {
 		text += "; did you mean " + near + "?"
 	}
 	return &Error{name, Unknown, text}
@@ -201,4 +203,19 @@ func clip(name string) string {
 		return fmt.Sprintf("%q and so on", name[:valueShownMax])
 	}
 	return fmt.Sprintf("%q", name)
+}
+
+// twin finds the setting of this table that a name of the other table stands for: retention.ms on a topic is
+// log.retention.ms on a broker.
+func twin(name string, table []Setting) (string, bool) {
+	for _, topic := range topicTable {
+		for _, synonym := range topic.synonyms {
+			for _, pair := range [2][2]string{{topic.name, synonym.Name}, {synonym.Name, topic.name}} {
+				if _, ok := lookup(table, pair[1]); ok && pair[0] == name {
+					return pair[1], true
+				}
+			}
+		}
+	}
+	return "", false
 }
