@@ -76,6 +76,13 @@ func (b *Builder) Append(ts core.Timestamp, key, value []byte, headers ...Header
 
 // AppendAt adds a record at an offset beyond the last one, for batches with gaps.
 func (b *Builder) AppendAt(offset core.Offset, ts core.Timestamp, key, value []byte, headers ...Header) {
+	if b.attributes&ControlBit != 0 {
+		panic("record: a data record among control records")
+	}
+	b.append(offset, ts, key, value, headers)
+}
+
+func (b *Builder) append(offset core.Offset, ts core.Timestamp, key, value []byte, headers []Header) {
 	delta := offset - b.base
 	if delta <= core.Offset(b.lastDelta) || delta > maxInt32 {
 		panic("record: an offset does not follow the last one of the batch")

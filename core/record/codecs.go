@@ -155,48 +155,50 @@ const (
 )
 
 // readZstd decompresses into a buffer of fixed size and starts over with a larger one, so that what a frame's header
-// claims allocates nothing.
+// claims allocates nothing. The library's own limit would do for the size, but it also refuses small frames that
+// state a large window, as every streaming producer does.
 func (c *Codecs) readZstd(src []byte) CodecError {
 	if c.unzstd == nil {
 		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-			zstd.WithDecoderMaxMemory(uint64(c.limit)), zstd.WithDecoderMaxWindow(zstdWindow),
+			zstd.WithDecoderMaxMemory(uint64(max(c.limit, zstdWindow))), zstd.WithDecoderMaxWindow(zstdWindow),
 			zstd.WithDecodeAllCapLimit(true))
 		if err != nil {
 			panic("record: zstd decoder options: " + err.Error())
 		}
 		c.unzstd = d
 	}
-	most := min(int64(c.limit), (int64(len(src))/zstdLeastBlock+1)*zstdBlock)
-	room := min(most, max(int64(cap(c.plain)), leastBuffer, c.zstdClaim(src)))
+	possible := (len(src)/zstdLeastBlock + 1) * zstdBlock
+	most := min(c.limit, possible)
+	room := min(most, max(cap(c.plain), leastBuffer, c.zstdClaim(src)))
 	for {
-		if int64(cap(c.plain)) < room {
+		if cap(c.plain) < room {
 			c.plain = make([]byte, 0, room)
 		}
-		out, err := c.unzstd.DecodeAll(src, c.plain[:0])
+		out, err := c.unzstd.DecodeAll(src, c.plain[:0:room])
 		switch {
-		case err == nil && len(out) > c.limit:
-			return ErrTooLarge
 		case err == nil:
+			// Keep the whole buffer, of which out is the part that was used.
+			if len(out) == 0 || &out[0] == &c.plain[:1][0] {
+				out = c.plain[:len(out)]
+			}
 			c.plain = out
 			return 0
-		case !errors.Is(err, zstd.ErrDecoderSizeExceeded):
+		case !errors.Is(err, zstd.ErrDecoderSizeExceeded), room == possible:
 			return ErrCompressed
-		case int64(cap(c.plain)) >= most && most < int64(c.limit):
-			return ErrCompressed
-		case int64(cap(c.plain)) >= most:
+		case room == most:
 			return ErrTooLarge
 		}
-		room = min(most, 2*int64(cap(c.plain)))
+		room = min(most, 2*room)
 	}
 }
 
 // zstdClaim is the size that the first frame's header claims for its content, 0 if none.
-func (c *Codecs) zstdClaim(src []byte) int64 {
+func (c *Codecs) zstdClaim(src []byte) int {
 	var h zstd.Header
 	if h.Decode(src) != nil || !h.HasFCS {
 		return 0
 	}
-	return int64(min(h.FrameContentSize, uint64(c.limit)))
+	return int(min(h.FrameContentSize, uint64(c.limit)))
 }
 
 // sink is a growing slice as an io.Writer.

@@ -61,7 +61,7 @@ func (b *Builder) AppendControl(ts core.Timestamp, t ControlType, value []byte) 
 	b.attributes |= ControlBit
 	var key [controlKeySize]byte
 	put16(key[2:], uint16(t))
-	b.Append(ts, key[:], value)
+	b.append(b.base+core.Offset(b.lastDelta)+1, ts, key[:], value, nil)
 }
 
 // EndTxn is the value of a COMMIT or ABORT marker: the epoch of the transaction coordinator that wrote it.

@@ -13,8 +13,8 @@ import (
 )
 
 // leaderChangeHex was written by Kafka 4.2: offset 0, epoch 1, leader, voter and granting voter 1.
-const leaderChangeHex = "00000000000000000000004f00000001021154eaf90020000000000000018bcfe568000000018bcfe56800ffffffffffff" +
-	"ffffffffffffffff000000013a0000000800000002260000000000010200000001000200000001000000"
+const leaderChangeHex = "00000000000000000000004f00000001021154eaf90020000000000000018bcfe568000000018bcfe56800" +
+	"ffffffffffffffffffffffffffff000000013a0000000800000002260000000000010200000001000200000001000000"
 
 func TestLeaderChangeIsKafkasByteForByte(t *testing.T) {
 	one := []record.ControlVoter{{ID: 1}}

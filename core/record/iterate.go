@@ -69,7 +69,8 @@ type Iterator struct {
 }
 
 // Records starts a walk over the batch's records, decompressing them first where need be; codecs may be nil if the
-// batch is known not to be compressed. Whatever the bytes are, the walk ends; [Iterator.Err] then tells if it ended well.
+// batch is known not to be compressed. Whatever the bytes are, the walk ends; [Iterator.Err] then tells if it ended
+// well.
 func Records(v View, codecs *Codecs) Iterator {
 	it := Iterator{
 		left: v.Count(), base: v.BaseOffset(), baseTS: v.BaseTimestamp(), batchTS: v.MaxTimestamp(),

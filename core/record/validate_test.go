@@ -160,12 +160,14 @@ func TestValidateNamesTheBadRecords(t *testing.T) {
 	r := rules()
 	r.Compacted = true
 	_, err := record.Validate(v, r, nil)
-	if err == nil || err.Code != core.InvalidRecord || err.Index != 1 || len(err.Records) != 1 || err.Records[0].Index != 1 {
+	if err == nil || err.Code != core.InvalidRecord || err.Index != 1 || len(err.Records) != 1 ||
+		err.Records[0].Index != 1 {
 		t.Errorf("a null key on a compacted topic: %+v", err)
 	}
 	r.BeforeMaxMs = 999
 	_, err = record.Validate(v, r, nil)
-	if err == nil || err.Code != core.InvalidTimestamp || err.Index != 1 || len(err.Records) != 2 || err.Records[1].Index != 2 {
+	if err == nil || err.Code != core.InvalidTimestamp || err.Index != 1 || len(err.Records) != 2 ||
+		err.Records[1].Index != 2 {
 		t.Errorf("one invalid timestamp decides the code: %+v", err)
 	}
 }

@@ -66,9 +66,8 @@ const (
 
 // View is the bytes of exactly one batch, read and patched in place.
 //
-// Invariant: len(View) == View.Size() >= HeaderSize. [Next], [CheckHeader] and [Builder.Finish] make such views; nothing
-// is promised for other bytes. Nothing else is promised either: the fields may be nonsense until [View.Check] or
-// [Validate] passed.
+// Invariant: len(View) == View.Size() >= HeaderSize. [Next], [CheckHeader] and [Builder.Finish] make such views.
+// Nothing else is promised: the fields may be nonsense until [View.Check] or [Validate] passed.
 type View []byte
 
 // BaseOffset is the offset of the first record the batch ever had.
