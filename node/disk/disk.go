@@ -1,0 +1,78 @@
+package disk
+
+import (
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"ottla.dev/core"
+	"ottla.dev/node/run"
+)
+
+// Disk is the data folders of a broker and the descriptors of their files.
+type Disk struct {
+	cache   descriptors
+	folders folders
+
+	// Written counts bytes written for machines, and Writes the system calls for it.
+	Written atomic.Int64
+	Writes  atomic.Int64
+}
+
+// Open makes and locks the data folders. An error names the folder, and what can be done about it.
+func Open(paths ...string) (*Disk, error) {
+	d := &Disk{}
+	// The other half is for connections.
+	d.cache.limit = max(raiseDescriptorLimit()/2, fewestDescriptors)
+	for _, path := range paths {
+		folder, err := openFolder(strings.TrimRight(path, "/"))
+		if err != nil {
+			d.Close()
+			return nil, err
+		}
+		folder.calls = systemCalls()
+		d.folders.all = append(d.folders.all, folder)
+	}
+	return d, nil
+}
+
+// Close unlocks the folders. It is for the end of the process or of a test, when no machine runs any more.
+func (d *Disk) Close() {
+	for _, f := range d.folders.all {
+		f.close()
+	}
+}
+
+// OpenFiles returns how many files are open.
+func (d *Disk) OpenFiles() int { return d.cache.count() }
+
+// ObserveSyncs calls observe with the duration of every commit round. It is called before the first round.
+func (d *Disk) ObserveSyncs(observe func(time.Duration)) {
+	for _, f := range d.folders.all {
+		f.Observe = observe
+	}
+}
+
+// SyncStats sums up the committers' counts: rounds, files in them, and rounds that used syncfs.
+func (d *Disk) SyncStats() (rounds, files, syncfs int64) {
+	for _, f := range d.folders.all {
+		rounds += f.Rounds.Load()
+		files += f.FilesSynced.Load()
+		syncfs += f.SyncfsCalls.Load()
+	}
+	return rounds, files, syncfs
+}
+
+// Table returns an empty table of files for one machine.
+func (d *Disk) Table(e *run.Engine) *Table {
+	return &Table{disk: d, engine: e, files: make(map[core.FileID]*File), fresh: make(map[string][]*File)}
+}
+
+// folder returns the data folder that holds path.
+func (d *Disk) folder(path string) (*Folder, error) {
+	if f := d.folders.find(path); f != nil {
+		return f, nil
+	}
+	return nil, fmt.Errorf("%s is in none of the data folders", path)
+}

@@ -1,0 +1,48 @@
+package disk
+
+import (
+	"testing"
+	"time"
+
+	"ottla.dev/core"
+	"ottla.dev/core/coretest"
+	"ottla.dev/node/run"
+)
+
+// host ends a test's world at Stopped and fails the test at Halt.
+type host struct {
+	t       *testing.T
+	stopped chan struct{}
+}
+
+func (h *host) Listen()                          {}
+func (h *host) Stopped()                         { close(h.stopped) }
+func (h *host) Halt(from core.Address, w string) { h.t.Errorf("%v halted: %s", from, w) }
+func (h *host) Note(a core.Address, n core.Note) { h.t.Logf("%v: %s", a, n.Text) }
+
+// drive runs a world on the engine and a real folder.
+func drive(t *testing.T, build func(dir string) coretest.World) {
+	dir := t.TempDir()
+	d, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	h := &host{t: t, stopped: make(chan struct{})}
+	e := run.New(h, d.FS())
+	defer e.Stop()
+	w := build(dir)
+	e.AddControl(w.Control, d.Table(e))
+	for _, m := range w.Shards {
+		e.AddShard(m, d.Table(e))
+	}
+	e.Start()
+	select {
+	case <-h.stopped:
+	case <-time.After(20 * time.Second):
+		t.Fatal("the world did not stop")
+	}
+	e.Quiesce()
+}
+
+func TestDriver(t *testing.T) { coretest.RunDriver(t, drive) }

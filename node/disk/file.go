@@ -1,0 +1,119 @@
+package disk
+
+import (
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// File is a file of a machine's table. Its descriptor is opened at the first use and may be closed between uses.
+type File struct {
+	cache  *descriptors
+	folder *Folder
+
+	mu      sync.Mutex
+	path    string
+	fd      int  // -1 while closed
+	users   int  // an open descriptor stays open while there are users
+	gone    bool // removed or closed by the machine: the last user closes the descriptor
+	created bool // the file was opened before, and is not created again if somebody took it away
+
+	// The cache's list of open files without users; guarded by the cache's lock.
+	newer, older *File
+	listed       bool
+
+	// round is the committer's last round that covered the file; the committer's own.
+	round uint64
+
+	writes []int // indices of the run of operations being executed; the runner's
+
+	// Mapping, touched by the machine's runner alone.
+	mapped     []byte
+	mappings   [][]byte // earlier, shorter mappings, which views may still look at
+	backedFrom int64    // [backedFrom, backedTo) of the mapping has pages that were written by pwrite
+	backedTo   int64
+}
+
+// acquire returns the file's descriptor, opening or creating the file if need be, and keeps it open until release.
+func (f *File) acquire() (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.fd >= 0 {
+		if f.users == 0 {
+			f.cache.unlist(f)
+		}
+		f.users++
+		return f.fd, nil
+	}
+	f.cache.reserve()
+	var fd int
+	flags := unix.O_RDWR | unix.O_CLOEXEC
+	if !f.created {
+		flags |= unix.O_CREAT
+	}
+	err := retry(func() (err error) {
+		fd, err = unix.Open(f.path, flags, 0o644)
+		return err
+	})
+	if err != nil {
+		f.cache.returned()
+		return -1, wrap("open", f.path, err)
+	}
+	f.fd, f.created, f.users = fd, true, 1
+	return fd, nil
+}
+
+// Acquire keeps the file readable, even if it is removed meanwhile, until Release. The descriptor is for reading at
+// explicit offsets only.
+func (f *File) Acquire() (int, error) { return f.acquire() }
+
+// Release ends the use that Acquire began.
+func (f *File) Release() { f.release() }
+
+func (f *File) release() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.users <= 0 {
+		panic("disk: released a file that is not in use: " + f.path)
+	}
+	f.users--
+	if f.users > 0 {
+		return
+	}
+	if f.gone {
+		f.closeDescriptor()
+		return
+	}
+	f.cache.list(f)
+}
+
+// forget closes the descriptor now or when the last user has let go.
+func (f *File) forget() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.gone = true
+	if f.users == 0 && f.fd >= 0 {
+		f.cache.unlist(f)
+		f.closeDescriptor()
+	}
+}
+
+// closeDescriptor needs the file's lock. Errors of close are those of earlier writes on network file systems; what
+// matters was synced.
+func (f *File) closeDescriptor() {
+	unix.Close(f.fd)
+	f.fd = -1
+	f.cache.returned()
+}
+
+// evict closes the descriptor of a file that the cache has taken off its list, unless somebody uses it again.
+func (f *File) evict() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.cache.mu.Lock()
+	again := f.listed
+	f.cache.mu.Unlock()
+	if f.users == 0 && f.fd >= 0 && !again {
+		f.closeDescriptor()
+	}
+}

@@ -1,0 +1,161 @@
+package run
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ottla.dev/core"
+)
+
+// Host is told what concerns the whole process. Its methods are called by whoever runs a machine and must not wait.
+type Host interface {
+	Listen()
+	Stopped()
+	// Halt is called once. No effect of any machine is executed from then on.
+	Halt(from core.Address, why string)
+	Note(from core.Address, n core.Note)
+}
+
+// Engine runs the machines of one broker.
+type Engine struct {
+	host   Host
+	fs     core.FS
+	clock  clock
+	timers timers
+	pool   pool
+	halted atomic.Bool
+
+	control  *Actor
+	shards   []*Actor
+	sessions [sessionStripes]stripe
+	workers  sync.Pool
+
+	// Steps counts the inputs that machines have taken.
+	Steps atomic.Int64
+}
+
+// sessionStripes divides the table of sessions, so that connections on different cores seldom meet at its locks.
+const sessionStripes = 64
+
+type stripe struct {
+	mu     sync.RWMutex
+	actors map[uint32]*Actor
+}
+
+// New returns an engine without machines. Jobs get fs.
+func New(host Host, fs core.FS) *Engine {
+	e := &Engine{host: host, fs: fs, clock: clock{start: time.Now()}}
+	e.workers.New = func() any { return &Worker{engine: e} }
+	e.timers.init(e)
+	e.pool.init(e, 2*runtime.GOMAXPROCS(0))
+	for i := range e.sessions {
+		e.sessions[i].actors = make(map[uint32]*Actor)
+	}
+	return e
+}
+
+// AddControl and AddShard give the engine its lasting machines, before the first input.
+func (e *Engine) AddControl(m core.Machine, files Files) {
+	e.control = e.newActor(core.Control(), m, files, nil)
+}
+
+// AddShard adds the next shard.
+func (e *Engine) AddShard(m core.Machine, files Files) {
+	e.shards = append(e.shards, e.newActor(core.Shard(uint32(len(e.shards))), m, files, nil))
+}
+
+// AddSession adds the machine of a connection, which is run by the first input.
+func (e *Engine) AddSession(id uint32, m core.Machine, client Client) *Actor {
+	a := e.newActor(core.Session(id), m, noFiles{}, client)
+	s := &e.sessions[id%sessionStripes]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.actors[id] != nil {
+		panic("run: a second " + a.address.String())
+	}
+	s.actors[id] = a
+	return a
+}
+
+// RemoveSession forgets a session that expects nothing any more.
+func (e *Engine) RemoveSession(a *Actor) {
+	s := &e.sessions[a.address.Index%sessionStripes]
+	s.mu.Lock()
+	delete(s.actors, a.address.Index)
+	s.mu.Unlock()
+	e.timers.remove(a)
+}
+
+// Start gives control its first input.
+func (e *Engine) Start() { e.Deliver(e.control, core.Input{Kind: core.InputStart}) }
+
+// Shutdown asks control for a clean shutdown, which [Host.Stopped] answers.
+func (e *Engine) Shutdown() { e.Deliver(e.control, core.Input{Kind: core.InputShutdown}) }
+
+// Stop ends timers. It is for the end of a test or of the process; machines are no longer woken.
+func (e *Engine) Stop() { e.timers.stop() }
+
+// Halted reports whether a machine has stopped the broker for good.
+func (e *Engine) Halted() bool { return e.halted.Load() }
+
+// Deliver pushes an input and runs, on this goroutine, whatever that claims.
+func (e *Engine) Deliver(a *Actor, in core.Input) {
+	w := e.Worker()
+	w.Post(a, in)
+	e.Finish(w)
+}
+
+// Worker borrows a worker, to push several inputs to several machines. The borrower calls Finish or FinishLater.
+func (e *Engine) Worker() *Worker { return e.workers.Get().(*Worker) }
+
+// Finish runs what the worker has claimed and takes the worker back.
+func (e *Engine) Finish(w *Worker) {
+	w.finish()
+	e.workers.Put(w)
+}
+
+// FinishLater does it on another goroutine.
+func (e *Engine) FinishLater(w *Worker) { go e.Finish(w) }
+
+// hand passes a claimed machine to another goroutine.
+func (e *Engine) hand(a *Actor) {
+	w := e.Worker()
+	w.actors = append(w.actors, a)
+	e.FinishLater(w)
+}
+
+func (e *Engine) newActor(addr core.Address, m core.Machine, files Files, client Client) *Actor {
+	a := &Actor{address: addr, machine: m, files: files, client: client, engine: e, heap: -1}
+	a.deadline.Store(int64(core.Never))
+	a.armed.Store(int64(core.Never))
+	return a
+}
+
+// find returns the machine at an address, or nil.
+func (e *Engine) find(addr core.Address) *Actor {
+	switch addr.Role {
+	case core.RoleControl:
+		return e.control
+	case core.RoleShard:
+		if int(addr.Index) < len(e.shards) {
+			return e.shards[addr.Index]
+		}
+	case core.RoleSession:
+		s := &e.sessions[addr.Index%sessionStripes]
+		s.mu.RLock()
+		defer s.mu.RUnlock()
+		return s.actors[addr.Index]
+	}
+	return nil
+}
+
+// noFiles stands for the files of a session, which has none.
+type noFiles struct{}
+
+func (noFiles) Urgent([]core.FileOp) bool { return true }
+
+func (noFiles) Execute(a *Actor, _ []core.FileOp) {
+	panic("run: file operations of " + a.address.String())
+}
