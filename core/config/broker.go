@@ -78,8 +78,8 @@ type MetadataSettings struct {
 	RetentionMs        int64
 }
 
-// ResolveBroker computes a broker's settings: the dynamic values of the broker, those of all brokers, server.properties,
-// then the defaults.
+// ResolveBroker computes a broker's settings: the dynamic values of the broker, those of all brokers, the file, then
+// the defaults.
 func ResolveBroker(l Layers) Broker {
 	r := brokerReader{l}
 	overrides, _ := parseHostLimits(r.text("max.connections.per.ip.overrides"))
