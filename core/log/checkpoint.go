@@ -1,0 +1,231 @@
+package log
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+
+	"ottla.dev/core"
+)
+
+// checkpointVersion is the first line of every text checkpoint.
+const checkpointVersion = "0"
+
+// ErrCheckpoint is the error of bytes that are not the checkpoint they should be.
+var ErrCheckpoint = errors.New("checkpoint file is corrupt")
+
+// AppendEpochCheckpoint appends a leader-epoch-checkpoint file (Kafka: LeaderEpochCheckpointFile).
+func AppendEpochCheckpoint(dst []byte, entries []EpochStart) []byte {
+	dst = appendCheckpointHead(dst, len(entries))
+	for _, e := range entries {
+		dst = strconv.AppendInt(dst, int64(e.Epoch), 10)
+		dst = append(dst, ' ')
+		dst = strconv.AppendInt(dst, int64(e.Start), 10)
+		dst = append(dst, '\n')
+	}
+	return dst
+}
+
+// ReadEpochCheckpoint reads a leader-epoch-checkpoint file. Entries out of order are an error.
+func ReadEpochCheckpoint(b []byte) ([]EpochStart, error) {
+	lines, err := readCheckpointLines(b)
+	if err != nil {
+		return nil, err
+	}
+	entries := make([]EpochStart, 0, len(lines))
+	for _, line := range lines {
+		first, second, ok := strings.Cut(line, " ")
+		epoch, err1 := strconv.ParseInt(first, 10, 32)
+		start, err2 := strconv.ParseInt(second, 10, 64)
+		if !ok || err1 != nil || err2 != nil || epoch < 0 || start < 0 {
+			return nil, ErrCheckpoint
+		}
+		e := EpochStart{core.LeaderEpoch(epoch), core.Offset(start)}
+		if n := len(entries); n > 0 && (entries[n-1].Epoch >= e.Epoch || entries[n-1].Start >= e.Start) {
+			return nil, ErrCheckpoint
+		}
+		entries = append(entries, e)
+	}
+	return entries, nil
+}
+
+// OffsetEntry is a line of the four offset checkpoints of a log directory.
+type OffsetEntry struct {
+	core.TopicPartition
+	Offset core.Offset
+}
+
+// AppendOffsetCheckpoint appends an offset checkpoint file (Kafka: OffsetCheckpointFile).
+func AppendOffsetCheckpoint(dst []byte, entries []OffsetEntry) []byte {
+	dst = appendCheckpointHead(dst, len(entries))
+	for _, e := range entries {
+		dst = append(dst, e.Topic...)
+		dst = append(dst, ' ')
+		dst = strconv.AppendInt(dst, int64(e.Partition), 10)
+		dst = append(dst, ' ')
+		dst = strconv.AppendInt(dst, int64(e.Offset), 10)
+		dst = append(dst, '\n')
+	}
+	return dst
+}
+
+// ReadOffsetCheckpoint reads an offset checkpoint file.
+func ReadOffsetCheckpoint(b []byte) ([]OffsetEntry, error) {
+	lines, err := readCheckpointLines(b)
+	if err != nil {
+		return nil, err
+	}
+	entries := make([]OffsetEntry, 0, len(lines))
+	for _, line := range lines {
+		f := strings.Fields(line)
+		if len(f) != 3 {
+			return nil, ErrCheckpoint
+		}
+		p, err1 := strconv.ParseInt(f[1], 10, 32)
+		o, err2 := strconv.ParseInt(f[2], 10, 64)
+		if err1 != nil || err2 != nil || p < 0 || o < 0 {
+			return nil, ErrCheckpoint
+		}
+		tp := core.TopicPartition{Topic: f[0], Partition: core.PartitionID(p)}
+		entries = append(entries, OffsetEntry{tp, core.Offset(o)})
+	}
+	return entries, nil
+}
+
+func appendCheckpointHead(dst []byte, n int) []byte {
+	dst = append(dst, checkpointVersion+"\n"...)
+	dst = strconv.AppendInt(dst, int64(n), 10)
+	return append(dst, '\n')
+}
+
+func readCheckpointLines(b []byte) ([]string, error) {
+	lines := strings.Split(strings.TrimSuffix(string(b), "\n"), "\n")
+	if len(lines) < 2 || lines[0] != checkpointVersion {
+		return nil, ErrCheckpoint
+	}
+	n, err := strconv.Atoi(lines[1])
+	if err != nil || n != len(lines)-2 {
+		return nil, ErrCheckpoint
+	}
+	return lines[2:], nil
+}
+
+// AppendPartitionMetadata appends a partition.metadata file (Kafka: PartitionMetadata).
+func AppendPartitionMetadata(dst []byte, topic core.UUID) []byte {
+	return append(dst, "version: 0\ntopic_id: "+topic.String()...)
+}
+
+// ReadPartitionMetadata reads the topic id from a partition.metadata file.
+func ReadPartitionMetadata(b []byte) (core.UUID, error) {
+	first, second, _ := strings.Cut(strings.TrimSpace(string(b)), "\n")
+	id, named := strings.CutPrefix(strings.TrimSpace(second), "topic_id: ")
+	u, ok := core.ParseUUID(id)
+	if strings.TrimSpace(first) != "version: 0" || !named || !ok || u.IsZero() {
+		return core.UUID{}, ErrCheckpoint
+	}
+	return u, nil
+}
+
+// WriteAtomically replaces the file at dir/name by data, or leaves it as it was: temporary file, sync, rename, sync of
+// the folder.
+func WriteAtomically(fs core.FS, dir, name string, data []byte) error {
+	path := join(dir, name)
+	if err := writeSynced(fs, path+tempSuffix, data); err != nil {
+		return err
+	}
+	if err := fs.Rename(path+tempSuffix, path); err != nil {
+		return fail("renaming "+path+tempSuffix, err)
+	}
+	return fail("syncing folder "+dir, fs.SyncDir(dir))
+}
+
+func writeSynced(fs core.FS, path string, data []byte) error {
+	f, err := fs.Create(path)
+	if err != nil {
+		return fail("creating "+path, err)
+	}
+	err = f.WriteAt(data, 0)
+	if err == nil {
+		err = f.Sync()
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	return fail("writing "+path, err)
+}
+
+// readFile reads a whole file. It returns [core.ErrNotExist] as it is.
+func readFile(fs core.FS, path string) ([]byte, error) {
+	f, err := fs.Open(path)
+	if err != nil {
+		if errors.Is(err, core.ErrNotExist) {
+			return nil, core.ErrNotExist
+		}
+		return nil, fail("opening "+path, err)
+	}
+	defer f.Close()
+	size, err := f.Size()
+	if err != nil {
+		return nil, fail("reading "+path, err)
+	}
+	b := make([]byte, size)
+	n, err := f.ReadAt(b, 0)
+	if err != nil {
+		return nil, fail("reading "+path, err)
+	}
+	return b[:n], nil
+}
+
+// CheckpointJob writes one small file atomically. Whoever runs two for the same file waits for the first one.
+type CheckpointJob struct {
+	Log  uint32 // the owner's number, for routing
+	Dir  string
+	Name string
+	Data []byte
+	Err  error // result
+}
+
+// Run writes the file.
+func (j *CheckpointJob) Run(fs core.FS) { j.Err = WriteAtomically(fs, j.Dir, j.Name, j.Data) }
+
+// AppendText appends the job's form for traces.
+func (j *CheckpointJob) AppendText(dst []byte) []byte {
+	dst = append(dst, "checkpoint "+j.Dir+"/"+j.Name+" bytes="...)
+	return strconv.AppendInt(dst, int64(len(j.Data)), 10)
+}
+
+// SnapshotJob writes a producer snapshot and removes older ones. It is not atomic: a snapshot cut short by a crash has
+// a wrong checksum and is passed over.
+type SnapshotJob struct {
+	Log    uint32
+	Dir    string
+	Offset core.Offset
+	Data   []byte
+	Remove []core.Offset
+	Err    error // result
+}
+
+// Run writes the snapshot.
+func (j *SnapshotJob) Run(fs core.FS) {
+	if j.Data != nil {
+		if j.Err = writeSynced(fs, join(j.Dir, FileName(j.Offset, SnapshotSuffix)), j.Data); j.Err != nil {
+			return
+		}
+	}
+	for _, o := range j.Remove {
+		path := join(j.Dir, FileName(o, SnapshotSuffix))
+		if err := fs.Remove(path); err != nil && !errors.Is(err, core.ErrNotExist) {
+			j.Err = fail("removing "+path, err)
+			return
+		}
+	}
+	j.Err = fail("syncing folder "+j.Dir, fs.SyncDir(j.Dir))
+}
+
+// AppendText appends the job's form for traces.
+func (j *SnapshotJob) AppendText(dst []byte) []byte {
+	dst = append(dst, "snapshot "+j.Dir+" offset="...)
+	dst = strconv.AppendInt(dst, int64(j.Offset), 10)
+	dst = append(dst, " bytes="...)
+	return strconv.AppendInt(dst, int64(len(j.Data)), 10)
+}

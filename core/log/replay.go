@@ -1,0 +1,147 @@
+package log
+
+import (
+	"errors"
+	"slices"
+
+	"ottla.dev/core"
+	"ottla.dev/core/record"
+)
+
+// loadEpochs takes the leader-epoch checkpoint for the segments that were not checked and the batches themselves for
+// those that were. Without a sound checkpoint all batches are asked.
+func (o *opening) loadEpochs() error {
+	e := &o.Result.Epochs
+	b, err := readFile(o.fs, o.path(EpochCheckpointName))
+	if err != nil && !errors.Is(err, core.ErrNotExist) {
+		return err
+	}
+	if err == nil {
+		e.list, err = ReadEpochCheckpoint(b)
+	}
+	if err != nil {
+		if err := o.scanEpochs(); err != nil {
+			return err
+		}
+	}
+	for _, s := range o.segments {
+		if !s.checked {
+			continue
+		}
+		if len(s.epochs) > 0 {
+			e.TruncateEnd(s.Base)
+		}
+		for _, x := range s.epochs {
+			if x.Epoch > e.Latest() {
+				e.Assign(x.Epoch, x.Start)
+			}
+		}
+	}
+	// An epoch that begins at the end has no batches, and goes; but in an empty log it is the only trace of its
+	// predecessors, which the start was moved past.
+	start, end := max(o.LogStart, o.segments[0].Base), o.end()
+	if end == start {
+		end++
+	}
+	e.TruncateEnd(end)
+	e.TruncateStart(start)
+	if fresh := AppendEpochCheckpoint(nil, e.list); string(fresh) != string(b) {
+		return WriteAtomically(o.fs, o.Dir, EpochCheckpointName, fresh)
+	}
+	return nil
+}
+
+// scanEpochs reads the epochs from the headers of all batches of the segments that were not checked.
+func (o *opening) scanEpochs() error {
+	e := &o.Result.Epochs
+	for _, s := range o.segments {
+		if s.checked {
+			for _, x := range s.epochs {
+				if x.Epoch > e.Latest() {
+					e.Assign(x.Epoch, x.Start)
+				}
+			}
+			continue
+		}
+		err := o.each(s, 0, func(v record.View) {
+			if v.LeaderEpoch() > e.Latest() {
+				e.Assign(v.LeaderEpoch(), v.BaseOffset())
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// each calls f with the batches of a segment from offset on: whole control batches, of others only the header.
+func (o *opening) each(s *found, offset core.Offset, f func(record.View)) error {
+	if s.Size == 0 {
+		return nil
+	}
+	name := o.path(FileName(s.Base, LogSuffix))
+	file, err := o.fs.Open(name)
+	if err != nil {
+		return fail("opening "+name, err)
+	}
+	defer file.Close()
+	sc := newScanner(file, 0, s.Size, headerChunk)
+	for {
+		v, size, err := sc.header()
+		if err == nil && v != nil && v.IsControl() {
+			v, err = sc.whole(size)
+		}
+		if err != nil {
+			return fail("reading "+name, err)
+		}
+		if v == nil {
+			return nil
+		}
+		if v.LastOffset() >= offset {
+			f(v)
+		}
+		sc.pos += size
+	}
+}
+
+// loadProducers takes the newest sound producer snapshot within the log and replays the batches behind it. Snapshots
+// beyond the end of the log are of batches that were lost, and bad ones were cut short by a crash; both go.
+func (o *opening) loadProducers() error {
+	r := &o.Result
+	start := max(o.LogStart, o.segments[0].Base)
+	r.Producers = NewProducers(start)
+	var offsets []core.Offset
+	for _, name := range sortedNames(o.names) {
+		if offset, suffix, ok := ParseFileName(name); ok && suffix == SnapshotSuffix {
+			offsets = append(offsets, offset)
+		}
+	}
+	for n := len(offsets); n > 0; n-- {
+		name := FileName(offsets[n-1], SnapshotSuffix)
+		b, err := readFile(o.fs, o.path(name))
+		if err != nil && !errors.Is(err, core.ErrNotExist) {
+			return err
+		}
+		if entries, bad := ReadSnapshot(b); bad == nil && offsets[n-1] <= o.end() {
+			r.Producers = LoadProducers(offsets[n-1], entries)
+			break
+		}
+		o.Report.BadSnapshots++
+		offsets = slices.Delete(offsets, n-1, n)
+		if err := o.remove(name); err != nil {
+			return err
+		}
+	}
+	r.Snapshots = offsets
+	for _, s := range o.segments {
+		if s.Next <= r.Producers.End() {
+			continue
+		}
+		if err := o.each(s, r.Producers.End(), r.Producers.Apply); err != nil {
+			return err
+		}
+	}
+	r.Producers.Expire(o.Wall, o.Settings.ProducerExpiryMs)
+	return nil
+}

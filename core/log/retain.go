@@ -1,0 +1,122 @@
+package log
+
+import (
+	"slices"
+	"time"
+
+	"ottla.dev/core"
+)
+
+// Retain deletes old segments: those whose largest timestamp is older than retention.ms, the oldest while the log without
+// them is at least retention.bytes, and those below the log start offset. Only segments wholly below the high
+// watermark go, oldest first and without a gap. An expired active segment is rolled first (Kafka:
+// UnifiedLog.deleteOldSegments). It reports whether the log start offset moved.
+func (l *Log) Retain(now core.Instant, highWatermark core.Offset, out *core.Outbox) bool {
+	if l.failed != nil || l.closing {
+		return false
+	}
+	start := l.start
+	l.deleteWhile(now, highWatermark, out, func(s *segment) bool {
+		return l.settings.RetentionMs >= 0 && int64(now.Wall-s.largestTimestamp()) > l.settings.RetentionMs
+	})
+	excess := l.Size() - l.settings.RetentionBytes
+	l.deleteWhile(now, highWatermark, out, func(s *segment) bool {
+		if l.settings.RetentionBytes < 0 || excess < s.size {
+			return false
+		}
+		excess -= s.size
+		return true
+	})
+	l.deleteWhile(now, highWatermark, out, func(s *segment) bool { return s.next <= l.start && s != l.active() })
+	l.producers.Expire(now.Wall, l.settings.ProducerExpiryMs)
+	l.invariants()
+	return l.start > start
+}
+
+// DeleteRecords raises the log start offset (KIP-107). The caller has checked that it is at most the high watermark, and
+// makes it durable in log-start-offset-checkpoint before answering. It reports whether anything changed.
+func (l *Log) DeleteRecords(offset core.Offset, out *core.Outbox) bool {
+	if offset > l.end {
+		panic("log: log start offset past the log end offset")
+	}
+	if l.failed != nil || offset <= l.start {
+		return false
+	}
+	l.start = offset
+	if l.epochs.TruncateStart(offset) {
+		l.epochsDirty = true
+		l.runEpochs(out)
+	}
+	return true
+}
+
+// deleteWhile deletes segments from the oldest on while they are expired.
+func (l *Log) deleteWhile(now core.Instant, highWatermark core.Offset, out *core.Outbox, expired func(*segment) bool) {
+	n := 0
+	for n < len(l.segments) {
+		s := l.segments[n]
+		if s.size == 0 && s == l.active() || l.nextBase(n) > highWatermark || !expired(s) {
+			break
+		}
+		n++
+	}
+	if n == 0 {
+		return
+	}
+	if n == len(l.segments) {
+		l.roll(now, l.end, out)
+	}
+	gone := slices.Clone(l.segments[:n])
+	l.segments = slices.Delete(l.segments, 0, n)
+	l.DeleteRecords(max(l.start, l.segments[0].base), out)
+	for _, s := range gone {
+		l.doom(now, s, out)
+	}
+}
+
+// nextBase is where the segment after segment i begins, or would.
+func (l *Log) nextBase(i int) core.Offset {
+	if i+1 < len(l.segments) {
+		return l.segments[i+1].base
+	}
+	return l.end
+}
+
+// doom renames a segment's files, so that a restart knows them as deleted, and notes them for removal.
+func (l *Log) doom(now core.Instant, s *segment, out *core.Outbox) {
+	rename := func(file core.FileID, suffix string) {
+		out.File(core.FileOp{Kind: core.OpRename, File: file, Path: l.path(s.base, suffix+DeletedSuffix)})
+		s.doomed = append(s.doomed, file)
+	}
+	opened := func(suffix string) {
+		file := l.ids.Next()
+		out.File(core.FileOp{Kind: core.OpOpen, File: file, Path: l.path(s.base, suffix)})
+		rename(file, suffix)
+	}
+	rename(s.file, LogSuffix)
+	opened(IndexSuffix)
+	opened(TimeIndexSuffix)
+	if s.txns {
+		opened(TxnIndexSuffix)
+	}
+	// The snapshot at the segment's start serves recovery only together with the segment.
+	if i := slices.Index(l.snapshots, s.base); i >= 0 && i < len(l.snapshots)-1 {
+		l.snapshots = slices.Delete(l.snapshots, i, i+1)
+		opened(SnapshotSuffix)
+	}
+	s.removeAt = now.Mono + time.Duration(l.settings.FileDeleteDelayMs)*time.Millisecond
+	l.deleted = append(l.deleted, s)
+}
+
+// removeDeleted removes the files of deleted segments whose delay has passed and which nobody reads.
+func (l *Log) removeDeleted(now core.Instant, out *core.Outbox) {
+	l.deleted = slices.DeleteFunc(l.deleted, func(s *segment) bool {
+		if s.pins > 0 || !now.Reached(s.removeAt) {
+			return false
+		}
+		for _, file := range s.doomed {
+			out.File(core.FileOp{Kind: core.OpRemove, File: file})
+		}
+		return true
+	})
+}

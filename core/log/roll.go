@@ -1,0 +1,127 @@
+package log
+
+import (
+	"slices"
+
+	"ottla.dev/core"
+)
+
+// rollDue decides whether a batch goes to a new segment (Kafka: LogSegment.shouldRoll).
+func (l *Log) rollDue(now core.Instant, last core.Offset, size int64, ts core.Timestamp) bool {
+	s := l.active()
+	limit := min(l.settings.SegmentBytes, maxRelative)
+	return s.size > 0 && s.size > limit-size ||
+		s.size > 0 && s.waited(now.Wall, ts) > l.settings.SegmentMs-l.settings.SegmentJitterMs ||
+		s.size > 0 && s.full(last) ||
+		int64(last-s.base) > maxRelative
+}
+
+// rollBase is where a new segment begins: where the old one ends, so that recovery can tell that nothing between them
+// is missing, unless a gap before the batch is too large for an index.
+func (l *Log) rollBase(base, last core.Offset) core.Offset {
+	if int64(last-l.end) > maxRelative {
+		return base
+	}
+	return l.end
+}
+
+// roll ends the active segment and begins one at base. Everything of the old segment is asked to be synced, so that
+// the recovery point can pass it with indexes that need no rebuilding.
+func (l *Log) roll(now core.Instant, base core.Offset, out *core.Outbox) {
+	l.closeRetired(out)
+	old := l.active()
+	if base < old.next || base <= old.base {
+		panic("log: roll to an offset within the active segment")
+	}
+	l.seal(old, out)
+	l.snapshot(out)
+	s := &segment{base: base, next: base, indexer: newIndexer(base), firstTS: core.NoTimestamp, created: now.Wall,
+		file: l.ids.Next()}
+	out.File(core.FileOp{Kind: core.OpOpen, File: s.file, Path: l.path(base, LogSuffix)})
+	l.mapIndexes(s, out)
+	l.segments = append(l.segments, s)
+	l.dirDirty = true
+}
+
+// seal completes the indexes of a segment that gets no more batches, and asks for its syncs.
+func (l *Log) seal(s *segment, out *core.Outbox) {
+	if s.timeDue() {
+		l.writeTimeEntry(s, out)
+	}
+	out.File(core.FileOp{Kind: core.OpTruncate, File: s.indexFile, Size: int64(s.entries) * IndexEntrySize})
+	out.File(core.FileOp{Kind: core.OpTruncate, File: s.timesFile, Size: int64(s.times) * TimeIndexEntrySize})
+	l.flight.sync(s.file, out)
+	l.flight.sync(s.indexFile, out)
+	l.flight.sync(s.timesFile, out)
+	l.retired = append(l.retired, retired{s.indexFile, l.flight.seq}, retired{s.timesFile, l.flight.seq})
+	s.indexFile, s.timesFile, s.indexView, s.timesView = 0, 0, nil, nil
+}
+
+// retired is a file to be closed when all operations before seq are complete.
+type retired struct {
+	file core.FileID
+	seq  uint64
+}
+
+func (l *Log) closeRetired(out *core.Outbox) {
+	for len(l.retired) > 0 && l.retired[0].seq <= l.flight.first() {
+		out.File(core.FileOp{Kind: core.OpClose, File: l.retired[0].file})
+		l.retired = slices.Delete(l.retired, 0, 1)
+	}
+}
+
+// snapshotsKept is how many producer snapshots stay beside those that begin a segment.
+const snapshotsKept = 2
+
+// snapshot writes the state of the producers up to the log end offset, unless that is done.
+func (l *Log) snapshot(out *core.Outbox) {
+	n := len(l.snapshots)
+	if n > 0 && l.snapshots[n-1] >= l.end || l.end == 0 {
+		return
+	}
+	l.snapshots = append(l.snapshots, l.end)
+	l.snapshotting++
+	out.Run(&SnapshotJob{Log: l.slot, Dir: l.dir, Offset: l.end, Data: l.producers.AppendSnapshot(nil),
+		Remove: l.straySnapshots()})
+}
+
+// straySnapshots takes the snapshots off the list that belong to no segment, but for the newest (Kafka:
+// ProducerStateManager.removeStraySnapshots).
+func (l *Log) straySnapshots() []core.Offset {
+	var stray []core.Offset
+	n := len(l.snapshots)
+	l.snapshots = slices.DeleteFunc(l.snapshots, func(o core.Offset) bool {
+		if i := l.find(o); o >= l.snapshots[max(0, n-snapshotsKept)] || i >= 0 && l.segments[i].base == o {
+			return false
+		}
+		stray = append(stray, o)
+		return true
+	})
+	return stray
+}
+
+func (l *Log) snapshotDone(j *SnapshotJob) {
+	l.snapshotting--
+	if j.Err != nil {
+		l.fence(j.Err)
+	}
+}
+
+// Close asks for everything that a clean shutdown needs: complete indexes, all syncs, a producer snapshot. The log
+// takes no more batches. The owner waits until Closed.
+func (l *Log) Close(out *core.Outbox) {
+	if l.closing || l.failed != nil {
+		return
+	}
+	l.Sync(out)
+	l.closing = true
+	l.seal(l.active(), out)
+	l.snapshot(out)
+	l.flight.syncDir(l.dir, out)
+}
+
+// Closed reports whether a Close is complete: everything is durable, and the log needs no recovery if the clean shutdown
+// marker is written now.
+func (l *Log) Closed() bool {
+	return l.closing && l.failed == nil && l.flight.idle() && l.snapshotting == 0 && l.epochsSaving == nil
+}
