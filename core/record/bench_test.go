@@ -12,8 +12,15 @@ func batchFor(b *testing.B, codec record.Codec, recordSize int) record.View {
 }
 
 func benchValidate(b *testing.B, codec record.Codec, recordSize int) {
-	v, r, codecs := batchFor(b, codec, recordSize), rules(), record.NewCodecs(0)
-	plain, err := codecs.Recompress(nil, v, record.None, 0)
+	r, codecs := rules(), record.NewCodecs(0)
+	var w record.Builder
+	w.Start(nil, 0)
+	values := text(64 << 10)
+	for at := 0; at+recordSize <= len(values); at += recordSize {
+		w.Append(now, values[at:at+10], values[at:at+recordSize])
+	}
+	_, plain := w.Finish()
+	v, err := codecs.Recompress(nil, plain, codec, 0)
 	if err != nil {
 		b.Fatal(err)
 	}

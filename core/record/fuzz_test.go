@@ -81,7 +81,8 @@ func FuzzValidate(f *testing.F) {
 		if len(all) != int(v.Count()) {
 			t.Fatalf("%d records, count %d", len(all), v.Count())
 		}
-		if p, ok, err := record.Latest(v, codecs); err != nil || !ok || p.Timestamp < found.MaxTimestamp {
+		if p, ok, err := record.Latest(v, codecs); err != nil || !ok ||
+			max(p.Timestamp, core.NoTimestamp) != found.MaxTimestamp {
 			t.Fatalf("Latest = %+v, %v, %v; Validate found %d", p, ok, err, found.MaxTimestamp)
 		}
 		out, err := others.Renumber(nil, v, record.LZ4, 0)

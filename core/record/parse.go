@@ -93,6 +93,14 @@ func (r *parsed) parse(b []byte, pos int) (int, fault) {
 
 // readBytes reads a length and as many bytes; length -1 is null.
 func readBytes(b []byte, pos int) ([]byte, int) {
+	// Short and not null, the common case: the length is one byte, and even.
+	if uint(pos) < uint(len(b)) && b[pos]&0x81 == 0 {
+		from := pos + 1
+		if end := from + int(b[pos]>>1); end <= len(b) {
+			return b[from:end:end], end
+		}
+		return nil, -1
+	}
 	n, p := readVarint(b, pos)
 	switch {
 	case p < 0 || n < -1 || int(n) > len(b)-p:
@@ -109,6 +117,9 @@ func skipHeader(b []byte, pos int) int {
 	if p < 0 || n < 0 || int(n) > len(b)-p {
 		return -1
 	}
-	_, p = readBytes(b, p+int(n))
-	return p
+	p += int(n)
+	if n, p = readVarint(b, p); p < 0 || n < -1 || int(n) > len(b)-p {
+		return -1
+	}
+	return p + int(max(n, 0))
 }

@@ -4,8 +4,8 @@ import "ottla.dev/core"
 
 // Recompress appends to dst a copy of the batch with its records under another codec, or none, and returns the grown
 // dst. Offsets, timestamps and the producer's fields stay; the records are decompressed but not looked at. The error
-// is an [*Error], as for [CheckRecords]. dst must not share memory with the batch.
-func (c *Codecs) Recompress(dst []byte, v View, to Codec, level Level) ([]byte, error) {
+// is as for [CheckRecords]. dst must not share memory with the batch.
+func (c *Codecs) Recompress(dst []byte, v View, to Codec, level Level) ([]byte, *Error) {
 	payload, err := plain(v, c)
 	if err != nil {
 		return dst, err
@@ -15,7 +15,7 @@ func (c *Codecs) Recompress(dst []byte, v View, to Codec, level Level) ([]byte, 
 
 // Renumber is [Codecs.Recompress] for batches whose records do not have the offsets 0, 1, 2 … from the base offset
 // ([Checked.Renumber]): it gives them these, as Kafka does for the old producers that sent them.
-func (c *Codecs) Renumber(dst []byte, v View, to Codec, level Level) ([]byte, error) {
+func (c *Codecs) Renumber(dst []byte, v View, to Codec, level Level) ([]byte, *Error) {
 	payload, err := plain(v, c)
 	if err != nil {
 		return dst, err

@@ -10,8 +10,12 @@ const (
 // further reads, so that a row of reads needs one test at its end.
 func readVarint(b []byte, pos int) (int32, int) {
 	if uint(pos) < uint(len(b)) && b[pos] < 0x80 {
-		u := uint32(b[pos])
-		return int32(u>>1) ^ -int32(u&1), pos + 1
+		return int32(b[pos]>>1) ^ -int32(b[pos]&1), pos + 1
+	}
+	// Two bytes, up to 8191, are nearly all of the rest.
+	if pos >= 0 && pos+1 < len(b) && b[pos+1] < 0x80 {
+		u := uint32(b[pos]&0x7f) | uint32(b[pos+1])<<7
+		return int32(u>>1) ^ -int32(u&1), pos + 2
 	}
 	u, pos := readGroups(b, pos, maxVarintLen)
 	if u > 1<<32-1 {
@@ -22,9 +26,9 @@ func readVarint(b []byte, pos int) (int32, int) {
 
 // readVarlong is [readVarint] for 64 bits.
 func readVarlong(b []byte, pos int) (int64, int) {
-	if uint(pos) < uint(len(b)) && b[pos] < 0x80 {
-		u := uint64(b[pos])
-		return int64(u>>1) ^ -int64(u&1), pos + 1
+	if pos >= 0 && pos+1 < len(b) && (b[pos] < 0x80 || b[pos+1] < 0x80) {
+		x, p := readVarint(b, pos)
+		return int64(x), p
 	}
 	u, pos := readGroups(b, pos, maxVarlongLen)
 	return int64(u>>1) ^ -int64(u&1), pos
