@@ -38,40 +38,48 @@ type Requests struct {
 	produce   kmsg.ProduceRequest
 	fetch     kmsg.FetchRequest
 	heartbeat kmsg.HeartbeatRequest
+
+	// What the requests' nullable strings point to, and the arenas of their inner arrays.
+	transactionID, clusterID string
+	produced                 []kmsg.ProduceRequestTopicPartition
+	fetched                  []kmsg.FetchRequestTopicPartition
+	forgotten                []int32
 }
 
 // Decode is [Decode] into a request of the right type. Produce, Fetch and Heartbeat requests are reused: they are valid
-// until the next Decode of the same API, and their strings alias the body too.
-func (r *Requests) Decode(h Header, body []byte) (kmsg.Request, error) {
-	var request interface {
-		kmsg.Request
-		kmsg.UnsafeReadFrom
-	}
-	// kmsg's decoder leaves fields that the version does not have as they were, so the structs are emptied first.
+// until the next Decode of the same API, and their strings alias the body too. They are decoded without allocation once
+// their arrays have grown to what the connection uses.
+func (q *Requests) Decode(h Header, body []byte) (kmsg.Request, error) {
+	var request kmsg.Request
 	switch h.Key {
 	case Produce:
-		r.produce = kmsg.ProduceRequest{Topics: r.produce.Topics[:0]}
-		request = &r.produce
+		request = &q.produce
 	case Fetch:
-		topics, forgotten := r.fetch.Topics[:0], r.fetch.ForgottenTopics[:0]
-		r.fetch = kmsg.NewFetchRequest()
-		r.fetch.Topics, r.fetch.ForgottenTopics = topics, forgotten
-		request = &r.fetch
+		request = &q.fetch
 	case Heartbeat:
-		r.heartbeat = kmsg.NewHeartbeatRequest()
-		request = &r.heartbeat
+		request = &q.heartbeat
 	default:
-		fresh := kmsg.RequestForKey(int16(h.Key))
-		if err := Decode(h, body, fresh); err != nil {
+		request = kmsg.RequestForKey(int16(h.Key))
+		if err := Decode(h, body, request); err != nil {
 			return nil, err
 		}
-		return fresh, nil
+		return request, nil
 	}
 	clean, err := check(h, body, request)
 	if err != nil {
 		return nil, err
 	}
-	if request.UnsafeReadFrom(clean) != nil {
+	switch h.Key {
+	case Produce:
+		err = q.decodeProduce(h.Version, clean)
+	case Fetch:
+		err = q.decodeFetch(h.Version, clean)
+	default:
+		// kmsg leaves fields that the version does not have as they were.
+		q.heartbeat = kmsg.HeartbeatRequest{Version: h.Version}
+		err = q.heartbeat.UnsafeReadFrom(clean)
+	}
+	if err != nil {
 		return nil, malformed(h.Key.String(), "kmsg refuses it")
 	}
 	return request, nil

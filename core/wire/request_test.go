@@ -173,6 +173,27 @@ func TestMalformedBodies(t *testing.T) {
 	}
 }
 
+func TestOneLargeRequestIsNotKept(t *testing.T) {
+	var requests Requests
+	large := kmsg.NewPtrFetchRequest()
+	large.Version = 12
+	for range 3 * keepElements {
+		topic := kmsg.NewFetchRequestTopic()
+		topic.Partitions = append(topic.Partitions, kmsg.NewFetchRequestTopicPartition())
+		large.Topics = append(large.Topics, topic)
+	}
+	small := kmsg.NewPtrFetchRequest()
+	small.Version = 12
+	for _, r := range []*kmsg.FetchRequest{large, small} {
+		if _, err := requests.Decode(Header{Key: Fetch, Version: 12}, r.AppendTo(nil)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := cap(requests.fetch.Topics) + cap(requests.fetched); n > 0 {
+		t.Fatalf("%d elements kept", n)
+	}
+}
+
 // A frame of 4 MiB of one-byte elements would become 25 times its size.
 func TestDecodeStaysWithinItsBudget(t *testing.T) {
 	const elements = 4 << 20
@@ -258,14 +279,24 @@ func FuzzDecode(f *testing.F) {
 			f.Add(int16(api.Key), version, g.request(api, version).AppendTo(nil))
 		}
 	}
+	var requests Requests
 	f.Fuzz(func(t *testing.T, key, version int16, body []byte) {
 		api := Lookup(Key(key))
 		if api == nil || !api.Serves(version) {
 			t.Skip()
 		}
+		h := Header{Key: Key(key), Version: version}
 		into := kmsg.RequestForKey(key)
-		if Decode(Header{Key: Key(key), Version: version}, body, into) != nil {
+		reused, err := requests.Decode(h, bytes.Clone(body))
+		if (Decode(h, body, into) == nil) != (err == nil) {
+			t.Fatalf("the decoder of reused requests differs: %v", err)
+		}
+		if err != nil {
 			return
+		}
+		if !bytes.Equal(into.AppendTo(nil), reused.AppendTo(nil)) {
+			t.Fatalf("the reused request differs (-fresh +reused):\n%s",
+				cmp.Diff(into, reused, cmp.AllowUnexported(kmsg.Tags{})))
 		}
 		if size := decodedSize(reflect.ValueOf(into)); size > DecodeBudget(len(body))+4096 {
 			t.Fatalf("decoded to %d bytes from %d", size, len(body))
