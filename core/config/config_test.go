@@ -300,8 +300,9 @@ func TestDistanceIsTheLeastNumberOfEdits(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		word := rapid.StringMatching(`[ab.]{0,5}`)
 		a, b := word.Draw(t, "a"), word.Draw(t, "b")
-		if got, want := distance(a, b), slowDistance(a, b); got != want {
-			t.Fatalf("distance(%q, %q) = %d, want %d", a, b, got, want)
+		limit := rapid.IntRange(0, 6).Draw(t, "limit")
+		if got, want := distance(a, b, limit), min(slowDistance(a, b), limit); got != want {
+			t.Fatalf("distance(%q, %q, %d) = %d, want %d", a, b, limit, got, want)
 		}
 	})
 }

@@ -11,6 +11,8 @@ import (
 const shardsMax = 1024
 
 // topicTable and brokerTable are sorted by name and never changed after they are built.
+//
+//core:table
 var (
 	topicTable  = sortedTable(topicRows())
 	brokerTable = sortedTable(

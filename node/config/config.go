@@ -78,6 +78,9 @@ func (c *Config) Explain() string {
 	return b.String()
 }
 
+// refusalsMax bounds the errors that are listed for a file that is no properties file at all.
+const refusalsMax = 20
+
 // loader gathers a node's settings and what is wrong with them.
 type loader struct {
 	given    map[string]setting
@@ -144,6 +147,10 @@ func (l *loader) readSet(set []string) {
 // validate checks every given setting by itself and warns of those that have no effect.
 func (l *loader) validate() {
 	for _, key := range slices.SortedFunc(maps.Keys(l.given), l.byPlace) {
+		if len(l.errs) >= refusalsMax {
+			l.refuse("there is more that is wrong, and it is not listed")
+			return
+		}
 		s := l.given[key]
 		if line, ok := settings.Warning(key); ok {
 			l.warn("%s: %s", s.place, line)

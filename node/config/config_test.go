@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -40,7 +41,8 @@ listeners=PLAINTEXT://:9092,CONTROLLER://:9093
 inter.broker.listener.name=PLAINTEXT
 advertised.listeners=PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,\
+  SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL
 num.network.threads=3
 num.io.threads=8
 socket.send.buffer.bytes=102400
@@ -127,7 +129,8 @@ func TestRefusalsSayWhereAndWhy(t *testing.T) {
 		{"log.retention.ms=0", `f line 1: log.retention.ms = "0" is not allowed: ` +
 			`retention must be -1 (no limit) or longer than nothing`},
 		{`a=\u12`, `f: line 1: "\\u12" is not \u and four hexadecimal digits`},
-		{"sasl.jaas.config=topsecret", `f line 1: sasl.jaas.config = [hidden]: this setting is not implemented yet; leave it out`},
+		{"sasl.jaas.config=topsecret", `f line 1: sasl.jaas.config = [hidden]: ` +
+			`this setting is not implemented yet; leave it out`},
 	} {
 		_, err := Load(Input{FileName: "f", File: c.file})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -152,6 +155,17 @@ func TestEverythingThatIsWrongIsSaid(t *testing.T) {
 		if len(lines) != 4 || !strings.HasPrefix(lines[i], want) {
 			t.Fatalf("%s\nline %d does not begin with %s", err, i+1, want)
 		}
+	}
+}
+
+func TestOfAFileThatIsWrongThroughoutTheFirstErrorsAreListed(t *testing.T) {
+	var file strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&file, "wrong%d=1\n", i)
+	}
+	_, err := Load(Input{FileName: "f", File: file.String()})
+	if err == nil || strings.Count(err.Error(), "\n") != refusalsMax {
+		t.Error(err)
 	}
 }
 

@@ -20,7 +20,8 @@ type Property struct {
 // ParseProperties reads text in the format of Java's Properties.load: comments after # or !, key and value separated by
 // = or : or spaces, a backslash at the end of a line to continue it, and the escapes \t \n \r \f and \uXXXX; any other
 // character after a backslash stands for itself. All properties are given in the order of the text, repeated keys
-// included. The text is taken as UTF-8, where Java takes Latin-1: a file in plain ASCII reads the same.
+// included. It differs from Java in two ways: the text is UTF-8, not Latin-1, and a file that ends in a line with a
+// backslash alone does not get a property without a name.
 func ParseProperties(text string) ([]Property, error) {
 	if len(text) > FileBytesMax {
 		return nil, fmt.Errorf("the file has %d bytes, more than the %d that are allowed", len(text), FileBytesMax)
@@ -73,7 +74,7 @@ func (r *lineReader) natural() (string, bool) {
 const blanks = " \t\f"
 
 // logical gives the next line that is neither blank nor a comment, with the lines that continue it. Only its first
-// line can be a comment.
+// line can be a comment. A backslash alone continues nothing: the line after it counts as the first.
 func (r *lineReader) logical() (line string, number int, ok bool) {
 	for {
 		line, ok = r.natural()
@@ -82,12 +83,10 @@ func (r *lineReader) logical() (line string, number int, ok bool) {
 		}
 		number = r.number
 		line = strings.TrimLeft(line, blanks)
-		if line == "" || line[0] == '#' || line[0] == '!' {
+		if line == "" || line == `\` || line[0] == '#' || line[0] == '!' {
 			continue
 		}
-		if line = r.continued(line); line != "" {
-			return line, number, true
-		}
+		return r.continued(line), number, true
 	}
 }
 

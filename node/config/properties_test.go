@@ -23,6 +23,8 @@ func TestPropertiesReadAsInJava(t *testing.T) {
 		{"a key alone has an empty value", "empty\n", []Property{{"empty", "", 1}}},
 		{"two backslashes are one", " a\\\\\\\n#b=3", []Property{{`a\#b`, "3", 1}}},
 		{"a blank line ends a continuation", "z=\\\n\n=noval", []Property{{"z", "", 1}, {"", "noval", 3}}},
+		{"a backslash alone continues nothing", "\\\n#c\n\\\na=1", []Property{{"a", "1", 4}}},
+		{"a continuing line is no comment", "a=\\\n#c", []Property{{"a", "#c", 1}}},
 		{"spaces at the end stay", "t= x \\ ", []Property{{"t", "x  ", 1}}},
 		{"a backslash at the very end is dropped", `last=1\`, []Property{{"last", "1", 1}}},
 		{"every line end counts", "a=1\r\nb=2\rc=3", []Property{{"a", "1", 1}, {"b", "2", 2}, {"c", "3", 3}}},
