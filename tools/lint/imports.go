@@ -62,7 +62,7 @@ var order = map[string][]string{
 	"core/metadata/...":    {"core", "core/record"},
 	"core/wire/...":        {"core", "core/record"},
 	"core/log/...":         {"core", "core/record"},
-	"core/raft/...":        {"core", "core/record", "core/metadata"},
+	"core/raft/...":        {"core", "core/record", "core/metadata", "core/log"},
 	"core/coordinator/...": append([]string{"core"}, leaves...),
 	"core/partition/...":   append([]string{"core"}, leaves...),
 	"core/controller/...":  append([]string{"core"}, leaves...),
@@ -98,6 +98,8 @@ var moreImports = map[string][]string{
 		"github.com/klauspost/compress/gzip", "github.com/klauspost/compress/snappy",
 		"github.com/klauspost/compress/zstd", "github.com/pierrec/lz4/v4",
 	},
+	// Kafka's quorum-state file is JSON.
+	"core/raft": {"encoding/json"},
 	// The suite that every driver passes is called from tests.
 	"core/coretest": {"testing"},
 }
