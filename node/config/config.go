@@ -196,6 +196,7 @@ func (l *loader) supply(in Input) {
 		}
 	}
 	unset("node.id", "1")
+	unset("broker.id", l.static["node.id"]) // Kafka: KafkaConfig.populateSynonyms
 	unset("process.roles", "broker,controller")
 	if in.FileName == "" {
 		unset("listeners", "PLAINTEXT://127.0.0.1:9092")
