@@ -95,7 +95,8 @@ func TestDynamicChangesFollowTheUpdateMode(t *testing.T) {
 	}{
 		{"log.retention.ms", true, true}, {"log.retention.ms", false, true},
 		{"log.retention.hours", true, false}, {"node.id", true, false},
-		{"listeners", true, true}, {"listeners", false, false}, {"nonsense", true, false},
+		{"listeners", true, false}, {"listeners", false, false}, {"nonsense", true, false},
+		{"ssl.keystore.location", true, true}, {"ssl.keystore.location", false, false},
 	} {
 		if got := DynamicBroker(c.key, c.oneBroker) == nil; got != c.want {
 			t.Errorf("%s, one broker %v: %v, want %v", c.key, c.oneBroker, got, c.want)

@@ -80,6 +80,7 @@ func ValidateDynamicBroker(name, text string, oneBroker bool) error {
 }
 
 // DynamicBroker reports whether the broker setting may be changed, or its dynamic value deleted, while brokers run.
+// Listeners, which Kafka can open and close at run time, stay as they are for now.
 func DynamicBroker(name string, oneBroker bool) error {
 	base, _ := cutListener(name)
 	s, ok := LookupBroker(base)
@@ -90,6 +91,8 @@ func DynamicBroker(name string, oneBroker bool) error {
 		return &Error{name, NotDynamic, name + " is read-only: it is set in server.properties and takes a restart"}
 	case s.update == PerBroker && !oneBroker:
 		return &Error{name, NotDynamic, name + " can be changed for one broker at a time, not for all of them"}
+	case s.update == PerBroker && s.support == Obeyed:
+		return &Error{name, Unsupported, name + " cannot be changed while the broker runs yet; set it in server.properties"}
 	}
 	return nil
 }
