@@ -41,9 +41,9 @@ Ottla takes the settings of Kafka 4.2 by their own names, from a server.properti
 command line, and, where the column "change" allows it, from Kafka's own tools while it runs. Settings of Ottla's own
 are marked with "Ottla".
 
-Nothing needs to be set. A node that is told nothing is node 1, broker and controller of a cluster of its own, listens on
-127.0.0.1:9092 and keeps its data in ./ottla-data; the topics it makes for itself have one replica. What is set on the
-command line wins over the environment (KAFKA_LOG_DIRS is log.dirs), and that over the file.
+Nothing needs to be set. A node that is told nothing is node 1, broker and controller of a cluster of its own, listens
+on 127.0.0.1:9092 and keeps its data in ./ottla-data; the topics it makes for itself have one replica. What is set on
+the command line wins over the environment (KAFKA_LOG_DIRS is log.dirs), and that over the file.
 
 A setting in the lists "obeyed" does what it says. One in the lists "have no effect" is known to Kafka and of no use
 here: it is taken with a line of warning. One in the lists "refused for now" is not implemented yet: any value but the
