@@ -150,6 +150,9 @@ var errNoBroker = errors.New("no ./tools/ottla in this tree")
 
 // buildBroker compiles the command once for the whole test run.
 var buildBroker = sync.OnceValues(func() (string, error) {
+	if built := os.Getenv("OTTLA_INTEROP_BINARY"); built != "" {
+		return built, nil
+	}
 	root := filepath.Join("..", "..")
 	if _, err := os.Stat(filepath.Join(root, "tools", "ottla")); err != nil {
 		return "", errNoBroker
@@ -229,5 +232,8 @@ func ownBroker(t *testing.T) *brokerProcess {
 	return broker
 }
 
-// foreignServer reports that the server under test was started by somebody else and may be a simple stand-in.
+// foreignServer reports that the server under test was started by somebody else.
 func foreignServer() bool { return os.Getenv("OTTLA_INTEROP_BOOTSTRAP") != "" }
+
+// standIn reports that the server under test only pretends to be a broker.
+func standIn() bool { return os.Getenv("OTTLA_INTEROP_STAND_IN") == "1" }

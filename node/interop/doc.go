@@ -9,8 +9,12 @@
 // # Environment
 //
 //   - OTTLA_INTEROP=1 turns the tests on. They build ./tools/ottla and start it on a free loopback port.
-//   - OTTLA_INTEROP_BOOTSTRAP=host:port turns them on against a server that already runs. Tests that stop the
-//     broker or read its files are then skipped, and so are the steps that go beyond a simple stand-in server.
+//   - OTTLA_INTEROP_BINARY=path starts this command instead of building one, for example a build with -race.
+//   - OTTLA_INTEROP_KILLS=n is how often TestKillLosesNoAcknowledgedRecord kills the broker; a few times by default.
+//   - OTTLA_INTEROP_BOOTSTRAP=host:port turns them on against a server that already runs, Kafka itself for one.
+//     Tests that stop the broker or read its files are then skipped.
+//   - OTTLA_INTEROP_STAND_IN=1 says that this server only pretends (franz-go's kfake), and leaves out the steps
+//     that it does not do as Kafka does.
 //   - OTTLA_INTEROP_REQUIRE=1 makes a missing program a failure; otherwise its tests are skipped and say why.
 //   - OTTLA_INTEROP_CACHE is where install.sh put the Python environment, the npm packages and the jars;
 //     by default a folder ottla-interop in the user's cache folder.

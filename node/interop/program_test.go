@@ -98,8 +98,8 @@ func runScript(t *testing.T, addr, interpreter string, env []string, before ...s
 		env:     env,
 		timeout: 2 * programTimeout,
 	}
-	if foreignServer() {
-		script.env = append(script.env, "INTEROP_FOREIGN=1")
+	if standIn() {
+		script.env = append(script.env, "INTEROP_STAND_IN=1")
 	}
 	output := script.mustRun(t)
 	if !strings.Contains(output, "ok: ") {

@@ -21,7 +21,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from steps import BOOTSTRAP, FOREIGN, name, ok, until, want, want_error, want_true
+from steps import BOOTSTRAP, STAND_IN, name, ok, until, want, want_error, want_true
 
 TOPIC = name("administered")
 GROUP = name("group")
@@ -69,7 +69,7 @@ def configs():
     want(setting("retention.ms").value, "60000", "retention.ms after SET")
     change = ConfigEntry("retention.ms", None, incremental_operation=AlterConfigOpType.DELETE)
     result(admin.incremental_alter_configs([ConfigResource(ResourceType.TOPIC, TOPIC, incremental_configs=[change])]))
-    if not FOREIGN:
+    if not STAND_IN:
         want((setting("retention.ms").value, setting("retention.ms").is_default), ("604800000", True), "after DELETE")
         bad = ConfigEntry("retention.ms", "soon", incremental_operation=AlterConfigOpType.SET)
         bad = ConfigResource(ResourceType.TOPIC, TOPIC, incremental_configs=[bad])
@@ -90,7 +90,7 @@ def offsets():
 
     want((listed(OffsetSpec.earliest()), listed(OffsetSpec.latest())), (0, 20), "earliest and latest offsets")
     want(listed(OffsetSpec.for_timestamp(0)), 0, "offset by timestamp 0")
-    if not FOREIGN:
+    if not STAND_IN:
         want(listed(OffsetSpec.max_timestamp()) in range(20), True, "offset of the largest timestamp")
 
     deleted = result(admin.delete_records([TopicPartition(TOPIC, 0, 8)]))

@@ -9,7 +9,7 @@ from kafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
-from steps import BOOTSTRAP, FOREIGN, name, ok, until, want, want_error, want_true
+from steps import BOOTSTRAP, STAND_IN, name, ok, until, want, want_error, want_true
 
 TOPIC = name("six")
 
@@ -38,7 +38,7 @@ def create():
     want_error(TopicAlreadyExistsError, lambda: admin.create_topics(again), "a second creation")
     ok("TopicAlreadyExistsError")
 
-    if not FOREIGN:
+    if not STAND_IN:
         bad = [NewTopic(name="no spaces please", num_partitions=1, replication_factor=1)]
         want_error(InvalidTopicError, lambda: admin.create_topics(bad), "a topic with a bad name")
         ok("a bad name is refused")
@@ -61,7 +61,7 @@ def describe_configs():
 
     found = topic_settings(TOPIC)
     want(found["max.message.bytes"], "1048588", "default max.message.bytes")
-    if not FOREIGN:
+    if not STAND_IN:
         want([key for key in SETTINGS if key not in found], [], "settings that Kafka lists and this server does not")
         want(found["retention.ms"], "604800000", "default retention.ms")
         want(found["segment.bytes"], "1073741824", "default segment.bytes")
@@ -117,7 +117,7 @@ def delete():
     # The same name again is another topic: nothing of the old one may shine through.
     admin.create_topics([NewTopic(name=TOPIC, num_partitions=2, replication_factor=1)])
     want(KafkaConsumer(bootstrap_servers=BOOTSTRAP).partitions_for_topic(TOPIC), {0, 1}, "the new topic's partitions")
-    if not FOREIGN:
+    if not STAND_IN:
         want(topic_settings(TOPIC)["retention.ms"], "604800000", "the new topic's retention.ms")
     producer = KafkaProducer(bootstrap_servers=BOOTSTRAP)
     want(producer.send(TOPIC, b"first", partition=0).get(timeout=10).offset, 0, "the new topic's first offset")

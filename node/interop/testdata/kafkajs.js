@@ -77,7 +77,7 @@ async function consume(admin) {
   const owned = new Map()
 
   async function join(number) {
-    const consumer = kafka.consumer({ groupId, heartbeatInterval: 300, sessionTimeout: 10000 })
+    const consumer = kafka.consumer({ groupId, heartbeatInterval: 300, sessionTimeout: 10000, maxWaitTimeInMs: 300 })
     consumers.push(consumer)
     consumer.on(consumer.events.GROUP_JOIN, event => {
       owned.set(number, event.payload.memberAssignment[topic] ?? [])

@@ -6,8 +6,8 @@ import time
 
 BOOTSTRAP, PREFIX = sys.argv[1:3]
 
-# The server is somebody else's and may be a stand-in: leave out what only a whole broker answers.
-FOREIGN = os.environ.get("INTEROP_FOREIGN") == "1"
+# The server only pretends to be a broker: leave out what only a whole one answers.
+STAND_IN = os.environ.get("INTEROP_STAND_IN") == "1"
 
 
 def name(what):
