@@ -1,0 +1,219 @@
+package controller
+
+import (
+	"math"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"ottla.dev/core"
+	"ottla.dev/core/metadata"
+)
+
+// session is what this leadership heard from an incarnation of a broker.
+type session struct {
+	epoch          core.BrokerEpoch
+	contact        time.Duration // monotonic
+	metadataOffset core.Offset   // the last that the broker has applied
+	// shutdownOffset is where the metadata that takes the broker's leaderships ends; it may stop once all active brokers
+	// have applied that. core.NoOffset before a controlled shutdown.
+	shutdownOffset core.Offset
+}
+
+// Activate begins a leadership. What earlier ones knew of the brokers' sessions is gone: brokers that the image shows
+// unfenced get a session timeout from now on to be heard.
+func (c *Controller) Activate(now core.Instant) {
+	if c.Settings.NumPartitions < 1 || c.Settings.DefaultReplicationFactor < 1 || c.Settings.SessionTimeout <= 0 {
+		panic("controller: settings that no configuration allows")
+	}
+	c.activated = now
+	c.sessions = make(map[core.BrokerID]*session)
+}
+
+// Deactivate ends a leadership.
+func (c *Controller) Deactivate() { c.sessions = nil }
+
+func (c *Controller) touch(now core.Instant, id core.BrokerID, offset core.Offset, epoch core.BrokerEpoch) *session {
+	s := c.sessions[id]
+	if s == nil || s.epoch != epoch {
+		s = &session{epoch: epoch, shutdownOffset: core.NoOffset}
+		c.sessions[id] = s
+	}
+	s.contact, s.metadataOffset = now.Mono, offset
+	return s
+}
+
+func (c *Controller) metadataOffsetOf(id core.BrokerID, epoch core.BrokerEpoch) core.Offset {
+	if s := c.sessions[id]; s != nil && s.epoch == epoch {
+		return s.metadataOffset
+	}
+	return core.NoOffset
+}
+
+// hasSession reports whether the registered incarnation was heard of lately, in this leadership. A broker that was
+// killed and comes straight back with its own controller must not wait for the session of its earlier life to end; and
+// if that one does live, its epoch is fenced by the new registration.
+func (c *Controller) hasSession(now core.Instant, b *metadata.Broker) bool {
+	s := c.sessions[b.ID]
+	return !b.Fenced && s != nil && s.epoch == b.Epoch && now.Mono < s.contact+c.Settings.SessionTimeout
+}
+
+// expiry is when an unfenced broker's session ends if it stays silent.
+func (c *Controller) expiry(b *metadata.Broker) time.Duration {
+	from := c.activated.Mono
+	if s := c.sessions[b.ID]; s != nil && s.epoch == b.Epoch {
+		from = s.contact
+	}
+	return from + c.Settings.SessionTimeout
+}
+
+// Deadline is the monotonic time at which [Controller.Expire] has something to do if nothing else happens.
+func (c *Controller) Deadline(img *metadata.Image) (time.Duration, bool) {
+	deadline, ok := core.Never, false
+	for _, b := range img.Brokers() {
+		if c.sessions != nil && !b.Fenced {
+			deadline, ok = min(deadline, c.expiry(b)), true
+		}
+	}
+	return deadline, ok
+}
+
+// Expire fences the broker whose session ended first, if one has. It fences one at a time, so that each decision sees
+// the elections of the one before; the caller asks again until there are no records (Kafka: maybeFenceOneStaleBroker).
+func (c *Controller) Expire(now core.Instant, img *metadata.Image) []metadata.Record {
+	var stale *metadata.Broker
+	for _, b := range img.Brokers() {
+		if c.sessions == nil || b.Fenced || !now.Reached(c.expiry(b)) {
+			continue
+		}
+		if stale == nil || c.expiry(b) < c.expiry(stale) {
+			stale = b
+		}
+	}
+	if stale == nil {
+		return nil
+	}
+	return c.fence(img, stale)
+}
+
+func (c *Controller) fence(img *metadata.Image, b *metadata.Broker) []metadata.Record {
+	return append(c.reelect(img, removal(b.ID)), &metadata.BrokerRegistrationChangeRecord{
+		Broker: b.ID, Epoch: b.Epoch, Fencing: metadata.Fence,
+	})
+}
+
+func (c *Controller) unfence(img *metadata.Image, b *metadata.Broker) []metadata.Record {
+	change := &metadata.BrokerRegistrationChangeRecord{Broker: b.ID, Epoch: b.Epoch, Fencing: metadata.Unfence}
+	return append([]metadata.Record{change}, c.reelect(img, addition(b.ID))...)
+}
+
+func (c *Controller) beginShutdown(img *metadata.Image, b *metadata.Broker) []metadata.Record {
+	change := &metadata.BrokerRegistrationChangeRecord{Broker: b.ID, Epoch: b.Epoch, ControlledShutdown: 1}
+	return append([]metadata.Record{change}, c.reelect(img, removal(b.ID))...)
+}
+
+// verdict is what a heartbeat comes to.
+type verdict uint8
+
+const (
+	staysFenced verdict = iota
+	staysUnfenced
+	staysShuttingDown
+	getsFenced
+	getsUnfenced
+	beginsShutdown
+	mayStop       // and is fenced if it is not yet
+	mayStopFenced // it was fenced already
+)
+
+func (c *Controller) heartbeat(now core.Instant, img *metadata.Image, req *kmsg.BrokerHeartbeatRequest) Decision {
+	resp := req.ResponseKind().(*kmsg.BrokerHeartbeatResponse)
+	id, epoch := core.BrokerID(req.BrokerID), core.BrokerEpoch(req.BrokerEpoch)
+	if code := refuseBrokerEpoch(img, id, epoch); code != core.NoError {
+		resp.ErrorCode = int16(code)
+		return Decision{nil, resp}
+	}
+	b := img.Broker(id)
+	s := c.touch(now, id, core.Offset(req.CurrentMetadataOffset), epoch)
+	v := c.judge(img, b, s, req)
+	var records []metadata.Record
+	switch v {
+	case getsFenced, mayStop:
+		records = c.fence(img, b)
+	case getsUnfenced:
+		records = c.unfence(img, b)
+	case beginsShutdown:
+		records = c.beginShutdown(img, b)
+	case staysFenced, staysUnfenced, staysShuttingDown, mayStopFenced:
+	}
+	if (v == beginsShutdown || v == staysShuttingDown) && s.shutdownOffset == core.NoOffset {
+		s.shutdownOffset = img.Offset() + core.Offset(len(records))
+	}
+	resp.IsCaughtUp = caughtUp(b, req)
+	resp.IsFenced = v == staysFenced || v == getsFenced || v == mayStop || v == mayStopFenced
+	resp.ShouldShutdown = v == mayStop || v == mayStopFenced
+	return Decision{records, resp}
+}
+
+// caughtUp reports whether the broker has applied its own registration, so that it knows of all that came before.
+func caughtUp(b *metadata.Broker, req *kmsg.BrokerHeartbeatRequest) bool {
+	return req.CurrentMetadataOffset >= int64(b.Epoch)
+}
+
+// judge is the broker's state machine (KIP-631; Kafka: BrokerHeartbeatManager.calculateNextBrokerState):
+//
+//	fenced        -- caught up, wants neither --> unfenced
+//	unfenced      -- wants to be fenced --------> fenced
+//	unfenced      -- wants to shut down, leads -> shutting down
+//	unfenced      -- wants to shut down --------> may stop
+//	shutting down -- leads nothing any more, and all active brokers know ---> may stop
+//	fenced        -- wants to shut down --------> may stop
+func (c *Controller) judge(
+	img *metadata.Image, b *metadata.Broker, s *session, req *kmsg.BrokerHeartbeatRequest,
+) verdict {
+	switch {
+	case b.Fenced && req.WantShutdown:
+		return mayStopFenced
+	case b.Fenced && !req.WantFence && caughtUp(b, req):
+		return getsUnfenced
+	case b.Fenced:
+		return staysFenced
+	case b.InControlledShutdown:
+		// Without an offset the shutdown began under another leadership. The offset of this heartbeat covers it.
+		if s.shutdownOffset == core.NoOffset || leads(img, b.ID) || s.shutdownOffset > c.lowestActiveOffset(img) {
+			return staysShuttingDown
+		}
+		return mayStop
+	case req.WantFence && req.WantShutdown:
+		return mayStop
+	case req.WantFence:
+		return getsFenced
+	case req.WantShutdown && leads(img, b.ID):
+		return beginsShutdown
+	case req.WantShutdown:
+		return mayStop
+	}
+	return staysUnfenced
+}
+
+func leads(img *metadata.Image, id core.BrokerID) bool {
+	for t := range img.Topics() {
+		for _, p := range t.Partitions {
+			if p.Leader == id {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// lowestActiveOffset is what all active brokers have applied; without active brokers there is nobody to wait for.
+func (c *Controller) lowestActiveOffset(img *metadata.Image) core.Offset {
+	lowest := core.Offset(math.MaxInt64)
+	for _, b := range img.Brokers() {
+		if b.Active() {
+			lowest = min(lowest, c.metadataOffsetOf(b.ID, b.Epoch))
+		}
+	}
+	return lowest
+}
