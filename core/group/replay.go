@@ -132,9 +132,9 @@ func (m *Machine) adopt(g *Group, v *kmsg.GroupMetadataValue) {
 	if v.Version >= 2 {
 		g.since = core.Timestamp(v.CurrentStateTimestamp)
 	}
-	g.generation, g.protocolType, g.protocol, g.leader = v.Generation, v.ProtocolType, v.Protocol, ""
-	if v.Leader != nil {
-		g.leader = *v.Leader
+	g.generation, g.protocolType, g.protocol = v.Generation, v.ProtocolType, v.Protocol
+	if g.protocol == nil && g.state == Stable {
+		g.protocol = new(string)
 	}
 
 	before := g.members
@@ -142,12 +142,34 @@ func (m *Machine) adopt(g *Group, v *kmsg.GroupMetadataValue) {
 	for i := range v.Members {
 		members = append(members, g.adoptMember(&v.Members[i]))
 	}
-	g.members = members
+	g.setMembers(members)
+	g.leader = ""
+	if v.Leader != nil && g.byID[*v.Leader] != nil {
+		g.leader = *v.Leader
+	} else if len(g.members) > 0 {
+		g.leader = g.members[0].id
+	}
+	for _, mem := range before {
+		if g.byID[mem.id] != mem {
+			m.timers.cancel(&mem.session)
+		}
+	}
+	g.subscribe()
+}
+
+// setMembers makes these the members, and counts them anew. Who has the id or the instance of another is left out: it
+// is not us who wrote that, but it must not break us.
+func (g *Group) setMembers(members []*member) {
+	g.members = make([]*member, 0, len(members))
 	clear(g.byID)
 	clear(g.instances)
 	clear(g.supported)
 	g.waiting, g.owing = 0, 0
-	for _, mem := range g.members {
+	for _, mem := range members {
+		if g.byID[mem.id] != nil || mem.static() && g.instances[*mem.instance] != nil {
+			continue
+		}
+		g.members = append(g.members, mem)
 		g.byID[mem.id] = mem
 		if mem.static() {
 			g.instances[*mem.instance] = mem
@@ -160,12 +182,6 @@ func (m *Machine) adopt(g *Group, v *kmsg.GroupMetadataValue) {
 			g.owing++
 		}
 	}
-	for _, mem := range before {
-		if g.byID[mem.id] != mem {
-			m.timers.cancel(&mem.session)
-		}
-	}
-	g.subscribe()
 }
 
 func (g *Group) adoptMember(v *kmsg.GroupMetadataValueMember) *member {
