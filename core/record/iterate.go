@@ -68,9 +68,9 @@ type Iterator struct {
 	err     *Error
 }
 
-// Records starts a walk over the batch's records, decompressing them first where need be; codecs may be nil if the
-// batch is known not to be compressed. Whatever the bytes are, the walk ends; [Iterator.Err] then tells if it ended
-// well.
+// Records starts a walk over the batch's records, decompressing them first where need be. With nil codecs a compressed
+// batch is an error, which suits the batches that only brokers write. Whatever the bytes are, the walk ends;
+// [Iterator.Err] then tells if it ended well.
 func Records(v View, codecs *Codecs) Iterator {
 	it := Iterator{
 		left: v.Count(), base: v.BaseOffset(), baseTS: v.BaseTimestamp(), batchTS: v.MaxTimestamp(),
@@ -136,7 +136,7 @@ func plain(v View, codecs *Codecs) ([]byte, *Error) {
 		return v.Payload(), nil
 	}
 	if codecs == nil {
-		panic("record: a compressed batch needs Codecs")
+		return nil, refuse(core.UnsupportedCompressionType, "a compressed batch where none is expected")
 	}
 	b, err := codecs.Decompress(v.Payload(), codec)
 	if err != nil {

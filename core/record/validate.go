@@ -102,8 +102,6 @@ func single(b []byte, produceVersion int16) (View, *Error) {
 func checkProduced(v View) *Error {
 	last, count := v.LastOffsetDelta(), v.Count()
 	switch {
-	case last < 0:
-		return refuse(core.InvalidRecord, "the last offset lies before the base offset")
 	case count <= 0:
 		return refuse(core.InvalidRecord, "the record count is not positive")
 	case int64(last)+1 != int64(count):

@@ -47,6 +47,27 @@ func TestNextSplitsALog(t *testing.T) {
 	}
 }
 
+func TestNextTellsTornFromCorrupt(t *testing.T) {
+	short := raw(1)[:60]
+	short[11] = 48 // a header less its last byte, and consistent with that
+	for _, c := range []struct {
+		rule string
+		in   []byte
+		want error
+	}{
+		{"less than a length", make([]byte, 11), record.ErrTruncated},
+		{"zeros, as a preallocated file ends", make([]byte, 100), record.ErrCorrupt},
+		{"no magic yet", raw(1)[:16], record.ErrTruncated},
+		{"a whole batch smaller than a header", short, record.ErrCorrupt},
+		{"magic 1", edit(16, 1)(raw(1)), record.ErrMagic},
+		{"magic 3", edit(16, 3)(raw(1)), record.ErrCorrupt},
+	} {
+		if v, rest, err := record.Next(c.in); err != c.want || v != nil || len(rest) != len(c.in) {
+			t.Errorf("%s: %x, %d bytes left, %v; want %v", c.rule, v, len(rest), err, c.want)
+		}
+	}
+}
+
 func TestOffsetAndLeaderEpochNeedNoChecksum(t *testing.T) {
 	v := batch(t, record.None, 3, 10)
 	v.SetBaseOffset(1 << 40)
