@@ -26,6 +26,8 @@ type Client interface {
 	// Flush sends what it can without waiting for the peer. The worker is there to push inputs; alone says that no other
 	// connection waits for this worker.
 	Flush(w *Worker, alone bool)
+	// Retired is called once, when the session has been forgotten. Frames that it still holds are the driver's again.
+	Retired()
 }
 
 // Actor is a machine with its inbox, its claim and its timer.
@@ -41,6 +43,9 @@ type Actor struct {
 	busy  bool // somebody has claimed the machine
 
 	batch []core.Input // being stepped; the claimant's
+
+	// disconnected says that a session has taken [core.InputDisconnected]: its next Close is its last word. The claimant's.
+	disconnected bool
 
 	// deadline is what the machine asked for last, armed the time at which the timer will look at it. The two are
 	// written and read in opposite order by claimant and timer, so that at least one of them sees the other's news.

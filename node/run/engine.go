@@ -79,13 +79,29 @@ func (e *Engine) AddSession(id uint32, m core.Machine, client Client) *Actor {
 	return a
 }
 
-// RemoveSession forgets a session that expects nothing any more.
-func (e *Engine) RemoveSession(a *Actor) {
+// retire forgets a session that has closed after its peer was gone. It has nothing left to wait for.
+func (e *Engine) retire(a *Actor) {
 	s := &e.sessions[a.address.Index%sessionStripes]
 	s.mu.Lock()
+	known := s.actors[a.address.Index] == a
 	delete(s.actors, a.address.Index)
 	s.mu.Unlock()
-	e.timers.remove(a)
+	if known {
+		e.timers.remove(a)
+		a.client.Retired()
+	}
+}
+
+// Sessions returns how many sessions there are.
+func (e *Engine) Sessions() int {
+	n := 0
+	for i := range e.sessions {
+		s := &e.sessions[i]
+		s.mu.RLock()
+		n += len(s.actors)
+		s.mu.RUnlock()
+	}
+	return n
 }
 
 // Start gives control its first input.

@@ -80,6 +80,10 @@ func (w *Worker) steps(a *Actor) {
 	now := w.engine.clock.now()
 	round := 0
 	for i := range a.batch {
+		if a.batch[i].Kind == core.InputDisconnected {
+			w.execute(a) // a Close from before is not the session's last
+			a.disconnected = true
+		}
 		a.machine.Step(now, a.batch[i])
 		before := len(w.out.Files)
 		a.machine.Drain(&w.out)
@@ -128,6 +132,9 @@ func (w *Worker) execute(a *Actor) {
 	if a.client != nil && a.client.Execute(out) {
 		w.clients = append(w.clients, a.client)
 	}
+	if out.Close && a.disconnected {
+		e.retire(a)
+	}
 	if out.Listen {
 		e.host.Listen()
 	}
@@ -137,7 +144,7 @@ func (w *Worker) execute(a *Actor) {
 	out.Reset()
 }
 
-// send delivers a message. A session that is gone has said that it expects none; any other missing receiver is a bug.
+// send delivers a message. A session that is gone had nothing left to wait for; any other missing receiver is a bug.
 func (w *Worker) send(from core.Address, s core.Send) {
 	target := w.engine.find(s.To)
 	if target == nil {

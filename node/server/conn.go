@@ -1,0 +1,239 @@
+package server
+
+import (
+	"net"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"ottla.dev/core"
+	"ottla.dev/node/run"
+)
+
+// unsentAhead is how many bytes of answers may wait for the client while its next request is read.
+const unsentAhead = 64 << 10
+
+// lingerAfterEnd is how long a client that has stopped sending may still wait for the answers under way.
+const lingerAfterEnd = 30 * time.Second
+
+// conn is one client connection.
+type conn struct {
+	server  *Server
+	socket  *net.TCPConn
+	raw     syscall.RawConn
+	session *run.Actor
+	host    string
+
+	// The reading goroutine's own.
+	buf        *buffer
+	from, to   int // the unread bytes of buf
+	expect     int // the size that the next read is prepared for
+	largest    int // the largest frame that has arrived whole
+	frameTimed bool
+	readSome   func(fd uintptr) bool
+	readCount  int
+	readErr    error
+
+	over atomic.Bool // set with dead, for those who must not wait for the lock
+
+	mu      sync.Mutex
+	turn    sync.Cond // the reading goroutine waits for its turn
+	waiting bool
+	resumed bool
+	closing bool
+	dead    bool
+	lent    []lent
+	queue   []piece // answers that nobody has begun to write
+	unsent  int64   // bytes of answers that have not left
+	writing bool    // somebody owns the fields below
+
+	// The writer's own, guarded by writing.
+	pieces    []piece
+	next      int // the first of pieces that has not left
+	blocking  bool
+	progress  bool
+	writeSome func(fd uintptr) bool
+	writeErr  error
+	again     bool // the socket is full
+	worker    *run.Worker
+	message   unix.Msghdr
+	vector    [vectorMost]unix.Iovec
+}
+
+// lent is a frame that belongs to the session.
+type lent struct {
+	frame    []byte
+	buf      *buffer
+	reserved int64
+}
+
+func newConn(s *Server, socket *net.TCPConn, host string) (*conn, error) {
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{server: s, socket: socket, raw: raw, host: host, expect: 1 << smallestClass}
+	c.turn.L = &c.mu
+	c.readSome = c.tryRead
+	c.writeSome = c.tryWrite
+	return c, nil
+}
+
+// serve reads frames until the connection ends.
+func (c *conn) serve() {
+	e := c.server.engine
+	e.Deliver(c.session, core.Input{Kind: core.InputStart, Peer: c.host})
+	if !c.server.opened(c) {
+		c.kill()
+		return
+	}
+	var err error
+	for c.awaitTurn() {
+		var frame []byte
+		if frame, err = c.readFrame(); err != nil {
+			break
+		}
+		c.server.FramesIn.Add(1)
+		e.Deliver(c.session, core.Input{Kind: core.InputFrame, Frame: frame})
+	}
+	if err == errEnd {
+		c.awaitAnswers()
+	}
+	w := e.Worker()
+	c.fail(w, err)
+	e.Finish(w)
+	c.dropBuffer()
+}
+
+// awaitTurn waits until the session wants a frame and the client has taken enough of the answers before.
+func (c *conn) awaitTurn() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for !c.dead && (!c.resumed || c.closing || c.unsent > unsentAhead) {
+		c.wait()
+	}
+	c.resumed = false
+	return !c.dead
+}
+
+// awaitAnswers lets the requests of a client that has closed its own direction come to their answers.
+func (c *conn) awaitAnswers() {
+	timer := time.AfterFunc(lingerAfterEnd, c.kill)
+	defer timer.Stop()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for !c.dead && (len(c.lent) > 0 || c.unsent > 0) {
+		c.wait()
+	}
+}
+
+func (c *conn) wait() {
+	c.waiting = true
+	c.turn.Wait()
+	c.waiting = false
+}
+
+// wakeReader needs the lock.
+func (c *conn) wakeReader() {
+	if c.waiting {
+		c.turn.Signal()
+	}
+}
+
+// kill ends the connection from outside.
+func (c *conn) kill() {
+	w := c.server.engine.Worker()
+	c.fail(w, errKilled)
+	c.server.engine.Finish(w)
+}
+
+// fail ends the connection, once: the session is told, and answers that have not left never will.
+func (c *conn) fail(w *run.Worker, reason error) {
+	c.mu.Lock()
+	if c.dead {
+		c.mu.Unlock()
+		return
+	}
+	c.dead = true
+	c.over.Store(true)
+	c.wakeReader()
+	c.mu.Unlock()
+	c.socket.Close()
+	c.server.budget.wake()
+	c.server.ended(c, reason)
+	w.Post(c.session, core.Input{Kind: core.InputDisconnected})
+	c.Flush(w, true)
+}
+
+// Execute takes over the session's effects on its connection.
+func (c *conn) Execute(out *core.Outbox) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, a := range out.Answers {
+		c.enqueue(a, out.Parts[a.From:a.To])
+	}
+	for _, frame := range out.Releases {
+		c.takeBack(frame)
+	}
+	c.resumed = c.resumed || out.Resume
+	c.closing = c.closing || out.Close
+	if out.Resume || len(out.Releases) > 0 {
+		c.wakeReader()
+	}
+	return (len(c.queue) > 0 || c.closing) && !c.writing
+}
+
+// takeBack ends the session's use of a frame. It needs the lock.
+func (c *conn) takeBack(frame []byte) {
+	for i := range c.lent {
+		l := c.lent[i]
+		if unsafe.SliceData(l.frame) != unsafe.SliceData(frame) {
+			continue
+		}
+		c.lent = append(c.lent[:i], c.lent[i+1:]...)
+		c.giveBack(l)
+		return
+	}
+	panic("server: the session gives back a frame that it does not have")
+}
+
+// giveBack needs the lock.
+func (c *conn) giveBack(l lent) {
+	if checking {
+		for i := range l.frame {
+			l.frame[i] = 0xdb
+		}
+	}
+	c.unref(l.buf)
+	if l.reserved > 0 {
+		c.server.budget.release(l.reserved)
+	}
+}
+
+// unref needs the lock.
+func (c *conn) unref(b *buffer) {
+	b.refs--
+	if b.refs == 0 {
+		c.server.buffers.put(b)
+	}
+}
+
+// Retired gives back what a session that is finished still holds. Its buffers go to the garbage collector: if the
+// session's machines broke their promise and still use them, nobody else must.
+func (c *conn) Retired() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if checking && len(c.lent) > 0 {
+		panic("server: a session is finished and holds frames")
+	}
+	for _, l := range c.lent {
+		if l.reserved > 0 {
+			c.server.budget.release(l.reserved)
+		}
+	}
+	c.lent = nil
+}
