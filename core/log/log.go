@@ -32,7 +32,7 @@ type Log struct {
 
 	epochs    Epochs
 	producers *Producers
-	snapshots []core.Offset // of the snapshot files, in order
+	snapshots []snapshotFile // in order
 
 	tail    ring
 	hints   hints
@@ -60,7 +60,7 @@ func New(now core.Instant, slot uint32, ids *FileIDs, job *OpenJob, out *core.Ou
 	r := &job.Result
 	l := &Log{
 		slot: slot, dir: job.Dir, ids: ids, settings: job.Settings, start: r.LogStart, end: r.LogEnd,
-		epochs: r.Epochs, producers: r.Producers, snapshots: r.Snapshots, epochsSaved: math.MaxInt64,
+		epochs: r.Epochs, producers: r.Producers, epochsSaved: math.MaxInt64,
 	}
 	l.flight = flight{slot: slot, epoch: 1, seq: 1, written: r.LogEnd, synced: r.LogEnd, asked: r.LogEnd}
 	for _, info := range r.Segments {
@@ -68,6 +68,9 @@ func New(now core.Instant, slot uint32, ids *FileIDs, job *OpenJob, out *core.Ou
 			created: now.Wall, txns: info.Txns, file: ids.Next()}
 		out.File(core.FileOp{Kind: core.OpOpen, File: s.file, Path: l.path(s.base, LogSuffix)})
 		l.segments = append(l.segments, s)
+	}
+	for _, o := range r.Snapshots {
+		l.snapshots = append(l.snapshots, snapshotFile{offset: o, done: true})
 	}
 	l.mapIndexes(l.active(), out)
 	l.invariants()

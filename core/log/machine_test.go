@@ -197,7 +197,7 @@ func (w *world) compareState() {
 	if w.log.start < w.log.end && len(epochs.list)+len(w.log.epochs.list) > 0 && !reflect.DeepEqual(epochs.list, w.log.epochs.list) {
 		w.t.Fatalf("epochs %v, recomputed %v", w.log.epochs.list, epochs.list)
 	}
-	if w.log.start == 0 && !reflect.DeepEqual(producers.All(), w.log.producers.All()) {
+	if !reflect.DeepEqual(producers.All(), w.log.producers.All()) {
 		w.t.Fatalf("producers differ: %+v, recomputed %+v", describe(w.log.producers), describe(producers))
 	}
 }

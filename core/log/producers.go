@@ -70,7 +70,7 @@ func (p *Producer) add(epoch core.ProducerEpoch, b ProducerBatch) {
 
 func (p *Producer) moveTo(epoch core.ProducerEpoch) {
 	if p.Epoch != epoch {
-		p.Epoch, p.count = epoch, 0
+		p.Epoch, p.count, p.batches = epoch, 0, [ProducerWindow]ProducerBatch{}
 	}
 }
 

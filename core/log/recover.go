@@ -51,7 +51,9 @@ func (o *opening) load() error {
 	}
 	for i, s := range o.segments {
 		last := i == len(o.segments)-1
-		trusted := o.Clean || !last && o.segments[i+1].Base <= o.Recovery
+		// A recovery point at the end of the segment says that its batches are durable; only one beyond says that its
+		// indexes are, for their syncs were asked for after those of the last batch and before those of the next.
+		trusted := o.Clean || !last && o.segments[i+1].Base < o.Recovery
 		ok := false
 		var err error
 		if trusted {
@@ -287,7 +289,7 @@ func (o *opening) cut() error {
 
 // joint reports whether next must begin where s ends.
 func (o *opening) joint(s, next *found) bool {
-	return next.Base < s.Next || s.checked && !o.Clean && next.Base > o.Recovery
+	return next.Base < s.Next || s.checked && !o.Clean && next.Base >= o.Recovery
 }
 
 // drop removes the segments from i on, the last one first.

@@ -109,8 +109,7 @@ func (o *opening) each(s *found, offset core.Offset, f func(record.View)) error 
 // beyond the end of the log are of batches that were lost, and bad ones were cut short by a crash; both go.
 func (o *opening) loadProducers() error {
 	r := &o.Result
-	start := max(o.LogStart, o.segments[0].Base)
-	r.Producers = NewProducers(start)
+	r.Producers = NewProducers(o.segments[0].Base)
 	var offsets []core.Offset
 	for _, name := range sortedNames(o.names) {
 		if offset, suffix, ok := ParseFileName(name); ok && suffix == SnapshotSuffix {
@@ -124,7 +123,10 @@ func (o *opening) loadProducers() error {
 			return err
 		}
 		if entries, bad := ReadSnapshot(b); bad == nil && offsets[n-1] <= o.end() {
-			r.Producers = LoadProducers(offsets[n-1], entries)
+			// One from before the first batch would make producers look as if they had not gone on.
+			if offsets[n-1] >= o.segments[0].Base {
+				r.Producers = LoadProducers(offsets[n-1], entries)
+			}
 			break
 		}
 		o.Report.BadSnapshots++
@@ -143,5 +145,17 @@ func (o *opening) loadProducers() error {
 		}
 	}
 	r.Producers.Expire(o.Wall, o.Settings.ProducerExpiryMs)
-	return nil
+	return o.saveProducers()
+}
+
+// saveProducers writes a snapshot at the end of the log unless it has one: the segments that the state was replayed from
+// may be deleted before the log rolls next.
+func (o *opening) saveProducers() error {
+	r := &o.Result
+	if n := len(r.Snapshots); r.Producers.Len() == 0 || n > 0 && r.Snapshots[n-1] == o.end() {
+		return nil
+	}
+	r.Snapshots = append(r.Snapshots, o.end())
+	o.dirty = true
+	return writeSynced(o.fs, o.path(FileName(o.end(), SnapshotSuffix)), r.Producers.AppendSnapshot(nil))
 }

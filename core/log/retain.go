@@ -9,8 +9,8 @@ import (
 
 // Retain deletes old segments: those whose largest timestamp is older than retention.ms, the oldest while the log without
 // them is at least retention.bytes, and those below the log start offset. Only segments wholly below the high
-// watermark go, oldest first and without a gap. An expired active segment is rolled first (Kafka:
-// UnifiedLog.deleteOldSegments). It reports whether the log start offset moved.
+// watermark go, oldest first and without a gap. An expired active segment is rolled first, and goes once its producer
+// snapshot is written (Kafka: UnifiedLog.deleteOldSegments). It reports whether the log start offset moved.
 func (l *Log) Retain(now core.Instant, highWatermark core.Offset, out *core.Outbox) bool {
 	if l.failed != nil || l.closing {
 		return false
@@ -66,6 +66,9 @@ func (l *Log) deleteWhile(now core.Instant, highWatermark core.Offset, out *core
 	if n == len(l.segments) {
 		l.roll(now, l.end, out)
 	}
+	if l.snapshotting > 0 {
+		return // what the snapshot says of producers must not be lost with their batches: the next Retain deletes
+	}
 	gone := slices.Clone(l.segments[:n])
 	l.segments = slices.Delete(l.segments, 0, n)
 	l.DeleteRecords(max(l.start, l.segments[0].base), out)
@@ -100,7 +103,8 @@ func (l *Log) doom(now core.Instant, s *segment, out *core.Outbox) {
 		opened(TxnIndexSuffix)
 	}
 	// The snapshot at the segment's start serves recovery only together with the segment.
-	if i := slices.Index(l.snapshots, s.base); i >= 0 && i < len(l.snapshots)-1 {
+	i := slices.IndexFunc(l.snapshots, func(f snapshotFile) bool { return f.offset == s.base })
+	if i >= 0 && i < len(l.snapshots)-1 {
 		l.snapshots = slices.Delete(l.snapshots, i, i+1)
 		opened(SnapshotSuffix)
 	}

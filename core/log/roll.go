@@ -70,31 +70,40 @@ func (l *Log) closeRetired(out *core.Outbox) {
 	}
 }
 
-// snapshotsKept is how many producer snapshots stay beside those that begin a segment.
-const snapshotsKept = 2
+// snapshotFile is a producer snapshot on its way to the disk, or there.
+type snapshotFile struct {
+	offset core.Offset
+	done   bool
+}
 
 // snapshot writes the state of the producers up to the log end offset, unless that is done.
 func (l *Log) snapshot(out *core.Outbox) {
 	n := len(l.snapshots)
-	if n > 0 && l.snapshots[n-1] >= l.end || l.end == 0 {
+	if n > 0 && l.snapshots[n-1].offset >= l.end || l.end == 0 {
 		return
 	}
-	l.snapshots = append(l.snapshots, l.end)
+	remove := l.straySnapshots()
+	l.snapshots = append(l.snapshots, snapshotFile{offset: l.end})
 	l.snapshotting++
-	out.Run(&SnapshotJob{Log: l.slot, Dir: l.dir, Offset: l.end, Data: l.producers.AppendSnapshot(nil),
-		Remove: l.straySnapshots()})
+	out.Run(&SnapshotJob{Log: l.slot, Dir: l.dir, Offset: l.end, Data: l.producers.AppendSnapshot(nil), Remove: remove})
 }
 
-// straySnapshots takes the snapshots off the list that belong to no segment, but for the newest (Kafka:
-// ProducerStateManager.removeStraySnapshots).
+// straySnapshots takes the snapshots off the list that belong to no segment (Kafka: ProducerStateManager.
+// removeStraySnapshots) and are older than one that a crash cannot undo: written, and of batches that are synced.
 func (l *Log) straySnapshots() []core.Offset {
+	safe := core.NoOffset
+	for _, s := range l.snapshots {
+		if s.done && s.offset <= l.flight.synced {
+			safe = s.offset
+		}
+	}
 	var stray []core.Offset
-	n := len(l.snapshots)
-	l.snapshots = slices.DeleteFunc(l.snapshots, func(o core.Offset) bool {
-		if i := l.find(o); o >= l.snapshots[max(0, n-snapshotsKept)] || i >= 0 && l.segments[i].base == o {
+	l.snapshots = slices.DeleteFunc(l.snapshots, func(s snapshotFile) bool {
+		i := l.find(s.offset)
+		if !s.done || s.offset >= safe || i >= 0 && l.segments[i].base == s.offset {
 			return false
 		}
-		stray = append(stray, o)
+		stray = append(stray, s.offset)
 		return true
 	})
 	return stray
@@ -104,6 +113,12 @@ func (l *Log) snapshotDone(j *SnapshotJob) {
 	l.snapshotting--
 	if j.Err != nil {
 		l.fence(j.Err)
+		return
+	}
+	for i := range l.snapshots {
+		if l.snapshots[i].offset == j.Offset {
+			l.snapshots[i].done = true
+		}
 	}
 }
 
