@@ -80,8 +80,9 @@ func TestABrokerIsUnfencedOnceItKnowsItsRegistration(t *testing.T) {
 	if r := k.heartbeat(1, nil); r.IsFenced || k.img.Offset() != before.Offset() {
 		t.Fatal("a heartbeat without news made records")
 	}
-	if r := k.heartbeat(1, func(r *kmsg.BrokerHeartbeatRequest) { r.WantFence = true }); !r.IsFenced || !k.img.Broker(1).Fenced {
-		t.Fatalf("wants to be fenced: %+v", r)
+	wants = k.heartbeat(1, func(r *kmsg.BrokerHeartbeatRequest) { r.WantFence = true })
+	if !wants.IsFenced || !k.img.Broker(1).Fenced {
+		t.Fatalf("wants to be fenced: %+v", wants)
 	}
 }
 
@@ -128,6 +129,29 @@ func TestASilentBrokerIsFenced(t *testing.T) {
 	k.wantState("t", "leader -1 isr [2] elr [] last [] epoch 2")
 	k.heartbeat(2, nil)
 	k.wantState("t", "leader 2 isr [2] elr [] last [] epoch 3")
+}
+
+func TestTheSessionThatEndedFirstIsFencedFirst(t *testing.T) {
+	k := newCluster(t).brokers(1, 2)
+	k.now = at(time.Second)
+	k.heartbeat(1, nil)
+	k.now = at(3 * timeout)
+	k.apply(k.c.Expire(k.now, k.img))
+	if k.img.Broker(1).Fenced || !k.img.Broker(2).Fenced {
+		t.Fatal("the wrong broker was fenced")
+	}
+}
+
+func TestABrokerThatStillLeadsDoesNotStop(t *testing.T) {
+	k := newCluster(t).brokers(1)
+	k.create(topic("t", 1, 1))
+	k.heartbeat(1, shutdown)
+	change := metadata.NewPartitionChange(k.img.TopicByName("t").ID, 0)
+	change.Leader = 1
+	k.apply([]metadata.Record{change})
+	if r := k.heartbeat(1, shutdown); r.ShouldShutdown {
+		t.Fatal("stopped")
+	}
 }
 
 func TestANewLeadershipWaitsOneSessionForBrokersItHasNotHeard(t *testing.T) {
@@ -282,6 +306,19 @@ func TestControlledShutdownWaitsUntilTheOthersKnow(t *testing.T) {
 	if r := k.heartbeat(1, shutdown); !r.ShouldShutdown {
 		t.Fatalf("asked again: %+v", r)
 	}
+}
+
+func TestAShutdownIsNotTakenBack(t *testing.T) {
+	k := newCluster(t).brokers(1)
+	k.create(topic("t", 1, 1))
+	k.heartbeat(1, shutdown)
+	for range 2 {
+		k.heartbeat(1, shutdown)
+	}
+	if r := k.heartbeat(1, nil); !r.IsFenced {
+		t.Fatalf("unfenced: %+v", r)
+	}
+	k.wantState("t", "leader -1 isr [1] elr [] last [] epoch 1")
 }
 
 func TestABrokerThatLeadsNothingMayStopAtOnce(t *testing.T) {

@@ -126,7 +126,26 @@ func (c *Controller) alterOne(img *metadata.Image, a alteration) ([]metadata.Rec
 	if a.replace {
 		records = append(records, dropped(a, current)...)
 	}
+	if r := c.refuseTogether(img, a.resource, records); r != nil {
+		return nil, r
+	}
 	return records, refuseMissing(img, a.resource)
+}
+
+// refuseTogether checks what a topic's configurations come to once the records are applied.
+func (c *Controller) refuseTogether(img *metadata.Image, r metadata.Resource, records []metadata.Record) *refusal {
+	if r.Type != metadata.ResourceTopic {
+		return nil
+	}
+	after := img.Configs(r)
+	for _, record := range records {
+		config := record.(*metadata.ConfigRecord)
+		after = after.With(config.Name, config.Value)
+	}
+	if err := c.configs.CheckTopic(img, after.All()); err != nil {
+		return refuse(core.InvalidConfig, "%s", err.Error())
+	}
+	return nil
 }
 
 // dropped deletes what is set on the resource and not in the alteration.

@@ -25,7 +25,8 @@ func (k *cluster) alter(t kmsg.ConfigResourceType, name string, ops ...op) core.
 	req := kmsg.NewPtrIncrementalAlterConfigsRequest()
 	req.Resources = []kmsg.IncrementalAlterConfigsRequestResource{{ResourceType: t, ResourceName: name, Configs: ops}}
 	r := k.decide(req).(*kmsg.IncrementalAlterConfigsResponse).Resources
-	if len(r) != 1 || r[0].ResourceType != t || r[0].ResourceName != name || (r[0].ErrorCode == 0) != (r[0].ErrorMessage == nil) {
+	if len(r) != 1 || r[0].ResourceType != t || r[0].ResourceName != name ||
+		(r[0].ErrorCode == 0) != (r[0].ErrorMessage == nil) {
 		k.t.Fatalf("%+v", r)
 	}
 	return core.ErrorCode(r[0].ErrorCode)
@@ -69,6 +70,9 @@ func TestIncrementalAlterConfigs(t *testing.T) {
 			core.InvalidRequest, "[{retention.ms 1}]"},
 		{"an unknown operation", []op{{Name: "retention.ms", Op: 4, Value: ptr("2")}}, core.InvalidRequest,
 			"[{retention.ms 1}]"},
+		{"what does not go with what is set",
+			[]op{{Name: "cleanup.policy", Op: setOp, Value: ptr("compact")}, {Name: "retention.ms", Value: ptr("forever")}},
+			core.InvalidConfig, "[{retention.ms 1}]"},
 		{"nothing", nil, 0, "[{retention.ms 1}]"},
 	} {
 		t.Run(c.rule, func(t *testing.T) {
@@ -171,13 +175,17 @@ func TestAlterConfigsReplacesAll(t *testing.T) {
 	if code := alter(true, compact); code != 0 || k.configs(metadata.ResourceTopic, "t") != "[{retention.ms 1}]" {
 		t.Fatalf("validation only: %v %s", code, k.configs(metadata.ResourceTopic, "t"))
 	}
-	if code := alter(false, compact, kmsg.AlterConfigsRequestResourceConfig{Name: "no.such", Value: ptr("")}); code != core.InvalidConfig {
+	unknown := kmsg.AlterConfigsRequestResourceConfig{Name: "no.such", Value: ptr("")}
+	if code := alter(false, compact, unknown); code != core.InvalidConfig {
 		t.Fatal(code)
 	}
 	if code := alter(false, kmsg.AlterConfigsRequestResourceConfig{Name: "cleanup.policy"}); code != core.InvalidRequest {
 		t.Fatal(code)
 	}
-	if code := alter(false, compact); code != 0 || k.configs(metadata.ResourceTopic, "t") != "[{cleanup.policy compact}]" {
-		t.Fatalf("%v %s", code, k.configs(metadata.ResourceTopic, "t"))
+	for range 2 {
+		code, got := alter(false, compact), k.configs(metadata.ResourceTopic, "t")
+		if code != 0 || got != "[{cleanup.policy compact}]" {
+			t.Fatalf("%v %s", code, got)
+		}
 	}
 }

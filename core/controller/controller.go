@@ -35,6 +35,8 @@ type Configs interface {
 	// Check reports why the resource cannot have the configuration at that value. The resource is a topic or a broker;
 	// the broker with the empty name stands for all.
 	Check(r metadata.Resource, name, value string) error
+	// CheckTopic reports what is wrong with the configurations of a topic taken together, each of them being right.
+	CheckTopic(img *metadata.Image, set []metadata.Config) error
 	// IsList reports whether the configuration is a list, which can be appended to and subtracted from.
 	IsList(t metadata.ResourceType, name string) bool
 	// Default is the value of a configuration that is set nowhere.

@@ -28,6 +28,13 @@ func (fakeConfigs) Check(r metadata.Resource, name, value string) error {
 	return fmt.Errorf("unknown %s config %s", r.Type, name)
 }
 
+func (fakeConfigs) CheckTopic(_ *metadata.Image, set []metadata.Config) error {
+	if len(set) == 2 && set[0].Value == "compact" && set[1].Value == "forever" {
+		return errors.New("compact and forever do not go together")
+	}
+	return nil
+}
+
 func (fakeConfigs) IsList(_ metadata.ResourceType, name string) bool { return name == "cleanup.policy" }
 
 func (fakeConfigs) Default(_ metadata.ResourceType, name string) (string, bool) {
@@ -42,7 +49,7 @@ func (fakeConfigs) EffectiveTopic(_ *metadata.Image, set []metadata.Config) []km
 	return out
 }
 
-func (f fakeConfigs) MinInSyncReplicas(*metadata.Image, string) int       { return max(1, f.minISR) }
+func (f fakeConfigs) MinInSyncReplicas(*metadata.Image, string) int        { return max(1, f.minISR) }
 func (fakeConfigs) UncleanLeaderElection(_ *metadata.Image, t string) bool { return t == "unclean" }
 
 const timeout = 9 * time.Second
@@ -110,9 +117,14 @@ func (k *cluster) register(id int32, incarnation byte, previous int64) core.Erro
 		rack := fmt.Sprintf("rack-%d", id/10)
 		req.Rack = &rack
 	}
+	before := k.img
 	resp := k.decide(req).(*kmsg.BrokerRegistrationResponse)
 	if b := k.img.Broker(core.BrokerID(id)); resp.ErrorCode == 0 && int64(b.Epoch) != resp.BrokerEpoch {
 		k.t.Fatalf("epoch %d answered, %d registered", resp.BrokerEpoch, b.Epoch)
+	}
+	if old := before.Broker(core.BrokerID(id)); resp.ErrorCode == 0 && resp.BrokerEpoch != int64(k.img.Offset()) &&
+		(old == nil || old.Incarnation != req.IncarnationID) {
+		k.t.Fatalf("the epoch is %d, the registration at %d", resp.BrokerEpoch, k.img.Offset())
 	}
 	return core.ErrorCode(resp.ErrorCode)
 }
@@ -199,7 +211,8 @@ func TestARequestOfAnotherKindPanics(t *testing.T) {
 
 func TestBootstrapBeginsWithTheMetadataVersion(t *testing.T) {
 	k := newCluster(t, metadata.Feature{Name: "group.version", Level: 1})
-	if k.img.FeatureLevel(metadata.MetadataVersion) != metadata.MaxMetadataVersion || k.img.FeatureLevel("group.version") != 1 {
+	if k.img.FeatureLevel(metadata.MetadataVersion) != metadata.MaxMetadataVersion ||
+		k.img.FeatureLevel("group.version") != 1 {
 		t.Fatal(k.img.Features())
 	}
 }

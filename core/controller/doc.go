@@ -3,8 +3,8 @@
 //
 // A decision is a pure function of the image and the request. It gives records and a response; nothing has happened
 // until the caller has appended the records to the metadata log as one batch, and the response goes out only once they
-// are committed. The image that a decision looks at must hold every record decided before it, committed or not, so that
-// two requests in flight cannot both take the last free name; an image costs little to extend by records that may yet be
+// are committed. The image that a decision looks at must hold every record decided before it, committed or not, so
+// that two requests in flight cannot both take one name; an image costs little to extend by records that may yet be
 // lost with the leadership.
 //
 // The records of a decision are appended right after the image's offset. Broker epochs rely on it.

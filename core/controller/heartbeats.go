@@ -168,13 +168,16 @@ func caughtUp(b *metadata.Broker, req *kmsg.BrokerHeartbeatRequest) bool {
 //	unfenced      -- wants to shut down --------> may stop
 //	shutting down -- leads nothing any more, and all active brokers know ---> may stop
 //	fenced        -- wants to shut down --------> may stop
+//
+// A controlled shutdown ends only with a new registration: a broker that was fenced during one is not unfenced. Kafka
+// unfences it and gives it leaderships although it counts as on its way down.
 func (c *Controller) judge(
 	img *metadata.Image, b *metadata.Broker, s *session, req *kmsg.BrokerHeartbeatRequest,
 ) verdict {
 	switch {
 	case b.Fenced && req.WantShutdown:
 		return mayStopFenced
-	case b.Fenced && !req.WantFence && caughtUp(b, req):
+	case b.Fenced && !b.InControlledShutdown && !req.WantFence && caughtUp(b, req):
 		return getsUnfenced
 	case b.Fenced:
 		return staysFenced

@@ -145,9 +145,13 @@ func (k *creation) topicConfigs(t *kmsg.CreateTopicsRequestTopic) ([]metadata.Co
 		if k.internal {
 			continue
 		}
-		if err := k.c.configs.Check(metadata.Resource{Type: metadata.ResourceTopic, Name: t.Topic}, c.Name, c.Value); err != nil {
+		resource := metadata.Resource{Type: metadata.ResourceTopic, Name: t.Topic}
+		if err := k.c.configs.Check(resource, c.Name, c.Value); err != nil {
 			return nil, refuse(core.InvalidConfig, "%s", err.Error())
 		}
+	}
+	if err := k.c.configs.CheckTopic(k.img, configs); err != nil && !k.internal {
+		return nil, refuse(core.InvalidConfig, "%s", err.Error())
 	}
 	return configs, nil
 }

@@ -65,6 +65,11 @@ func TestCreateTopics(t *testing.T) {
 		{"a config is set", configured("new", "retention.ms", ptr("1")), 0},
 		{"an unknown config is invalid", configured("new", "no.such", ptr("1")), core.InvalidConfig},
 		{"a bad config value is invalid", configured("new", "retention.ms", ptr("bad")), core.InvalidConfig},
+		{"configs that do not go together are invalid", with(configured("new", "retention.ms", ptr("forever")),
+			func(t *kmsg.CreateTopicsRequestTopic) {
+				t.Configs = append(t.Configs,
+					kmsg.CreateTopicsRequestTopicConfig{Name: "cleanup.policy", Value: ptr("compact")})
+			}), core.InvalidConfig},
 		{"a null config value is invalid", configured("new", "retention.ms", nil), core.InvalidConfig},
 		{"a config value that no record holds is invalid",
 			configured("new", "retention.ms", ptr(strings.Repeat("1", 32768))), core.InvalidConfig},
@@ -112,7 +117,6 @@ func TestCreateTopics(t *testing.T) {
 		})
 	}
 }
-
 
 func TestFencedBrokersServeLast(t *testing.T) {
 	k := newCluster(t).brokers(1)
@@ -226,7 +230,8 @@ func TestDeleteTopics(t *testing.T) {
 		left  string
 	}{
 		{"by name", func(*cluster) []wanted { return []wanted{{Topic: &a}} }, []core.ErrorCode{0}, "b"},
-		{"by id", func(k *cluster) []wanted { return []wanted{{TopicID: k.img.TopicByName("b").ID}} }, []core.ErrorCode{0}, "a"},
+		{"by id", func(k *cluster) []wanted { return []wanted{{TopicID: k.img.TopicByName("b").ID}} },
+			[]core.ErrorCode{0}, "a"},
 		{"an unknown name", func(*cluster) []wanted { return []wanted{{Topic: ptr("x")}, {Topic: &b}} },
 			[]core.ErrorCode{core.UnknownTopicOrPartition, 0}, "a"},
 		{"an unknown id", func(*cluster) []wanted { return []wanted{{TopicID: [16]byte{9}}, {Topic: &b}} },

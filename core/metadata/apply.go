@@ -16,7 +16,8 @@ import (
 func (img *Image) Apply(last core.Offset, epoch core.LeaderEpoch, records ...Record) (*Image, error) {
 	first := last - core.Offset(len(records)) + 1
 	if first <= img.offset && (len(records) > 0 || last < img.offset) {
-		return nil, fmt.Errorf("metadata: records at offsets %d to %d do not follow offset %d", first, last, img.offset)
+		return nil, fmt.Errorf("metadata: records at offsets %d to %d do not follow offset %d", first, last,
+			img.offset)
 	}
 	d := delta{next: *img}
 	for i, r := range records {
@@ -45,8 +46,8 @@ func Load(clusterID string, last core.Offset, epoch core.LeaderEpoch, records []
 	return d.image(), nil
 }
 
-// delta is an image under construction. What it made itself it may change in place; what it shares with an image before it
-// copies first. Without that, a batch that creates a topic of n partitions would copy its partition list n times.
+// delta is an image under construction. What it made itself it may change in place; what it shares with an image before
+// it copies first. Without that, a batch that creates a topic of n partitions would copy its partition list n times.
 type delta struct {
 	next   Image
 	topics map[core.UUID]*Topic // made by this delta, not yet shared with anyone
@@ -158,7 +159,7 @@ func (d *delta) setNextProducerID(r *ProducerIDsRecord) error {
 func (d *delta) setConfig(r *ConfigRecord) error {
 	key := Resource{Type: r.ResourceType, Name: r.ResourceName}
 	set, found := d.next.configs.get(key)
-	switch next := set.with(r.Name, r.Value); {
+	switch next := set.With(r.Name, r.Value); {
 	case next != nil:
 		d.next.configs = d.next.configs.insert(key, next)
 	case found:

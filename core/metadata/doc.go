@@ -5,7 +5,7 @@
 // [Decode] are the two directions.
 //
 // An [Image] is all that the records up to some offset say. It is immutable: replay makes a new image that shares
-// everything the records did not touch, so an image can be held for as long as a request needs it while the log goes on.
+// everything the records did not touch, so a request can hold an image as long as it needs it while the log goes on.
 // Replay is the only way to change metadata; controllers decide records, and controllers, brokers and restarts all
 // replay them the same way. [Snapshot] turns an image back into records, [Diff] says what changed between two.
 //

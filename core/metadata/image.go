@@ -193,8 +193,8 @@ func (s *ConfigSet) find(name string) (int, bool) {
 	})
 }
 
-// with returns the set with name set to value, or without name if value is nil; nil if nothing is left.
-func (s *ConfigSet) with(name string, value *string) *ConfigSet {
+// With returns the set with name set to value, or without name if value is nil; the nil set if nothing is left.
+func (s *ConfigSet) With(name string, value *string) *ConfigSet {
 	next := &ConfigSet{}
 	i, found := 0, false
 	if s != nil {

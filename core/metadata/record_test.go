@@ -152,7 +152,7 @@ func allTypes() []RecordType {
 	return types
 }
 
-// drawRecord draws a record of any type with any values, normal form (nil and empty told apart only where the bytes do).
+// drawRecord draws a record of any type with any values, nil and empty told apart only where the bytes do.
 func drawRecord(t *rapid.T) Record {
 	r := newRecord(rapid.SampledFrom(allTypes()).Draw(t, "type"))
 	broker := core.BrokerID(rapid.Int32().Draw(t, "broker"))

@@ -1,8 +1,8 @@
 package metadata
 
-// tree is a persistent ordered map: an AVL tree whose nodes never change once made. Inserting and deleting copy the path
-// from the root to the key, about 1.44 log2(n) nodes, and share the rest with the tree before. It is sorted by key, so
-// walking it is deterministic. The zero tree is empty.
+// tree is a persistent ordered map: an AVL tree whose nodes never change once made. Inserting and deleting copy the
+// path from the root to the key, about 1.44 log2(n) nodes, and share the rest with the tree before. It is sorted by
+// key, so walking it is deterministic. The zero tree is empty.
 type tree[K ordered[K], V any] struct {
 	root *node[K, V]
 	size int

@@ -127,8 +127,8 @@ func UnassignedDirectory() core.UUID { return core.UUID{15: 1} }
 // LostDirectory is the directory of a replica on a log directory that went offline (Kafka: DirectoryId.LOST).
 func LostDirectory() core.UUID { return core.UUID{15: 2} }
 
-// ReservedDirectory reports whether u is an id that no directory may have. Kafka (DirectoryId.reserved) compares the low
-// half as a signed number, so ids with a zero high half and the top bit of the low half set are reserved too.
+// ReservedDirectory reports whether u is an id that no directory may have. Kafka (DirectoryId.reserved) compares the
+// low half as a signed number, so ids with a zero high half and the top bit of the low half set are reserved too.
 func ReservedDirectory(u core.UUID) bool {
 	if binary.BigEndian.Uint64(u[:8]) != 0 {
 		return false
