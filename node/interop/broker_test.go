@@ -151,7 +151,7 @@ var errNoBroker = errors.New("no ./tools/ottla in this tree")
 // buildBroker compiles the command once for the whole test run.
 var buildBroker = sync.OnceValues(func() (string, error) {
 	if built := os.Getenv("OTTLA_INTEROP_BINARY"); built != "" {
-		return built, nil
+		return filepath.Abs(built)
 	}
 	root := filepath.Join("..", "..")
 	if _, err := os.Stat(filepath.Join(root, "tools", "ottla")); err != nil {

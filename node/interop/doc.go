@@ -9,7 +9,8 @@
 // # Environment
 //
 //   - OTTLA_INTEROP=1 turns the tests on. They build ./tools/ottla and start it on a free loopback port.
-//   - OTTLA_INTEROP_BINARY=path starts this command instead of building one, for example a build with -race.
+//   - OTTLA_INTEROP_BINARY=path starts this command instead of building one: a build with -race, or kafka.sh,
+//     which holds the tests themselves against Kafka.
 //   - OTTLA_INTEROP_KILLS=n is how often TestKillLosesNoAcknowledgedRecord kills the broker; a few times by default.
 //   - OTTLA_INTEROP_BOOTSTRAP=host:port turns them on against a server that already runs, Kafka itself for one.
 //     Tests that stop the broker or read its files are then skipped.

@@ -80,9 +80,11 @@ func writeForDump(ctx context.Context, t *testing.T, addr, topic string, codec k
 	if _, err := kadm.NewClient(client).CreateTopic(ctx, 1, 1, nil, topic); err != nil {
 		t.Fatal(err)
 	}
+	// Enough bytes for several index entries, which are 4096 bytes apart.
+	padding := strings.Repeat("and so on ", 20)
 	for i := range records {
 		client.Produce(ctx, &kgo.Record{
-			Topic: topic, Key: fmt.Appendf(nil, "key %d", i), Value: fmt.Appendf(nil, "some value %d", i),
+			Topic: topic, Key: fmt.Appendf(nil, "key %d", i), Value: fmt.Appendf(nil, "some value %d %s", i, padding),
 			Headers: []kgo.RecordHeader{{Key: "header", Value: []byte("h")}},
 		}, nil)
 	}

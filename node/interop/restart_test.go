@@ -33,7 +33,12 @@ func TestRestartKeepsWhatWasAcknowledged(t *testing.T) {
 			before := fillBroker(ctx, t, broker.addr, topic, group)
 			end(t, broker)
 			mustStart(t, broker)
-			verifyBroker(ctx, t, broker.addr, topic, group, before)
+			start := verifyBroker(ctx, t, broker.addr, topic, group, before)
+			// Kafka writes log start offsets down once a minute and at a clean stop: a kill may bring deleted
+			// records back.
+			if start != filledStart && (name != "killed" || start > filledStart) {
+				t.Errorf("log start offset after the restart: %d, wanted %d", start, filledStart)
+			}
 			if err := broker.stop(); err != nil {
 				t.Error(err)
 			}
@@ -84,8 +89,8 @@ func fillBroker(ctx context.Context, t *testing.T, addr, topic, group string) ka
 	return created.ID
 }
 
-// verifyBroker checks what fillBroker left, then goes on writing.
-func verifyBroker(ctx context.Context, t *testing.T, addr, topic, group string, id kadm.TopicID) {
+// verifyBroker checks what fillBroker left, then goes on writing. It gives the first offset there is to read.
+func verifyBroker(ctx context.Context, t *testing.T, addr, topic, group string, id kadm.TopicID) int64 {
 	t.Helper()
 	client := franzAt(t, addr, kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().AtStart()}}))
@@ -113,16 +118,22 @@ func verifyBroker(ctx context.Context, t *testing.T, addr, topic, group string, 
 	}
 
 	produceNumbers(ctx, t, client, topic, 1, 1)
-	records := readRecords(ctx, t, client, filledRecords-filledStart+1)
-	for i, record := range records[:filledRecords-filledStart] {
-		want := filledStart + i
-		if record.Offset != int64(want) || string(record.Value) != fmt.Sprint(want) {
+	starts, err := admin.ListStartOffsets(ctx, topic)
+	start, ok := starts.Lookup(topic, 0)
+	if err != nil || !ok || start.Err != nil {
+		t.Fatalf("log start offset after the restart: %+v, %v", starts, err)
+	}
+	records := readRecords(ctx, t, client, filledRecords+1-int(start.Offset))
+	for i, record := range records[:len(records)-1] {
+		want := start.Offset + int64(i)
+		if record.Offset != want || string(record.Value) != fmt.Sprint(want) {
 			t.Fatalf("offset %d holds %q, wanted offset and value %d", record.Offset, record.Value, want)
 		}
 	}
 	if last := records[len(records)-1]; last.Offset != filledRecords || string(last.Value) != "0" {
 		t.Errorf("the first record after the restart is %q at %d", last.Value, last.Offset)
 	}
+	return start.Offset
 }
 
 // TestKillLosesNoAcknowledgedRecord kills the broker again and again while a producer writes with acks=all.
