@@ -175,3 +175,12 @@ func (noFiles) Urgent([]core.FileOp) bool { return true }
 func (noFiles) Execute(a *Actor, _ []core.FileOp) {
 	panic("run: file operations of " + a.address.String())
 }
+
+// Files returns the files of a lasting machine.
+func (e *Engine) Files(owner core.Address) Files {
+	a := e.find(owner)
+	if a == nil {
+		panic("run: files of " + owner.String() + ", which does not exist")
+	}
+	return a.files
+}

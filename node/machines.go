@@ -1,0 +1,48 @@
+package node
+
+import (
+	crand "crypto/rand"
+	"encoding/binary"
+	"runtime"
+
+	"ottla.dev/core"
+	"ottla.dev/core/broker"
+	"ottla.dev/core/metadata"
+	"ottla.dev/node/config"
+)
+
+// Machines are the machines of a broker.
+type Machines interface {
+	Control() core.Machine
+	Shards() int
+	Shard(i uint32) core.Machine
+	NewSession(id uint32) core.Machine
+	// Identity may be called while control says Listen.
+	Identity() broker.Identity
+}
+
+// compose makes the machines of core/broker for the settings and the addresses that clients are told.
+func compose(settings *config.Config, dataDir, version string, told []config.Listener) Machines {
+	var seed [8]byte
+	crand.Read(seed[:])
+	var endpoints []metadata.Endpoint
+	for _, l := range told {
+		endpoints = append(endpoints, metadata.Endpoint{Name: l.Name, Host: l.Host, Port: l.Port})
+	}
+	return broker.New(broker.Config{
+		Version:   version,
+		Seed:      binary.BigEndian.Uint64(seed[:]),
+		Static:    settings.Static,
+		LogDirs:   []string{dataDir},
+		Endpoints: endpoints,
+		Shards:    shards(settings.Broker.Shards),
+	})
+}
+
+// shards is the setting, or one shard a core.
+func shards(setting int) int {
+	if setting > 0 {
+		return setting
+	}
+	return runtime.GOMAXPROCS(0)
+}

@@ -1,0 +1,251 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"ottla.dev/core"
+	"ottla.dev/core/broker"
+	"ottla.dev/node/config"
+	"ottla.dev/node/disk"
+	"ottla.dev/node/metrics"
+	"ottla.dev/node/run"
+	"ottla.dev/node/server"
+)
+
+// Config is what a node is started with.
+type Config struct {
+	Settings *config.Config
+	Version  string
+	// Metrics is the address for Prometheus, empty for none.
+	Metrics string
+	Log     *slog.Logger
+
+	// compose replaces the machines in tests.
+	compose func(settings *config.Config, dataDir, version string, told []config.Listener) Machines
+}
+
+// Node is a running broker.
+type Node struct {
+	log      *slog.Logger
+	dataDir  string
+	disk     *disk.Disk
+	engine   *run.Engine
+	server   *server.Server
+	metrics  *metrics.Metrics
+	machines Machines
+	bound    []config.Listener
+	address  net.Addr // of the metrics
+
+	ready   chan struct{}
+	stopped chan struct{}
+	done    chan struct{}
+	end     sync.Once
+
+	mu       sync.Mutex
+	identity broker.Identity
+	err      error
+}
+
+// Start locks the data folder, opens the listeners and starts the broker, which is Ready some time later. An error is a
+// sentence that says what to do.
+func Start(cfg Config) (*Node, error) {
+	dir := filepath.Clean(cfg.Settings.DataDir)
+	d, err := disk.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{log: cfg.Log, dataDir: dir, disk: d,
+		ready: make(chan struct{}), stopped: make(chan struct{}), done: make(chan struct{})}
+	n.engine = run.New((*host)(n), d.FS())
+	n.server = server.New(serverConfig(cfg.Settings), n.engine, sessions{n}, n.table, cfg.Log)
+	if err := n.open(cfg); err != nil {
+		n.server.StopAccepting()
+		d.Close()
+		return nil, err
+	}
+	n.engine.Start()
+	return n, nil
+}
+
+// open binds the listeners, makes the machines, and gives each its files.
+func (n *Node) open(cfg Config) error {
+	for _, l := range cfg.Settings.Listeners {
+		addr, err := n.server.Bind(l.Name, l.Address())
+		if err != nil {
+			return err
+		}
+		l.Port = uint16(addr.Port)
+		n.bound = append(n.bound, l)
+	}
+	n.metrics = metrics.New(n.engine, n.disk, n.server)
+	if cfg.Metrics != "" {
+		addr, err := n.metrics.Listen(cfg.Metrics)
+		if err != nil {
+			return err
+		}
+		n.address = addr
+	}
+	makeMachines := compose
+	if cfg.compose != nil {
+		makeMachines = cfg.compose
+	}
+	n.machines = makeMachines(cfg.Settings, n.dataDir, cfg.Version, n.told(cfg.Settings.Advertised))
+	n.engine.AddControl(n.machines.Control(), n.disk.Table(n.engine))
+	for i := range uint32(n.machines.Shards()) {
+		n.engine.AddShard(n.machines.Shard(i), n.disk.Table(n.engine))
+	}
+	return nil
+}
+
+// told gives the advertised listeners the ports that the system chose for listeners with port 0.
+func (n *Node) told(advertised []config.Listener) []config.Listener {
+	told := make([]config.Listener, 0, len(advertised))
+	for _, l := range advertised {
+		for _, b := range n.bound {
+			if l.Port == 0 && l.Name == b.Name {
+				l.Port = b.Port
+			}
+		}
+		told = append(told, l)
+	}
+	return told
+}
+
+func serverConfig(c *config.Config) server.Config {
+	b := &c.Broker
+	limits := make(map[string]int)
+	for _, l := range b.ConnectionsPerIPOverrides {
+		limits[l.Host] = int(l.Max)
+	}
+	idle := time.Duration(b.ConnectionsMaxIdleMs) * time.Millisecond
+	if b.ConnectionsMaxIdleMs > int64(time.Duration(1<<63-1)/time.Millisecond) {
+		idle = -1
+	}
+	return server.Config{
+		MaxRequest:     b.SocketRequestMaxBytes,
+		MaxConnections: int(b.ConnectionsMax),
+		MaxPerHost:     int(b.ConnectionsPerIPMax),
+		HostLimits:     limits,
+		IdleTimeout:    idle,
+		ReceiveBuffer:  int(b.SocketReceiveBufferBytes),
+		SendBuffer:     int(b.SocketSendBufferBytes),
+		QueuedBytes:    memory() / queuedShare,
+		RetainedBytes:  retainedMost,
+	}
+}
+
+// sessions makes machines for connections, whatever listener they came by.
+type sessions struct{ node *Node }
+
+func (s sessions) NewSession(id uint32, _ string) core.Machine { return s.node.machines.NewSession(id) }
+
+// table returns the files of a machine.
+func (n *Node) table(owner core.Address) *disk.Table { return n.engine.Files(owner).(*disk.Table) }
+
+// Ready is closed when the broker accepts connections.
+func (n *Node) Ready() <-chan struct{} { return n.ready }
+
+// Done is closed when the node has ended, or must: see Err.
+func (n *Node) Done() <-chan struct{} { return n.done }
+
+// Err says why the node ended without being asked, or nil.
+func (n *Node) Err() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.err
+}
+
+// Identity says who the broker is, once it is Ready.
+func (n *Node) Identity() broker.Identity {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.identity
+}
+
+// Listeners returns the listeners with their ports.
+func (n *Node) Listeners() []config.Listener { return n.bound }
+
+// MetricsAddress returns where the metrics are served, or nil.
+func (n *Node) MetricsAddress() net.Addr { return n.address }
+
+// DataDir returns the data folder.
+func (n *Node) DataDir() string { return n.dataDir }
+
+// errUnclean is the error of a shutdown that the broker did not finish in time. Nothing acknowledged is lost by it; the
+// next start checks the logs as after a crash.
+var errUnclean = errors.New("the broker did not stop in time; it will check its logs at the next start")
+
+// Shutdown asks the broker to stop and waits for it as long as ctx allows. After an error the process must end.
+func (n *Node) Shutdown(ctx context.Context) error {
+	n.server.StopAccepting()
+	n.engine.Shutdown()
+	select {
+	case <-n.stopped:
+	case <-n.done:
+		return n.Err()
+	case <-ctx.Done():
+		return errUnclean
+	}
+	if err := n.server.Close(ctx); err != nil {
+		n.log.Warn("connections did not end in time", "error", err)
+	}
+	n.metrics.Close(ctx)
+	n.engine.Stop()
+	n.disk.Close()
+	n.finish(nil)
+	return nil
+}
+
+func (n *Node) finish(err error) {
+	n.end.Do(func() {
+		n.mu.Lock()
+		n.err = err
+		n.mu.Unlock()
+		close(n.done)
+	})
+}
+
+// host is what the engine tells the node.
+type host Node
+
+// Listen opens the broker for clients.
+func (h *host) Listen() {
+	h.mu.Lock()
+	h.identity = h.machines.Identity()
+	h.mu.Unlock()
+	h.server.Accept()
+	close(h.ready)
+}
+
+// Stopped ends the wait of Shutdown.
+func (h *host) Stopped() { close(h.stopped) }
+
+// Halt ends the node with a machine's reason.
+func (h *host) Halt(from core.Address, why string) {
+	n := (*Node)(h)
+	n.log.Error("the broker stops at once", "machine", from.String(), "reason", why)
+	n.finish(errors.New(why))
+}
+
+// Note writes a machine's sentence to the log.
+func (h *host) Note(from core.Address, note core.Note) {
+	h.log.Log(context.Background(), level(note.Severity), note.Text, "machine", from.String())
+}
+
+func level(s core.Severity) slog.Level {
+	switch s {
+	case core.Info:
+		return slog.LevelInfo
+	case core.Warn:
+		return slog.LevelWarn
+	case core.Fail:
+		return slog.LevelError
+	}
+	return slog.LevelError
+}
