@@ -310,6 +310,7 @@ func TestExpiryIsByState(t *testing.T) {
 		{"empty for a week", "consumer", Empty, true, week, committed{at: 2 * week, expireAt: -1}, true, true},
 		{"empty for less", "consumer", Empty, true, week + 1, committed{at: 0, expireAt: -1}, true, false},
 		{"empty, nobody knows since when", "consumer", Empty, true, -1, committed{at: week, expireAt: -1}, true, true},
+		{"the same, new commit", "consumer", Empty, true, -1, committed{at: week + 1, expireAt: -1}, true, false},
 		{"empty, not of consumers", "connect", Empty, false, week, committed{at: 2 * week, expireAt: -1}, true, true},
 		{"own time reached", "consumer", Empty, true, 2 * week, committed{at: 2 * week, expireAt: 2 * week}, true, true},
 		{"own time not reached", "consumer", Empty, true, 0, committed{at: 0, expireAt: 2*week + 1}, true, false},
