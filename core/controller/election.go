@@ -28,13 +28,17 @@ func (c *Controller) reelect(img *metadata.Image, o outage) []metadata.Record {
 	elr := img.FeatureLevel(eligibleLeaderReplicas) > 0
 	var records []metadata.Record
 	for t := range img.Topics() {
+		minISR, unclean := 0, false // looked up only for topics that the outage touches
 		for _, p := range t.Partitions {
 			if !o.touches(p) {
 				continue
 			}
-			e := election{img: img, outage: o, before: p, elrEnabled: elr}
-			e.minISR = min(c.configs.MinInSyncReplicas(img, t.Name), len(p.Replicas))
-			e.uncleanEnabled = c.configs.UncleanLeaderElection(img, t.Name)
+			if minISR == 0 {
+				minISR = max(1, c.configs.MinInSyncReplicas(img, t.Name))
+				unclean = c.configs.UncleanLeaderElection(img, t.Name)
+			}
+			e := election{img: img, outage: o, before: p, elrEnabled: elr, uncleanEnabled: unclean}
+			e.minISR = min(minISR, len(p.Replicas))
 			if change := e.run(t.ID); change != nil {
 				records = append(records, change)
 			}

@@ -13,6 +13,9 @@ const maxTopicNameLength = 249
 // clusterMetadataTopic is the metadata log itself, which is no topic that one could create.
 const clusterMetadataTopic = "__cluster_metadata"
 
+// ValidTopicName reports whether a topic may have the name (Kafka: Topic.validate).
+func ValidTopicName(name string) bool { return refuseTopicName(name) == nil }
+
 func refuseTopicName(name string) *refusal {
 	why := ""
 	switch {
