@@ -1,0 +1,353 @@
+package api
+
+import (
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"ottla.dev/core"
+	"ottla.dev/core/partition"
+	"ottla.dev/core/wire"
+)
+
+// FetchCall serves API key 1, v4-18. Each shard plans ranges of its log files; the answer is encoded around them and the
+// driver sends them from the files. v7 has incremental sessions (KIP-227), v12 epochs of the reader (KIP-320, KIP-595),
+// v13 topic ids (KIP-516).
+//
+// A fetch that finds less than MinBytes waits. If all its partitions are on one shard, that shard waits. Otherwise all
+// shards read at once; when that is not enough each is asked to wait for more than it had, and the first to have more
+// calls the others back: then the sum is taken again.
+type FetchCall struct {
+	header      wire.Header
+	incremental bool
+	useIDs      bool
+	code        core.ErrorCode // of the request as a whole
+	sessionID   int32
+	entries     []fetchEntry // in the order of the answer
+	ops         []*partition.FetchOp
+	cancels     []partition.CancelOp
+	out         []bool // which ops are under way
+	pending     int
+	minBytes    int
+	maxBytes    int
+	deadline    time.Duration
+	wanted      []int // entries that go into the answer
+	parts       []core.Part
+	buf         []byte
+}
+
+const (
+	initialFetchEpoch = 0
+	finalFetchEpoch   = -1
+)
+
+// Start resolves the request's partitions and sends the reads.
+func (f *FetchCall) Start(s *Server, h wire.Header, req *kmsg.FetchRequest, call uint64) {
+	f.header, f.useIDs, f.pending, f.incremental = h, h.Version >= 13, 0, false
+	f.code, f.sessionID, f.entries = core.NoError, 0, f.entries[:0]
+	f.minBytes = int(max(0, req.MinBytes))
+	f.maxBytes = int(min(max(0, req.MaxBytes), s.Cluster.Settings.FetchMaxBytes))
+	f.deadline = s.Now.Mono + time.Duration(max(0, req.MaxWaitMillis))*time.Millisecond
+	if f.code = f.session(s, req); f.code != core.NoError {
+		return
+	}
+	for len(f.ops) < int(s.Cluster.Shards) {
+		f.ops = append(f.ops, &partition.FetchOp{})
+		f.cancels = append(f.cancels, partition.CancelOp{})
+		f.out = append(f.out, false)
+	}
+	shards := f.plan(s, req.IsolationLevel == 1, call)
+	if f.minBytes == 0 || f.anyRefused() {
+		f.deadline = s.Now.Mono
+	}
+	for i, op := range f.ops {
+		if len(op.Items) > 0 {
+			op.MinBytes, op.Deadline = f.minBytes, f.deadline
+			if shards > 1 {
+				op.MinBytes, op.Deadline = 0, s.Now.Mono
+			}
+			f.send(s, i)
+		}
+	}
+}
+
+// session applies the request to the connection's fetch session and lists the partitions to read.
+func (f *FetchCall) session(s *Server, req *kmsg.FetchRequest) core.ErrorCode {
+	sess := &s.fetches
+	if f.header.Version < 7 || req.SessionEpoch == initialFetchEpoch || req.SessionEpoch == finalFetchEpoch {
+		sess.close()
+		eachFetched(req, f.useIDs, func(e fetchEntry) { f.entries = append(f.entries, e) })
+		if f.header.Version >= 7 && req.SessionEpoch == initialFetchEpoch {
+			for _, e := range f.entries {
+				sess.put(e)
+			}
+			sess.open(&s.Random, f.useIDs)
+			f.sessionID = sess.id
+		}
+		return core.NoError
+	}
+	switch {
+	case sess.id == 0 || req.SessionID != sess.id:
+		return core.FetchSessionIDNotFound
+	case req.SessionEpoch != sess.epoch:
+		return core.InvalidFetchSessionEpoch
+	case sess.useIDs != f.useIDs:
+		return core.FetchSessionTopicIDError
+	}
+	eachFetched(req, f.useIDs, sess.put)
+	for i := range req.ForgottenTopics {
+		t := &req.ForgottenTopics[i]
+		for _, p := range t.Partitions {
+			sess.drop(keyOf(f.useIDs, t.Topic, t.TopicID, p))
+		}
+	}
+	sess.nextEpoch()
+	f.incremental, f.sessionID = true, sess.id
+	for i := range sess.entries {
+		f.entries = append(f.entries, sess.entries[(sess.first+i)%len(sess.entries)])
+	}
+	return core.NoError
+}
+
+func keyOf(useIDs bool, topic string, id core.UUID, p int32) fetchKey {
+	if useIDs {
+		return fetchKey{id: id, partition: core.PartitionID(p)}
+	}
+	return fetchKey{topic: topic, partition: core.PartitionID(p)}
+}
+
+func eachFetched(req *kmsg.FetchRequest, useIDs bool, yield func(fetchEntry)) {
+	for i := range req.Topics {
+		t := &req.Topics[i]
+		for j := range t.Partitions {
+			p := &t.Partitions[j]
+			yield(fetchEntry{key: keyOf(useIDs, t.Topic, t.TopicID, p.Partition), offset: core.Offset(p.FetchOffset),
+				maxBytes: p.PartitionMaxBytes, leaderEpoch: core.LeaderEpoch(p.CurrentLeaderEpoch),
+				lastFetchedEpoch: core.LeaderEpoch(p.LastFetchedEpoch)})
+		}
+	}
+}
+
+// plan makes an item for every partition that exists, on its shard, and returns how many shards are asked.
+func (f *FetchCall) plan(s *Server, readCommitted bool, call uint64) int {
+	shards := 0
+	for i := range f.entries {
+		e := &f.entries[i]
+		var topic *Topic
+		if e.code = core.UnknownTopicOrPartition; f.useIDs {
+			if topic = s.topics.ByID(e.key.id); topic == nil {
+				e.code = core.UnknownTopicID
+			}
+		} else {
+			topic = s.topics.ByName(e.key.topic)
+		}
+		if topic == nil || topic.Partition(e.key.partition) == nil {
+			continue
+		}
+		e.code = core.NoError
+		id := core.TopicIDPartition{Topic: topic.ID, Partition: e.key.partition}
+		e.shard = s.Cluster.ShardOf(topic.Name, e.key.partition).Index
+		op := f.ops[e.shard]
+		if len(op.Items) == 0 {
+			op.Reply, op.Call, op.MaxBytes, op.ReadCommitted = s.Self, call, f.maxBytes, readCommitted
+			shards++
+		}
+		e.item = len(op.Items)
+		op.Items = append(op.Items, partition.FetchItem{ID: id, Offset: e.offset, MaxBytes: int(max(0, e.maxBytes)),
+			LeaderEpoch: e.leaderEpoch, LastFetchedEpoch: e.lastFetchedEpoch})
+	}
+	return shards
+}
+
+func (f *FetchCall) anyRefused() bool {
+	for i := range f.entries {
+		if f.entries[i].code != core.NoError {
+			return true
+		}
+	}
+	return len(f.entries) == 0
+}
+
+func (f *FetchCall) send(s *Server, shard int) {
+	f.out[shard] = true
+	f.pending++
+	s.Out.Send(core.Shard(uint32(shard)), f.ops[shard])
+}
+
+// Returned takes back an operation. With all of them back it decides whether to answer or to wait on.
+func (f *FetchCall) Returned(s *Server, op *partition.FetchOp) {
+	for i := range f.ops {
+		if f.ops[i] == op {
+			f.out[i] = false
+			f.pending--
+		}
+	}
+	if f.pending > 0 {
+		f.Cancel(s) // one shard has news: hear the others now
+		return
+	}
+	if f.enough(s.Now) {
+		return
+	}
+	for i, op := range f.ops {
+		if len(op.Items) > 0 {
+			op.MinBytes, op.Deadline = op.Bytes+1, f.deadline
+			f.send(s, i)
+		}
+	}
+}
+
+// enough reports whether what the shards have read may be answered.
+func (f *FetchCall) enough(now core.Instant) bool {
+	total := 0
+	for _, op := range f.ops {
+		total += op.Bytes
+		for i := range op.Items {
+			if op.Items[i].Code != core.NoError || op.Items[i].DivergingEpoch != core.NoLeaderEpoch {
+				return true
+			}
+		}
+	}
+	return total >= f.minBytes || now.Reached(f.deadline)
+}
+
+// Cancel calls back the operations that are under way.
+func (f *FetchCall) Cancel(s *Server) {
+	for i := range f.ops {
+		if f.out[i] {
+			f.cancels[i].Fetch = f.ops[i]
+			s.Out.Send(core.Shard(uint32(i)), &f.cancels[i])
+		}
+	}
+}
+
+// Done reports whether every operation has come back.
+func (f *FetchCall) Done() bool { return f.pending == 0 }
+
+// Answer encodes the response as parts, which belong to the call until its Reset.
+func (f *FetchCall) Answer(s *Server) []core.Part {
+	f.choose(s)
+	w := &s.fetch
+	w.Begin(f.buf[:0], f.header, 0, f.code, f.sessionID, f.countTopics())
+	for i, n := range f.wanted {
+		e := &f.entries[n]
+		if i == 0 || !sameTopic(e, &f.entries[f.wanted[i-1]]) {
+			w.Topic(e.key.topic, e.key.id, f.countPartitions(i))
+		}
+		f.answerEntry(w, e)
+	}
+	segments, buf := w.End(nil)
+	f.buf, f.parts = buf, f.parts[:0]
+	row := 0
+	for _, seg := range segments {
+		f.parts = append(f.parts, core.Part{Bytes: seg.Head})
+		for seg.Records > 0 {
+			e := &f.entries[f.wanted[row]]
+			row++
+			if it := f.item(e); it != nil && it.Len > 0 {
+				f.parts = append(f.parts, core.Part{Owner: core.Shard(e.shard), File: it.File, Pos: it.Pos, Len: it.Len})
+				break
+			}
+		}
+	}
+	return f.parts
+}
+
+// item is the shard's outcome for an entry, nil if the entry never got to a shard.
+func (f *FetchCall) item(e *fetchEntry) *partition.FetchItem {
+	if e.code != core.NoError {
+		return nil
+	}
+	return &f.ops[e.shard].Items[e.item]
+}
+
+// choose cuts the ranges to MaxBytes over all shards, and leaves out what an incremental answer need not repeat.
+func (f *FetchCall) choose(s *Server) {
+	f.wanted = f.wanted[:0]
+	if f.code != core.NoError {
+		return
+	}
+	total := int64(0)
+	for i := range f.entries {
+		e := &f.entries[i]
+		it := f.item(e)
+		if it != nil && it.Len > 0 {
+			if total > 0 && total+it.Len > int64(f.maxBytes) {
+				it.Len = 0
+			}
+			total += it.Len
+		}
+		if f.tell(s, e, it) || !f.incremental {
+			f.wanted = append(f.wanted, i)
+		}
+	}
+	if sess := &s.fetches; f.incremental && total > 0 && len(sess.entries) > 0 {
+		sess.first = (sess.first + 1) % len(sess.entries)
+	}
+}
+
+// tell reports whether an entry has news for the client, and notes in the session what it will be told.
+func (f *FetchCall) tell(s *Server, e *fetchEntry, it *partition.FetchItem) bool {
+	if it == nil || it.Code != core.NoError {
+		return true
+	}
+	news := it.Len > 0 || it.DivergingEpoch != core.NoLeaderEpoch || !e.told ||
+		it.HighWatermark != e.highWatermark || it.LogStart != e.logStart
+	if f.sessionID == 0 {
+		return news
+	}
+	if i, ok := s.fetches.index[e.key]; ok {
+		kept := &s.fetches.entries[i]
+		kept.told, kept.highWatermark, kept.logStart = true, it.HighWatermark, it.LogStart
+	}
+	return news
+}
+
+func sameTopic(a, b *fetchEntry) bool { return a.key.id == b.key.id && a.key.topic == b.key.topic }
+
+func (f *FetchCall) countTopics() int {
+	n := 0
+	for i := range f.wanted {
+		if i == 0 || !sameTopic(&f.entries[f.wanted[i]], &f.entries[f.wanted[i-1]]) {
+			n++
+		}
+	}
+	return n
+}
+
+// countPartitions counts the entries of one topic in a row, from the i-th wanted on.
+func (f *FetchCall) countPartitions(i int) int {
+	n := 1
+	for i+n < len(f.wanted) && sameTopic(&f.entries[f.wanted[i]], &f.entries[f.wanted[i+n]]) {
+		n++
+	}
+	return n
+}
+
+func (f *FetchCall) answerEntry(w *wire.FetchWriter, e *fetchEntry) {
+	out := wire.FetchPartition{Partition: e.key.partition, ErrorCode: e.code, HighWatermark: core.NoOffset,
+		LastStableOffset: core.NoOffset, LogStartOffset: core.NoOffset, PreferredReadReplica: core.NoBroker}
+	if it := f.item(e); it != nil {
+		out.ErrorCode = it.Code
+		if it.Code == core.NoError {
+			out.HighWatermark, out.LastStableOffset, out.LogStartOffset = it.HighWatermark, it.LastStableOffset, it.LogStart
+			out.RecordBytes = int(it.Len)
+			out.DivergingEpoch = wire.EpochEndOffset{Set: it.DivergingEpoch != core.NoLeaderEpoch,
+				Epoch: it.DivergingEpoch, EndOffset: it.DivergingEnd}
+		}
+	}
+	w.Partition(&out)
+}
+
+// Reset forgets the request, and with it everything that aliases the frame.
+func (f *FetchCall) Reset() {
+	clear(f.entries)
+	clear(f.parts)
+	for _, op := range f.ops {
+		op.Reset()
+	}
+	f.header.ClientID = nil
+	if cap(f.buf) > maxKeptBuffer {
+		f.buf = nil
+	}
+}

@@ -1,0 +1,67 @@
+package api
+
+import (
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"ottla.dev/core"
+	"ottla.dev/core/partition"
+)
+
+// ListOffsets serves API key 2, v1-11: the earliest (-2), the latest (-1, below the last stable offset when reading
+// committed), the first with a timestamp at or after one given, the one with the largest timestamp (-3, v7), the
+// earliest on local disk (-4, v8; here the earliest), the latest in tiered storage (-5, v9; here none), the earliest not yet tiered (-6, v11).
+func ListOffsets(c *Context) {
+	req := c.Request.(*kmsg.ListOffsetsRequest)
+	resp := kmsg.NewPtrListOffsetsResponse()
+	c.Response = resp
+	var q query
+	for i := range req.Topics {
+		t := kmsg.NewListOffsetsResponseTopic()
+		t.Topic = req.Topics[i].Topic
+		for j := range req.Topics[i].Partitions {
+			p := kmsg.NewListOffsetsResponseTopicPartition()
+			p.Partition = req.Topics[i].Partitions[j].Partition
+			t.Partitions = append(t.Partitions, p)
+		}
+		resp.Topics = append(resp.Topics, t)
+	}
+	seen := map[core.TopicIDPartition]int{}
+	for i := range req.Topics {
+		for j := range req.Topics[i].Partitions {
+			if id, code := c.Cluster.Resolve(req.Topics[i].Topic, req.Topics[i].Partitions[j].Partition); code == core.NoError {
+				seen[id]++
+			}
+		}
+	}
+	for i := range req.Topics {
+		for j := range req.Topics[i].Partitions {
+			p := &req.Topics[i].Partitions[j]
+			out := &resp.Topics[i].Partitions[j]
+			out.Timestamp, out.Offset, out.LeaderEpoch = -1, -1, -1
+			id, code := c.Cluster.Resolve(req.Topics[i].Topic, p.Partition)
+			switch {
+			case code != core.NoError:
+				out.ErrorCode = int16(code)
+			case seen[id] > 1:
+				out.ErrorCode = int16(core.InvalidRequest)
+			default:
+				q.add(c, req.Topics[i].Topic, partition.QueryItem{ID: id, LeaderEpoch: epochOf(c.Version >= 4, p.CurrentLeaderEpoch),
+					Timestamp: core.Timestamp(p.Timestamp)}, func(it *partition.QueryItem) {
+					out.ErrorCode = int16(it.Code)
+					if it.Code == core.NoError {
+						out.Timestamp, out.Offset, out.LeaderEpoch = int64(it.Timestamp), int64(it.Offset), int32(it.Epoch)
+					}
+				})
+			}
+		}
+	}
+	q.send(c, partition.QueryOffset, req.IsolationLevel == 1)
+}
+
+// epochOf is the epoch a request carries, or none in versions that cannot carry it.
+func epochOf(carried bool, epoch int32) core.LeaderEpoch {
+	if !carried {
+		return core.NoLeaderEpoch
+	}
+	return core.LeaderEpoch(epoch)
+}

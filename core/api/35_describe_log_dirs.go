@@ -1,0 +1,86 @@
+package api
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"ottla.dev/core"
+	"ottla.dev/core/partition"
+)
+
+// DescribeLogDirs serves API key 35, v0-5 (KIP-113): the size of each partition's log in each data folder. Null topics
+// ask for all. v4 asks for the volume's total and usable bytes, which the broker does not measure and answers as -1.
+func DescribeLogDirs(c *Context) {
+	req := c.Request.(*kmsg.DescribeLogDirsRequest)
+	resp := kmsg.NewPtrDescribeLogDirsResponse()
+	c.Response = resp
+	for _, dir := range c.Cluster.LogDirs {
+		d := kmsg.NewDescribeLogDirsResponseDir()
+		d.Dir = dir
+		resp.Dirs = append(resp.Dirs, d)
+	}
+	for i := range c.Cluster.Shards {
+		op := &partition.QueryOp{Kind: partition.QueryLogDirectory, All: true, Reply: c.Self, Call: c.Call}
+		c.Send(core.Shard(i), op, func(core.Message) {
+			for j := range op.Items {
+				addLogDir(c, req, resp, &op.Items[j])
+			}
+			if c.Done() {
+				sortLogDirs(resp)
+			}
+		})
+	}
+}
+
+func addLogDir(c *Context, req *kmsg.DescribeLogDirsRequest, resp *kmsg.DescribeLogDirsResponse, it *partition.QueryItem) {
+	t := c.Cluster.Image.TopicByID(it.ID.Topic)
+	if t == nil || it.Code != core.NoError || !asksForLogDir(req, t.Name, int32(it.ID.Partition)) {
+		return
+	}
+	p := kmsg.NewDescribeLogDirsResponseDirTopicPartition()
+	p.Partition, p.Size = int32(it.ID.Partition), it.Size
+	for i := range resp.Dirs {
+		d := &resp.Dirs[i]
+		if d.Dir != it.Dir {
+			continue
+		}
+		for j := range d.Topics {
+			if d.Topics[j].Topic == t.Name {
+				d.Topics[j].Partitions = append(d.Topics[j].Partitions, p)
+				return
+			}
+		}
+		rt := kmsg.NewDescribeLogDirsResponseDirTopic()
+		rt.Topic, rt.Partitions = t.Name, append(rt.Partitions, p)
+		d.Topics = append(d.Topics, rt)
+		return
+	}
+}
+
+func asksForLogDir(req *kmsg.DescribeLogDirsRequest, topic string, p int32) bool {
+	if req.Topics == nil {
+		return true
+	}
+	for i := range req.Topics {
+		if req.Topics[i].Topic == topic && slices.Contains(req.Topics[i].Partitions, p) {
+			return true
+		}
+	}
+	return false
+}
+
+func sortLogDirs(resp *kmsg.DescribeLogDirsResponse) {
+	for i := range resp.Dirs {
+		topics := resp.Dirs[i].Topics
+		slices.SortStableFunc(topics, func(a, b kmsg.DescribeLogDirsResponseDirTopic) int {
+			return strings.Compare(a.Topic, b.Topic)
+		})
+		for j := range topics {
+			slices.SortStableFunc(topics[j].Partitions, func(a, b kmsg.DescribeLogDirsResponseDirTopicPartition) int {
+				return int(a.Partition - b.Partition)
+			})
+		}
+	}
+}

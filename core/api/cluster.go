@@ -1,0 +1,133 @@
+package api
+
+import (
+	"ottla.dev/core"
+	"ottla.dev/core/config"
+	"ottla.dev/core/controller"
+	"ottla.dev/core/metadata"
+)
+
+// Cluster is what a session knows of the cluster: the committed metadata and the settings that follow from it. It never
+// changes; control sends a new one.
+type Cluster struct {
+	ID     string
+	Self   core.BrokerID
+	Shards uint32
+	Image  *metadata.Image
+	// Settings are the broker's, resolved from Static and the image.
+	Settings *config.Broker
+	// Static is what server.properties and the command line say.
+	Static map[string]string
+	// LogDirs are the configured data folders.
+	LogDirs []string
+}
+
+// Layers are the values that were set for a topic (none for the name "") and for this broker.
+func (c *Cluster) Layers(topic string) config.Layers {
+	l := config.Layers{
+		Broker:  configMap(c.Image, metadata.BrokerResource(c.Self)),
+		Cluster: configMap(c.Image, metadata.Resource{Type: metadata.ResourceBroker}),
+		Static:  c.Static,
+	}
+	if topic != "" {
+		l.Topic = configMap(c.Image, metadata.Resource{Type: metadata.ResourceTopic, Name: topic})
+	}
+	return l
+}
+
+func configMap(img *metadata.Image, r metadata.Resource) map[string]string {
+	set := img.Configs(r).All()
+	if len(set) == 0 {
+		return nil
+	}
+	m := make(map[string]string, len(set))
+	for _, c := range set {
+		m[c.Name] = c.Value
+	}
+	return m
+}
+
+// Names of the topics that belong to the broker (Kafka: Topic).
+const (
+	ConsumerOffsetsTopic  = "__consumer_offsets"
+	TransactionStateTopic = "__transaction_state"
+	MetadataTopic         = "__cluster_metadata"
+)
+
+// IsInternal reports whether clients must not produce to a topic.
+func IsInternal(topic string) bool {
+	return topic == ConsumerOffsetsTopic || topic == TransactionStateTopic || topic == MetadataTopic
+}
+
+// ShardOf is the shard that owns a partition. It goes by the topic's name, so that a topic that is created again comes to
+// the shard that is still removing its predecessor's folder. Neighbouring partitions go to neighbouring shards.
+func (c *Cluster) ShardOf(topic string, p core.PartitionID) core.Address {
+	h := uint32(2166136261) // FNV-1a
+	for i := range len(topic) {
+		h = (h ^ uint32(topic[i])) * 16777619
+	}
+	return core.Shard((h + uint32(p)) % c.Shards)
+}
+
+// Resolve finds a partition that a request names by topic name. The code is UnknownTopicOrPartition if there is none.
+func (c *Cluster) Resolve(topic string, partition int32) (core.TopicIDPartition, core.ErrorCode) {
+	t := c.Image.TopicByName(topic)
+	if t == nil || t.Partition(core.PartitionID(partition)) == nil {
+		return core.TopicIDPartition{}, core.UnknownTopicOrPartition
+	}
+	return core.TopicIDPartition{Topic: t.ID, Partition: core.PartitionID(partition)}, core.NoError
+}
+
+// Controller is the broker to which a client is told to send what needs the controller.
+func (c *Cluster) Controller() core.BrokerID { return c.Self }
+
+// listener is the name of the listener whose addresses are given to clients.
+const listener = "PLAINTEXT"
+
+// endpoint is where clients reach a broker; port -1 if it has no listener for them.
+func endpoint(b *metadata.Broker) (host string, port int32) {
+	if e, ok := b.Endpoint(listener); ok {
+		return e.Host, int32(e.Port)
+	}
+	if len(b.Endpoints) > 0 {
+		return b.Endpoints[0].Host, int32(b.Endpoints[0].Port)
+	}
+	return "", -1
+}
+
+func rack(b *metadata.Broker) *string {
+	if b.Rack == "" {
+		return nil
+	}
+	return &b.Rack
+}
+
+func int32s(ids []core.BrokerID) []int32 {
+	out := make([]int32, len(ids))
+	for i, id := range ids {
+		out[i] = int32(id)
+	}
+	return out
+}
+
+// offline returns the replicas that are not on active brokers.
+func (c *Cluster) offline(replicas []core.BrokerID) []int32 {
+	out := []int32{}
+	for _, id := range replicas {
+		if b := c.Image.Broker(id); b == nil || b.Fenced {
+			out = append(out, int32(id))
+		}
+	}
+	return out
+}
+
+// Operations on resources as DescribeCluster, Metadata and DescribeGroups answer them when asked: without an authorizer
+// everything is allowed (Kafka: AclEntry.supportedOperations).
+const (
+	topicOperations   = 1<<3 | 1<<4 | 1<<5 | 1<<6 | 1<<7 | 1<<8 | 1<<10 | 1<<11
+	clusterOperations = 1<<5 | 1<<7 | 1<<8 | 1<<9 | 1<<10 | 1<<11 | 1<<12
+	notAsked          = -2147483648
+)
+
+// validTopicName reports whether Kafka takes a topic name (Kafka: Topic.validate).
+func validTopicName(name string) bool { return controller.ValidTopicName(name) }

@@ -1,0 +1,101 @@
+package api
+
+import (
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"ottla.dev/core"
+	"ottla.dev/core/record"
+	"ottla.dev/core/wire"
+)
+
+// Server is what the requests of one session share: the clock of the current step, the metadata, and memory that is
+// used again from request to request.
+type Server struct {
+	Now      core.Instant
+	Self     core.Address
+	Cluster  *Cluster
+	Out      *core.Outbox
+	Random   core.PRNG
+	Requests wire.Requests
+
+	topics  Topics
+	codecs  *record.Codecs
+	fetches fetchSession
+	produce wire.ProduceWriter
+	fetch   wire.FetchWriter
+}
+
+// Use makes all later answers come from cluster.
+func (s *Server) Use(cluster *Cluster) {
+	s.Cluster = cluster
+	s.topics.Use(cluster)
+}
+
+// Codecs are the session's codecs, made when the first compressed batch comes.
+func (s *Server) Codecs() *record.Codecs {
+	if s.codecs == nil {
+		s.codecs = record.NewCodecs(0)
+	}
+	return s.codecs
+}
+
+// Handler serves one API key.
+type Handler func(*Context)
+
+// HandlerFor returns the handler of an API key, or nil for those that are not served by [Context]: Produce and Fetch.
+func HandlerFor(key wire.Key) Handler {
+	switch key {
+	case wire.ListOffsets:
+		return ListOffsets
+	case wire.Metadata:
+		return Metadata
+	case wire.OffsetCommit:
+		return OffsetCommit
+	case wire.OffsetFetch:
+		return OffsetFetch
+	case wire.FindCoordinator:
+		return FindCoordinator
+	case wire.JoinGroup, wire.Heartbeat, wire.LeaveGroup, wire.SyncGroup:
+		return Group
+	case wire.DescribeGroups:
+		return DescribeGroups
+	case wire.ListGroups:
+		return ListGroups
+	case wire.ApiVersions:
+		return ApiVersions
+	case wire.CreateTopics, wire.CreatePartitions, wire.AlterConfigs, wire.IncrementalAlterConfigs:
+		return Controls
+	case wire.DeleteTopics:
+		return DeleteTopics
+	case wire.DeleteRecords:
+		return DeleteRecords
+	case wire.InitProducerID:
+		return InitProducerID
+	case wire.OffsetForLeaderEpoch:
+		return OffsetForLeaderEpoch
+	case wire.DescribeConfigs:
+		return DescribeConfigs
+	case wire.DescribeLogDirs:
+		return DescribeLogDirs
+	case wire.DeleteGroups:
+		return DeleteGroups
+	case wire.OffsetDelete:
+		return OffsetDelete
+	case wire.DescribeCluster:
+		return DescribeCluster
+	case wire.DescribeProducers:
+		return DescribeProducers
+	case wire.ListConfigResources:
+		return ListConfigResources
+	case wire.DescribeTopicPartitions:
+		return DescribeTopicPartitions
+	}
+	return nil
+}
+
+// Prepare fills the parts of a context that come from the session.
+func (s *Server) Prepare(c *Context, h wire.Header, req kmsg.Request, call uint64, host string) {
+	c.Now, c.Cluster, c.Version, c.Request, c.Response = s.Now, s.Cluster, h.Version, req, nil
+	c.ClientID, c.ClientHost, c.Self, c.Call = string(h.ClientID), host, s.Self, call
+	c.Begin(s.Out)
+}

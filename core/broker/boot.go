@@ -1,0 +1,258 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"ottla.dev/core"
+	"ottla.dev/core/log"
+	"ottla.dev/core/metadata"
+	"ottla.dev/core/raft"
+	"ottla.dev/core/record"
+)
+
+// Files of a log directory (Kafka: MetaPropertiesEnsemble, CleanShutdownFileHandler, LogManager).
+const (
+	metaPropertiesFile     = "meta.properties"
+	cleanShutdownFile      = ".kafka_cleanshutdown"
+	recoveryCheckpointFile = "recovery-point-offset-checkpoint"
+	startCheckpointFile    = "log-start-offset-checkpoint"
+	highWatermarkFile      = "replication-offset-checkpoint"
+)
+
+// controlLog is the slot of the metadata log, control's only one.
+const controlLog = 1
+
+// bootJob reads, or on the first start makes, everything that must be known before the broker can do anything: who it is,
+// what its log directories hold, and the metadata log.
+type bootJob struct {
+	node      core.BrokerID
+	dirs      []string
+	clusterID string      // for a new cluster
+	ids       []core.UUID // for new directories
+	wall      core.Timestamp
+	settings  log.Settings
+
+	memory      diskMemory
+	directories []core.UUID // of dirs
+	brokerEpoch core.BrokerEpoch
+	state       raft.ElectionState
+	open        *log.OpenJob
+	image       *metadata.Image
+	err         error
+}
+
+// AppendText implements [core.Job].
+func (j *bootJob) AppendText(dst []byte) []byte { return append(dst, "boot"...) }
+
+// Long tells drivers that the job may take its time.
+func (j *bootJob) Long() bool { return true }
+
+// Run implements [core.Job].
+func (j *bootJob) Run(fs core.FS) {
+	j.memory = diskMemory{directories: map[core.UUID]string{}, holders: map[string]string{}, clean: map[string]bool{},
+		recovery: map[string]core.Offset{}, logStart: map[string]core.Offset{}}
+	j.brokerEpoch = -1
+	found := ""
+	for i, dir := range j.dirs {
+		if j.err = j.identify(fs, i, dir, &found); j.err != nil {
+			return
+		}
+		if j.err = j.remember(fs, dir); j.err != nil {
+			return
+		}
+	}
+	j.err = j.openMetadata(fs)
+}
+
+// identify reads the directory's meta.properties, or writes one for a directory that has none. A directory that holds
+// data is never taken for a new one of another cluster.
+func (j *bootJob) identify(fs core.FS, i int, dir string, found *string) error {
+	if err := fs.Mkdir(dir); err != nil {
+		return fmt.Errorf("making the data folder %s: %w", dir, err)
+	}
+	b, err := readAll(fs, dir+"/"+metaPropertiesFile)
+	if errors.Is(err, core.ErrNotExist) {
+		if *found != "" {
+			j.clusterID = *found
+		}
+		j.directories = append(j.directories, j.ids[i])
+		text := fmt.Sprintf("version=1\ncluster.id=%s\nnode.id=%d\ndirectory.id=%s\n", j.clusterID, j.node, j.ids[i])
+		*found = j.clusterID
+		j.memory.directories[j.ids[i]] = dir
+		return log.WriteAtomically(fs, dir, metaPropertiesFile, []byte(text))
+	}
+	if err != nil {
+		return fmt.Errorf("reading %s in %s: %w", metaPropertiesFile, dir, err)
+	}
+	p := parseMeta(string(b))
+	node := p["node.id"]
+	if node == "" {
+		node = p["broker.id"]
+	}
+	id, ok := core.ParseUUID(p["directory.id"])
+	switch {
+	case node != strconv.Itoa(int(j.node)):
+		return fmt.Errorf("the data folder %s belongs to node %s, but node.id is %d: use the folder's own node.id, or another "+
+			"folder in log.dirs", dir, node, j.node)
+	case p["cluster.id"] == "" || *found != "" && *found != p["cluster.id"]:
+		return fmt.Errorf("the data folder %s belongs to cluster %q, another one to %q: log.dirs must name folders of one "+
+			"cluster", dir, p["cluster.id"], *found)
+	case !ok:
+		return fmt.Errorf("the data folder %s has no directory.id in %s", dir, metaPropertiesFile)
+	}
+	*found, j.clusterID = p["cluster.id"], p["cluster.id"]
+	j.directories = append(j.directories, id)
+	j.memory.directories[id] = dir
+	return nil
+}
+
+func parseMeta(text string) map[string]string {
+	p := map[string]string{}
+	for _, line := range strings.Split(text, "\n") {
+		line = strings.TrimSpace(line)
+		if key, value, ok := strings.Cut(line, "="); ok && !strings.HasPrefix(line, "#") {
+			p[strings.TrimSpace(key)] = strings.TrimSpace(value)
+		}
+	}
+	return p
+}
+
+// remember reads what a log directory says about its partitions. The clean shutdown marker is taken away at once, so that a
+// crash from here on is seen as one. A checkpoint that cannot be read costs time, not data: it is passed over.
+func (j *bootJob) remember(fs core.FS, dir string) error {
+	entries, err := fs.List(dir)
+	if err != nil {
+		return fmt.Errorf("listing %s: %w", dir, err)
+	}
+	for _, e := range entries {
+		if _, ok := log.ParseDirName(e.Name); e.Dir && ok {
+			j.memory.holders[e.Name] = dir
+		}
+	}
+	marker, err := readAll(fs, dir+"/"+cleanShutdownFile)
+	if err == nil {
+		j.memory.clean[dir] = true
+		j.brokerEpoch = parseMarker(string(marker))
+		if err = fs.Remove(dir + "/" + cleanShutdownFile); err == nil {
+			err = fs.SyncDir(dir)
+		}
+		if err != nil {
+			return fmt.Errorf("removing %s in %s: %w", cleanShutdownFile, dir, err)
+		}
+	} else if !errors.Is(err, core.ErrNotExist) {
+		return fmt.Errorf("reading %s in %s: %w", cleanShutdownFile, dir, err)
+	}
+	for _, c := range []struct {
+		file string
+		into map[string]core.Offset
+	}{{recoveryCheckpointFile, j.memory.recovery}, {startCheckpointFile, j.memory.logStart}} {
+		b, err := readAll(fs, dir+"/"+c.file)
+		if err != nil {
+			continue
+		}
+		offsets, err := log.ReadOffsetCheckpoint(b)
+		if err != nil {
+			continue
+		}
+		for _, e := range offsets {
+			c.into[e.TopicPartition.String()] = e.Offset
+		}
+	}
+	return nil
+}
+
+// parseMarker reads the broker epoch from {"version":0,"brokerEpoch":N}; -1 if it has none.
+func parseMarker(text string) core.BrokerEpoch {
+	_, after, ok := strings.Cut(text, `"brokerEpoch":`)
+	if !ok {
+		return -1
+	}
+	n, err := strconv.ParseInt(strings.TrimRight(strings.TrimSpace(after), "} \n"), 10, 64)
+	if err != nil {
+		return -1
+	}
+	return core.BrokerEpoch(n)
+}
+
+func marker(epoch core.BrokerEpoch) []byte {
+	return []byte(`{"version":0,"brokerEpoch":` + strconv.FormatInt(int64(epoch), 10) + "}")
+}
+
+// openMetadata opens the metadata log and replays it.
+func (j *bootJob) openMetadata(fs core.FS) error {
+	root := j.dirs[0]
+	name := core.TopicPartition{Topic: "__cluster_metadata"}
+	j.open = &log.OpenJob{Log: controlLog, Parent: root, Dir: root + "/" + name.String(), Topic: core.MetadataTopicID(),
+		Wall: j.wall, Settings: j.settings, Clean: j.memory.clean[root]}
+	j.open.Run(fs)
+	if j.open.Err != nil {
+		return fmt.Errorf("opening the metadata log: %w", j.open.Err)
+	}
+	j.state = raft.ElectionState{Leader: core.NoBroker, Voted: core.NoBroker}
+	b, err := readAll(fs, j.open.Dir+"/"+raft.StateFile)
+	switch {
+	case err == nil:
+		if j.state, err = raft.DecodeState(b); err != nil {
+			return err
+		}
+	case !errors.Is(err, core.ErrNotExist):
+		return fmt.Errorf("reading %s: %w", raft.StateFile, err)
+	case j.open.Result.LogEnd > 0:
+		return fmt.Errorf("%s is missing beside a metadata log that is not empty: restore it, or this node may vote twice "+
+			"in an epoch", raft.StateFile)
+	}
+	return j.replay(fs)
+}
+
+func (j *bootJob) replay(fs core.FS) error {
+	img := metadata.NewImage(j.clusterID)
+	codecs := record.NewCodecs(0)
+	err := log.ReadBatches(fs, j.open.Dir, 0, j.open.Result.LogEnd, func(v record.View) error {
+		var records []metadata.Record
+		if !v.IsControl() {
+			it := record.Records(v, codecs)
+			for it.Next() {
+				r, err := metadata.Decode(it.Record.Value)
+				if err != nil {
+					return fmt.Errorf("record at offset %d: %w", it.Record.Offset, err)
+				}
+				records = append(records, r)
+			}
+			if err := it.Err(); err != nil {
+				return err
+			}
+		}
+		next, err := img.Apply(v.LastOffset(), v.LeaderEpoch(), records...)
+		img = next
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("replaying the metadata log: %w", err)
+	}
+	j.image = img
+	return nil
+}
+
+// maxSmallFile bounds the small files that are read whole, in bytes.
+const maxSmallFile = 64 << 20
+
+func readAll(fs core.FS, path string) ([]byte, error) {
+	f, err := fs.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	size, err := f.Size()
+	if err != nil {
+		return nil, err
+	}
+	if size > maxSmallFile {
+		return nil, fmt.Errorf("%s has %d bytes, more than such a file can have", path, size)
+	}
+	b := make([]byte, size)
+	n, err := f.ReadAt(b, 0)
+	return b[:n], err
+}

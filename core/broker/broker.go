@@ -1,0 +1,73 @@
+package broker
+
+import (
+	"ottla.dev/core"
+	"ottla.dev/core/metadata"
+)
+
+// Config is what a broker is started with.
+type Config struct {
+	Version string
+	// Seed is the entropy of this start. A real driver draws it; the simulator chooses it.
+	Seed uint64
+	// Static are the settings of server.properties and the command line, validated.
+	Static map[string]string
+	// LogDirs are the data folders, at least one. The first holds the metadata log.
+	LogDirs []string
+	// Endpoints are the addresses that clients are told to use.
+	Endpoints []metadata.Endpoint
+	// Shards is how many shards own the partitions, at least one.
+	Shards int
+}
+
+// Broker holds the machines of one broker.
+type Broker struct {
+	control *Control
+	shards  []*Shard
+	random  core.PRNG
+}
+
+// The labels of the machines' random streams.
+const (
+	streamControl = 1 + iota<<32
+	streamShard
+	streamSession
+)
+
+// New composes a broker. Nothing happens before control gets its [core.InputStart].
+func New(cfg Config) *Broker {
+	if cfg.Shards < 1 || len(cfg.LogDirs) == 0 {
+		panic("broker: a broker needs a shard and a log directory")
+	}
+	random := core.NewPRNG(cfg.Seed)
+	b := &Broker{control: newControl(cfg, random.Fork(streamControl)), random: random}
+	for i := range cfg.Shards {
+		b.shards = append(b.shards, newShard(uint32(i), random.Fork(streamShard+uint64(i))))
+	}
+	return b
+}
+
+// Control is the machine to start and to shut down.
+func (b *Broker) Control() core.Machine { return b.control }
+
+// Shards is the number of shards.
+func (b *Broker) Shards() int { return len(b.shards) }
+
+// Shard is the machine of shard i.
+func (b *Broker) Shard(i uint32) core.Machine { return b.shards[i] }
+
+// NewSession makes the machine of a new connection. Ids are the driver's, and not used twice.
+func (b *Broker) NewSession(id uint32) core.Machine {
+	return newSession(id, b.random.Fork(streamSession+uint64(id)))
+}
+
+// Identity is who the broker is, for the driver's banner; valid once control has said [core.Outbox.Listen].
+type Identity struct {
+	ClusterID string
+	NodeID    core.BrokerID
+}
+
+// Identity returns who the broker is. It may be called between control's steps only.
+func (b *Broker) Identity() Identity {
+	return Identity{ClusterID: b.control.clusterID, NodeID: b.control.settings.NodeID}
+}

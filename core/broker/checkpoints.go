@@ -1,0 +1,159 @@
+package broker
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"ottla.dev/core"
+	"ottla.dev/core/log"
+)
+
+// checkpoints writes the offset checkpoints of all log directories, which hold partitions of several shards: it collects
+// from every shard, writes, and tells the shards. One round runs at a time.
+type checkpoints struct {
+	due     time.Duration
+	running bool
+	again   bool // another round was asked for
+	missing int  // shards that have not answered
+	got     []*checkpoint
+}
+
+// checkpointJob writes the checkpoint files of the log directories, and on a clean shutdown the markers after them.
+type checkpointJob struct {
+	dirs []string
+	data [][3][]byte // of each directory: recovery points, log start offsets, high watermarks
+	err  error
+}
+
+// Run implements [core.Job].
+func (j *checkpointJob) Run(fs core.FS) {
+	for i, dir := range j.dirs {
+		for k, name := range []string{recoveryCheckpointFile, startCheckpointFile, highWatermarkFile} {
+			if err := log.WriteAtomically(fs, dir, name, j.data[i][k]); err != nil {
+				j.err = fmt.Errorf("writing %s in %s: %w", name, dir, err)
+				return
+			}
+		}
+	}
+}
+
+// AppendText implements [core.Job].
+func (j *checkpointJob) AppendText(dst []byte) []byte { return append(dst, "checkpoint offsets"...) }
+
+// markerJob writes the clean shutdown markers.
+type markerJob struct {
+	dirs  []string
+	epoch core.BrokerEpoch
+	err   error
+}
+
+// Run implements [core.Job].
+func (j *markerJob) Run(fs core.FS) {
+	for _, dir := range j.dirs {
+		if err := log.WriteAtomically(fs, dir, cleanShutdownFile, marker(j.epoch)); err != nil {
+			j.err = err
+			return
+		}
+	}
+}
+
+// AppendText implements [core.Job].
+func (j *markerJob) AppendText(dst []byte) []byte { return append(dst, "mark clean shutdown"...) }
+
+// checkpointInterval is the shortest of the intervals that Kafka has for the three files: they are written together.
+func (c *Control) checkpointInterval() time.Duration {
+	ms := min(c.settings.RecoveryCheckpointMs, c.settings.StartOffsetCheckpointMs)
+	return time.Duration(max(ms, minCheckpointMs)) * time.Millisecond
+}
+
+// minCheckpointMs keeps a mistaken setting from writing checkpoints all the time.
+const minCheckpointMs = 100
+
+// startCheckpoint begins a round, unless one is running.
+func (c *Control) startCheckpoint() {
+	p := &c.points
+	if p.running || c.phase != serving && c.phase != closing {
+		return
+	}
+	*p = checkpoints{running: true, missing: c.cfg.Shards, due: c.now.Mono + c.checkpointInterval()}
+	for i := range c.cfg.Shards {
+		c.out.Send(core.Shard(uint32(i)), &checkpoint{shard: uint32(i)})
+	}
+}
+
+// collect takes a shard's offsets, or the end of its part in a round.
+func (c *Control) collect(m *checkpoint) {
+	p := &c.points
+	p.got = append(p.got, m)
+	if p.missing--; p.missing > 0 {
+		return
+	}
+	slices.SortFunc(p.got, func(a, b *checkpoint) int { return int(a.shard) - int(b.shard) })
+	job := &checkpointJob{dirs: c.cfg.LogDirs}
+	for _, dir := range c.cfg.LogDirs {
+		var lists [3][]log.OffsetEntry
+		for _, m := range p.got {
+			for _, e := range m.entries {
+				if e.dir == dir {
+					for k, offset := range [3]core.Offset{e.recovery, e.logStart, e.highWatermark} {
+						lists[k] = append(lists[k], log.OffsetEntry{TopicPartition: e.name, Offset: offset})
+					}
+				}
+			}
+		}
+		var data [3][]byte
+		for k, list := range lists {
+			slices.SortStableFunc(list, func(a, b log.OffsetEntry) int {
+				if n := strings.Compare(a.Topic, b.Topic); n != 0 {
+					return n
+				}
+				return int(a.Partition - b.Partition)
+			})
+			data[k] = log.AppendOffsetCheckpoint(nil, list)
+		}
+		job.data = append(job.data, data)
+	}
+	c.out.Run(job)
+}
+
+// checkpointWritten ends a round: the shards may answer those who waited for it.
+func (c *Control) checkpointWritten(j *checkpointJob) {
+	if j.err != nil {
+		c.halt("The offset checkpoints cannot be written (" + j.err.Error() + "). Check the disk, then start the broker again.")
+		return
+	}
+	p := &c.points
+	for _, m := range p.got {
+		m.written = true
+		c.out.Send(core.Shard(m.shard), m)
+	}
+	again := p.again
+	p.got, p.running, p.again = nil, false, false
+	switch {
+	case c.phase == closing:
+		c.phase = stopped
+		c.out.Run(&markerJob{dirs: c.cfg.LogDirs, epoch: c.epoch})
+	case again:
+		c.startCheckpoint()
+	}
+}
+
+// shutDown closes the logs of all shards; then the metadata log, the checkpoints and the markers follow.
+func (c *Control) shutDown() {
+	c.want, c.phase = false, closing
+	c.heartbeat, c.points.due = core.Never, core.Never
+	c.waiting = c.cfg.Shards
+	for i := range c.cfg.Shards {
+		c.out.Send(core.Shard(uint32(i)), &shutdown{shard: uint32(i)})
+	}
+}
+
+// marked ends a clean shutdown.
+func (c *Control) marked(j *markerJob) {
+	if j.err != nil {
+		c.out.Note(core.Warn, "The clean shutdown could not be marked ("+j.err.Error()+"): the next start will check the logs.")
+	}
+	c.out.Stopped = true
+}

@@ -1,0 +1,125 @@
+package broker
+
+import (
+	"strconv"
+
+	"ottla.dev/core"
+	"ottla.dev/core/api"
+	"ottla.dev/core/metadata"
+	"ottla.dev/core/partition"
+)
+
+// hello asks control to tell a new session the metadata, now and whenever it changes.
+type hello struct{ from core.Address }
+
+// AppendText implements [core.Message].
+func (m *hello) AppendText(dst []byte) []byte { return append(dst, "Hello"...) }
+
+// bye ends that.
+type bye struct{ from core.Address }
+
+// AppendText implements [core.Message].
+func (m *bye) AppendText(dst []byte) []byte { return append(dst, "Bye"...) }
+
+// news is new committed metadata. One struct goes to everybody, and nobody changes it.
+type news struct {
+	cluster *api.Cluster
+	delta   metadata.Delta // from the last news; not of use to those who have not heard it
+}
+
+// AppendText implements [core.Message].
+func (m *news) AppendText(dst []byte) []byte {
+	dst = append(dst, "News offset="...)
+	return strconv.AppendInt(dst, int64(m.cluster.Image.Offset()), 10)
+}
+
+// begin is the first that a shard hears of the metadata, with what the disk remembers of its partitions. The shard sends
+// it back when all their logs are open.
+type begin struct {
+	cluster *api.Cluster
+	disk    *diskMemory
+}
+
+// AppendText implements [core.Message].
+func (m *begin) AppendText(dst []byte) []byte { return append(dst, "Begin"...) }
+
+// diskMemory is what the log directories say about partitions, read once at the start. Nobody changes it.
+type diskMemory struct {
+	directories map[core.UUID]string   // log directories by their id
+	holders     map[string]string      // partition folder name -> log directory
+	clean       map[string]bool        // log directories that were shut down cleanly
+	recovery    map[string]core.Offset // partition folder name -> recovery point
+	logStart    map[string]core.Offset // partition folder name -> log start offset
+}
+
+// checkpoint asks a shard for the offsets that the checkpoint files of the log directories hold; then, with Written,
+// tells it that they are on disk.
+type checkpoint struct {
+	shard   uint32
+	entries []checkpointEntry
+	written bool
+	deletes []*partition.QueryOp // the shard's, kept here meanwhile
+}
+
+type checkpointEntry struct {
+	dir           string
+	name          core.TopicPartition
+	recovery      core.Offset
+	logStart      core.Offset
+	highWatermark core.Offset
+}
+
+// AppendText implements [core.Message].
+func (m *checkpoint) AppendText(dst []byte) []byte {
+	dst = append(dst, "Checkpoint shard="...)
+	return strconv.AppendUint(dst, uint64(m.shard), 10)
+}
+
+// wantCheckpoint asks control for a checkpoint soon: an answer of DeleteRecords waits for it.
+type wantCheckpoint struct{}
+
+// AppendText implements [core.Message].
+func (m *wantCheckpoint) AppendText(dst []byte) []byte { return append(dst, "WantCheckpoint"...) }
+
+// storageFailed tells control that a log directory cannot be trusted any more.
+type storageFailed struct {
+	dir string
+	err error
+}
+
+// AppendText implements [core.Message].
+func (m *storageFailed) AppendText(dst []byte) []byte {
+	return append(append(dst, "StorageFailed "...), m.dir...)
+}
+
+// shutdown asks a shard to close its logs. The shard sends it back when they are.
+type shutdown struct{ shard uint32 }
+
+// AppendText implements [core.Message].
+func (m *shutdown) AppendText(dst []byte) []byte { return append(dst, "Shutdown"...) }
+
+// drain moves what one outbox holds to another.
+func drain(from, to *core.Outbox) {
+	if len(to.Parts) > 0 {
+		base := len(to.Parts)
+		for i := range from.Answers {
+			from.Answers[i].From += base
+			from.Answers[i].To += base
+		}
+	}
+	to.Files = append(to.Files, from.Files...)
+	to.Jobs = append(to.Jobs, from.Jobs...)
+	to.Sends = append(to.Sends, from.Sends...)
+	to.Answers = append(to.Answers, from.Answers...)
+	to.Parts = append(to.Parts, from.Parts...)
+	to.Releases = append(to.Releases, from.Releases...)
+	to.Notes = append(to.Notes, from.Notes...)
+	to.Resume = to.Resume || from.Resume
+	to.Close = to.Close || from.Close
+	to.Listen = to.Listen || from.Listen
+	to.Stopped = to.Stopped || from.Stopped
+	if to.Halt == "" {
+		to.Halt = from.Halt
+	}
+	from.Reset()
+}

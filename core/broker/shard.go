@@ -1,0 +1,261 @@
+package broker
+
+import (
+	"slices"
+	"time"
+
+	"ottla.dev/core"
+	"ottla.dev/core/api"
+	"ottla.dev/core/config"
+	"ottla.dev/core/metadata"
+	"ottla.dev/core/partition"
+)
+
+// retentionDelay is how long after the start segments are first checked against retention (Kafka: LogManager).
+const retentionDelay = 30 * time.Second
+
+// Shard owns partitions, and the group coordinators that live on the partitions of __consumer_offsets.
+type Shard struct {
+	index        uint32
+	self         core.Address
+	out          core.Outbox
+	now          core.Instant
+	random       core.PRNG
+	set          *partition.Set
+	cluster      *api.Cluster
+	disk         *diskMemory
+	begun        *begin // to be sent back when all logs are open
+	coordinators []*coordinatorHost
+	coordDue     time.Duration
+	retainAt     time.Duration
+	closing      *shutdown
+	asked        bool // a checkpoint was asked for
+	failed       bool
+}
+
+func newShard(index uint32, random core.PRNG) *Shard {
+	self := core.Shard(index)
+	return &Shard{index: index, self: self, random: random, set: partition.NewSet(self, random.Fork(1)),
+		coordDue: core.Never, retainAt: core.Never}
+}
+
+// Drain implements [core.Machine].
+func (s *Shard) Drain(out *core.Outbox) { drain(&s.out, out) }
+
+// Deadline implements [core.Machine].
+func (s *Shard) Deadline() (time.Duration, bool) {
+	at := min(s.coordDue, s.retainAt)
+	if d, ok := s.set.Deadline(); ok {
+		at = min(at, d)
+	}
+	return at, at != core.Never
+}
+
+// Step implements [core.Machine].
+func (s *Shard) Step(now core.Instant, in core.Input) {
+	s.now = now
+	switch in.Kind {
+	case core.InputMessage:
+		s.message(in.Message)
+	case core.InputWritten, core.InputSynced:
+		s.set.Completed(now, in, &s.out)
+	case core.InputMapped, core.InputFailed:
+		s.set.Mapped(now, in, &s.out)
+	case core.InputJobDone:
+		s.jobDone(in.Job)
+	case core.InputTick:
+		s.tick()
+	default:
+		panic("broker: a shard got an input that is not its own")
+	}
+	s.after()
+}
+
+func (s *Shard) message(m core.Message) {
+	switch m := m.(type) {
+	case *begin:
+		s.begin(m)
+	case *news:
+		s.learn(m)
+	case *checkpoint:
+		s.checkpoint(m)
+	case *shutdown:
+		s.closing = m
+		s.unloadAll()
+		s.set.Close(&s.out)
+	case *api.GroupOp:
+		s.group(m)
+	default:
+		if !s.set.Work(s.now, m, &s.out) {
+			panic("broker: a shard got a message that is not its own")
+		}
+	}
+}
+
+func (s *Shard) jobDone(job core.Job) {
+	if l, ok := job.(*loadJob); ok {
+		s.coordinatorLoaded(l)
+		return
+	}
+	s.set.JobDone(s.now, job, &s.out)
+}
+
+func (s *Shard) tick() {
+	s.set.Tick(s.now, &s.out)
+	if s.now.Reached(s.coordDue) {
+		s.tickCoordinators()
+	}
+	if s.now.Reached(s.retainAt) {
+		s.set.Retain(s.now, &s.out)
+		s.retainAt = s.now.Mono + time.Duration(s.cluster.Settings.RetentionCheckMs)*time.Millisecond
+	}
+}
+
+// after draws the consequences of a step that concern more than one partition.
+func (s *Shard) after() {
+	for len(s.set.Changed) > 0 {
+		changed := s.set.Changed
+		s.set.Changed = nil
+		for _, r := range changed {
+			s.coordinate(r)
+		}
+		if s.set.Changed == nil {
+			clear(changed)
+			s.set.Changed = changed[:0]
+		}
+	}
+	if s.set.Failed != nil && !s.failed {
+		s.failed = true
+		s.out.Send(core.Control(), &storageFailed{dir: s.set.Dir, err: s.set.Failed})
+	}
+	if s.set.DeletesWait() && !s.asked {
+		s.asked = true
+		s.out.Send(core.Control(), &wantCheckpoint{})
+	}
+	if s.begun != nil && !s.set.Loading() {
+		s.out.Send(core.Control(), s.begun)
+		s.begun = nil
+	}
+	if s.closing != nil && s.set.Closed() {
+		s.out.Send(core.Control(), s.closing)
+		s.closing = nil
+	}
+}
+
+// begin opens the logs of all partitions that the metadata place here.
+func (s *Shard) begin(m *begin) {
+	s.cluster, s.disk, s.begun = m.cluster, m.disk, m
+	s.set.ProducerExpiryMs = m.cluster.Settings.ProducerIDExpirationMs
+	s.retainAt = s.now.Mono + retentionDelay
+	for t := range m.cluster.Image.Topics() {
+		for _, p := range t.Partitions {
+			s.place(t, p)
+		}
+	}
+}
+
+// learn applies what has changed in the metadata.
+func (s *Shard) learn(m *news) {
+	s.cluster = m.cluster
+	if s.closing != nil {
+		return
+	}
+	s.set.ProducerExpiryMs = m.cluster.Settings.ProducerIDExpirationMs
+	for _, change := range m.delta.Topics {
+		change.Partitions(func(before, after *metadata.Partition) {
+			switch {
+			case after == nil:
+				s.removePartition(change.Before, before.ID)
+			default:
+				s.place(change.After, after)
+			}
+		})
+		if change.After == nil {
+			s.forgetTopic(change.Before)
+		}
+	}
+	for _, r := range m.delta.Configs {
+		s.configure(r)
+	}
+}
+
+// place opens a partition that is new here, or tells one that is known its leader epoch.
+func (s *Shard) place(t *metadata.Topic, p *metadata.Partition) {
+	id := core.TopicIDPartition{Topic: t.ID, Partition: p.ID}
+	if s.cluster.ShardOf(t.Name, p.ID) != s.self || !slices.Contains(p.Replicas, s.cluster.Self) {
+		return
+	}
+	if r := s.set.Replica(id); r != nil {
+		s.set.SetLeaderEpoch(r, p.LeaderEpoch)
+		return
+	}
+	name := core.TopicPartition{Topic: t.Name, Partition: p.ID}
+	dir := s.directory(p, name.String())
+	s.set.Open(s.now, partition.Opening{ID: id, Name: name, Dir: dir, LeaderEpoch: p.LeaderEpoch,
+		Settings: config.ResolveTopic(s.cluster.Layers(t.Name)), Clean: s.disk.clean[dir],
+		RecoveryPoint: s.disk.recovery[name.String()], LogStart: s.disk.logStart[name.String()]}, &s.out)
+}
+
+// directory is the log directory of a partition: the one that the metadata name, the one that holds it already, or any.
+func (s *Shard) directory(p *metadata.Partition, name string) string {
+	if id, ok := p.Directory(s.cluster.Self); ok {
+		if dir, ok := s.disk.directories[id]; ok {
+			return dir
+		}
+	}
+	if dir, ok := s.disk.holders[name]; ok {
+		return dir
+	}
+	h := uint32(2166136261)
+	for i := range len(name) {
+		h = (h ^ uint32(name[i])) * 16777619
+	}
+	return s.cluster.LogDirs[h%uint32(len(s.cluster.LogDirs))]
+}
+
+func (s *Shard) removePartition(t *metadata.Topic, p core.PartitionID) {
+	if r := s.set.Replica(core.TopicIDPartition{Topic: t.ID, Partition: p}); r != nil {
+		s.dropCoordinator(r)
+		s.set.Remove(s.now, r, &s.out)
+	}
+}
+
+// configure applies changed settings: a topic's to its partitions, a broker's to all.
+func (s *Shard) configure(r metadata.Resource) {
+	switch r.Type {
+	case metadata.ResourceTopic:
+		t := s.cluster.Image.TopicByName(r.Name)
+		if t == nil {
+			return
+		}
+		settings := config.ResolveTopic(s.cluster.Layers(t.Name))
+		for _, p := range t.Partitions {
+			if replica := s.set.Replica(core.TopicIDPartition{Topic: t.ID, Partition: p.ID}); replica != nil {
+				s.set.Configure(s.now, replica, settings, &s.out)
+			}
+		}
+	case metadata.ResourceBroker:
+		for _, replica := range s.set.Replicas() {
+			settings := config.ResolveTopic(s.cluster.Layers(replica.Name().Topic))
+			s.set.Configure(s.now, replica, settings, &s.out)
+		}
+		s.configureCoordinators()
+	}
+}
+
+// checkpoint fills in the offsets to write, or answers those who waited for them to be written.
+func (s *Shard) checkpoint(m *checkpoint) {
+	if m.written {
+		s.set.FinishDeletes(m.deletes, &s.out)
+		return
+	}
+	s.asked = false
+	m.deletes = s.set.TakeDeletes()
+	for _, r := range s.set.Replicas() {
+		if l := r.Log(); r.Online() {
+			m.entries = append(m.entries, checkpointEntry{dir: r.Dir(), name: r.Name(), recovery: l.RecoveryPoint(),
+				logStart: l.LogStartOffset(), highWatermark: r.HighWatermark()})
+		}
+	}
+	s.out.Send(core.Control(), m)
+}

@@ -1,0 +1,213 @@
+package partition
+
+import (
+	"slices"
+
+	"ottla.dev/core"
+	"ottla.dev/core/log"
+)
+
+// fetch reads the items of an operation from memory's knowledge of the logs, or by jobs where that does not reach, and
+// answers or parks when all are read.
+func (s *Set) fetch(now core.Instant, op *FetchOp, out *core.Outbox) {
+	op.Bytes, op.canceled = 0, false
+	op.planning = 1
+	for i := range op.Items {
+		s.read(op, i, out)
+	}
+	s.planned(now, op, out)
+}
+
+// read plans one item.
+func (s *Set) read(op *FetchOp, i int, out *core.Outbox) {
+	it := &op.Items[i]
+	it.File, it.Pos, it.Len, it.DivergingEpoch = 0, 0, 0, core.NoLeaderEpoch
+	r := s.byID[it.ID]
+	if it.Code = s.refuseFetch(r, it); it.Code != core.NoError {
+		return
+	}
+	it.HighWatermark, it.LastStableOffset, it.LogStart = r.highWatermark, r.highWatermark, r.log.LogStartOffset()
+	if r.diverges(it) {
+		return
+	}
+	room := min(it.MaxBytes, op.MaxBytes-op.Bytes)
+	rng, job, code := r.log.Plan(it.Offset, room, r.highWatermark, op.Bytes == 0)
+	s.take(r, op, i, rng, job, code, out)
+}
+
+// refuseFetch finds what is against reading an item.
+func (s *Set) refuseFetch(r *Replica, it *FetchItem) core.ErrorCode {
+	switch {
+	case r == nil:
+		return core.UnknownTopicOrPartition
+	case !r.Online():
+		return core.KafkaStorageError
+	}
+	return r.fence(it.LeaderEpoch)
+}
+
+// diverges tells a reader whose last epoch ended earlier in this log where its own log stops agreeing (KIP-595).
+func (r *Replica) diverges(it *FetchItem) bool {
+	if it.LastFetchedEpoch < 0 {
+		return false
+	}
+	epoch, end := r.log.Epochs().EndOffsetFor(it.LastFetchedEpoch, r.log.LogEndOffset())
+	if epoch == core.NoLeaderEpoch || end < 0 || epoch == it.LastFetchedEpoch && end >= it.Offset {
+		return false
+	}
+	it.DivergingEpoch, it.DivergingEnd = epoch, end
+	return true
+}
+
+// take notes what planning an item came to: a range, a refusal, or a job that has to run first.
+func (s *Set) take(r *Replica, op *FetchOp, i int, rng log.Range, job *log.LocateJob, code core.ErrorCode,
+	out *core.Outbox) {
+	it := &op.Items[i]
+	it.Code = code
+	if job != nil {
+		op.planning++
+		s.located[job] = reading{op, i}
+		out.Run(job)
+		return
+	}
+	it.File, it.Pos, it.Len = rng.File, rng.Pos, rng.Len
+	op.Bytes += int(rng.Len)
+}
+
+// locatedJob takes back a job that looked for a range in a file.
+func (s *Set) locatedJob(now core.Instant, j *log.LocateJob, out *core.Outbox) {
+	rd, ok := s.located[j]
+	if !ok {
+		panic("partition: a locate job that nobody waits for")
+	}
+	delete(s.located, j)
+	it := &rd.op.Items[rd.item]
+	r := s.bySlot[j.Log]
+	switch {
+	case r.removed:
+		r.log.Unpin(j.File)
+		it.Code = core.UnknownTopicOrPartition
+		s.depart(r, out)
+	default:
+		rng, again, code := r.log.Located(j)
+		s.take(r, rd.op, rd.item, rng, again, code, out)
+		if r.log.Failed() != nil {
+			s.settle(now, r, out)
+		}
+	}
+	s.planned(now, rd.op, out)
+}
+
+// planned ends one of the plans of an operation; with the last one it is answered, or parked until there is more.
+func (s *Set) planned(now core.Instant, op *FetchOp, out *core.Outbox) {
+	if op.planning--; op.planning > 0 {
+		return
+	}
+	if op.Bytes >= op.MinBytes || op.canceled || now.Reached(op.Deadline) || op.settled() {
+		out.Send(op.Reply, op)
+		return
+	}
+	op.parked = true
+	s.reads = append(s.reads, op)
+	s.readDue = min(s.readDue, op.Deadline)
+	for i := range op.Items {
+		r := s.byID[op.Items[i].ID]
+		if r == nil {
+			continue
+		}
+		// What was committed while a job ran has woken nobody: look again instead of sleeping over it.
+		if r.highWatermark != op.Items[i].HighWatermark && op.Items[i].Code == core.NoError {
+			s.refetch(now, op, out)
+			return
+		}
+		if len(r.readers) == 0 || r.readers[len(r.readers)-1] != op {
+			r.readers = append(r.readers, op)
+		}
+	}
+}
+
+// settled reports whether an item has news that do not wait for bytes.
+func (op *FetchOp) settled() bool {
+	for i := range op.Items {
+		if op.Items[i].Code != core.NoError || op.Items[i].DivergingEpoch != core.NoLeaderEpoch {
+			return true
+		}
+	}
+	return len(op.Items) == 0
+}
+
+// wake looks again at the operations that wait for a replica, because its high watermark has moved.
+func (s *Set) wake(now core.Instant, r *Replica, out *core.Outbox) {
+	if len(r.readers) == 0 {
+		return
+	}
+	woken := r.readers
+	r.readers = nil
+	for _, op := range woken {
+		s.refetch(now, op, out)
+	}
+	if r.readers == nil {
+		clear(woken)
+		r.readers = woken[:0]
+	}
+}
+
+// wakeAll answers the operations that wait for a replica, because it will never have more.
+func (s *Set) wakeAll(now core.Instant, r *Replica, out *core.Outbox) {
+	for len(r.readers) > 0 {
+		op := r.readers[0]
+		s.unparkRead(op)
+		op.Deadline = now.Mono
+		s.fetch(now, op, out)
+	}
+}
+
+func (s *Set) refetch(now core.Instant, op *FetchOp, out *core.Outbox) {
+	s.unparkRead(op)
+	s.fetch(now, op, out)
+}
+
+// unparkRead takes an operation off all lists.
+func (s *Set) unparkRead(op *FetchOp) {
+	op.parked = false
+	s.reads = without(s.reads, op)
+	for i := range op.Items {
+		if r := s.byID[op.Items[i].ID]; r != nil {
+			r.readers = without(r.readers, op)
+		}
+	}
+}
+
+func without(list []*FetchOp, op *FetchOp) []*FetchOp {
+	if i := slices.Index(list, op); i >= 0 {
+		return slices.Delete(list, i, i+1)
+	}
+	return list
+}
+
+// cancel gives an operation back at once if it is parked, or as soon as its jobs are done. One that was answered
+// already, or waits for a log to open, is left alone.
+func (s *Set) cancel(now core.Instant, op *FetchOp, out *core.Outbox) {
+	switch {
+	case op.parked:
+		op.Deadline = now.Mono
+		s.refetch(now, op, out)
+	case op.planning > 0:
+		op.canceled = true
+	}
+}
+
+// expireReads answers the operations whose wait is over with what there is.
+func (s *Set) expireReads(now core.Instant, out *core.Outbox) {
+	for i := 0; i < len(s.reads); {
+		if op := s.reads[i]; now.Reached(op.Deadline) {
+			s.refetch(now, op, out)
+		} else {
+			i++
+		}
+	}
+	s.readDue = core.Never
+	for _, op := range s.reads {
+		s.readDue = min(s.readDue, op.Deadline)
+	}
+}

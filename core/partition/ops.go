@@ -1,0 +1,228 @@
+package partition
+
+import (
+	"strconv"
+	"time"
+
+	"ottla.dev/core"
+	"ottla.dev/core/record"
+)
+
+// Acks is a producer's acks setting.
+type Acks int16
+
+// The three values that Kafka knows.
+const (
+	AcksAll    Acks = -1
+	AcksNone   Acks = 0
+	AcksLeader Acks = 1
+)
+
+// Valid reports whether a is one of the three.
+func (a Acks) Valid() bool { return a >= AcksAll && a <= AcksLeader }
+
+// ProduceOp asks a shard to append batches. The shard sends the same struct back, to Reply, when every item is decided
+// and no write of the batches' bytes is under way any more.
+type ProduceOp struct {
+	Reply    core.Address
+	Call     uint64 // the session's own number for the request
+	Acks     Acks
+	Timeout  time.Duration // how long an append may wait for the high watermark
+	Internal bool          // written by a coordinator on its own behalf
+	Items    []ProduceItem
+
+	deadline time.Duration
+	open     int // items without an outcome
+}
+
+// ProduceItem is one partition's batch, checked by the session, and its outcome.
+type ProduceItem struct {
+	ID    core.TopicIDPartition
+	Batch record.View
+
+	Code          core.ErrorCode
+	BaseOffset    core.Offset
+	LastOffset    core.Offset
+	LogStart      core.Offset
+	LogAppendTime core.Timestamp // NoTimestamp with CreateTime
+	LeaderEpoch   core.LeaderEpoch
+}
+
+// Reset makes op ready for another request and keeps its memory.
+func (op *ProduceOp) Reset() {
+	clear(op.Items)
+	*op = ProduceOp{Items: op.Items[:0]}
+}
+
+// AppendText implements [core.Message].
+func (op *ProduceOp) AppendText(dst []byte) []byte {
+	dst = append(dst, "Produce acks="...)
+	dst = strconv.AppendInt(dst, int64(op.Acks), 10)
+	for i := range op.Items {
+		it := &op.Items[i]
+		dst = appendPartition(dst, it.ID)
+		dst = append(dst, " n="...)
+		dst = strconv.AppendInt(dst, int64(it.Batch.Count()), 10)
+		dst = append(dst, " base="...)
+		dst = strconv.AppendInt(dst, int64(it.BaseOffset), 10)
+		dst = appendCode(dst, it.Code)
+	}
+	return dst
+}
+
+// FetchOp asks a shard to read. The shard answers when MinBytes are there, when Deadline comes, or at once if an item
+// fails or the op was cancelled, by sending the struct back to Reply.
+type FetchOp struct {
+	Reply         core.Address
+	Call          uint64
+	MinBytes      int
+	MaxBytes      int
+	Deadline      time.Duration // monotonic; at or before now means do not wait
+	ReadCommitted bool
+	Items         []FetchItem
+
+	Bytes int // what the items' ranges hold together
+
+	planning int  // locate jobs under way, and one more while items are looked at
+	parked   bool // on the lists of its partitions, waiting for more to read
+	canceled bool // to be answered at the next opportunity
+}
+
+// FetchItem is one partition's read and its outcome.
+type FetchItem struct {
+	ID               core.TopicIDPartition
+	Offset           core.Offset
+	MaxBytes         int
+	LeaderEpoch      core.LeaderEpoch // the reader's current leader epoch, NoLeaderEpoch if unknown
+	LastFetchedEpoch core.LeaderEpoch
+
+	Code             core.ErrorCode
+	HighWatermark    core.Offset
+	LastStableOffset core.Offset
+	LogStart         core.Offset
+	File             core.FileID
+	Pos              int64
+	Len              int64
+	DivergingEpoch   core.LeaderEpoch // NoLeaderEpoch unless the reader's log has diverged (KIP-595)
+	DivergingEnd     core.Offset
+}
+
+// Reset makes op ready for another request and keeps its memory.
+func (op *FetchOp) Reset() {
+	clear(op.Items)
+	*op = FetchOp{Items: op.Items[:0]}
+}
+
+// AppendText implements [core.Message].
+func (op *FetchOp) AppendText(dst []byte) []byte {
+	dst = append(dst, "Fetch min="...)
+	dst = strconv.AppendInt(dst, int64(op.MinBytes), 10)
+	for i := range op.Items {
+		it := &op.Items[i]
+		dst = appendPartition(dst, it.ID)
+		dst = append(dst, " from="...)
+		dst = strconv.AppendInt(dst, int64(it.Offset), 10)
+		dst = append(dst, " hw="...)
+		dst = strconv.AppendInt(dst, int64(it.HighWatermark), 10)
+		dst = append(dst, " len="...)
+		dst = strconv.AppendInt(dst, it.Len, 10)
+		dst = appendCode(dst, it.Code)
+	}
+	return dst
+}
+
+// CancelOp asks a shard to give back a fetch that waits, at once. Ops that are not parked any more are left alone.
+type CancelOp struct{ Fetch *FetchOp }
+
+// AppendText implements [core.Message].
+func (op *CancelOp) AppendText(dst []byte) []byte { return append(dst, "Cancel"...) }
+
+// QueryKind says what a [QueryOp] asks.
+type QueryKind uint8
+
+// The queries.
+const (
+	QueryOffset       QueryKind = iota + 1 // ListOffsets: Timestamp -> Offset, Timestamp, Epoch
+	QueryEpochEnd                          // OffsetForLeaderEpoch: Epoch -> Epoch, Offset
+	QueryDelete                            // DeleteRecords: Offset (-1: high watermark) -> Offset, the new log start
+	QueryProducers                         // DescribeProducers: -> Producers
+	QueryLogDirectory                      // DescribeLogDirs: -> Size, Lag
+)
+
+// QueryOp asks a shard about partitions. The shard sends the struct back to Reply when all items are answered.
+type QueryOp struct {
+	Kind          QueryKind
+	Reply         core.Address
+	Call          uint64
+	ReadCommitted bool
+	Timeout       time.Duration
+	All           bool // QueryLogDirectory of every partition of the shard: the shard fills Items
+	Items         []QueryItem
+
+	open int // items without an answer
+}
+
+// Special timestamps of ListOffsets (Kafka: ListOffsetsRequest).
+const (
+	LatestTimestamp          core.Timestamp = -1
+	EarliestTimestamp        core.Timestamp = -2
+	MaxTimestamp             core.Timestamp = -3
+	EarliestLocalTimestamp   core.Timestamp = -4
+	LatestTieredTimestamp    core.Timestamp = -5
+	EarliestPendingTimestamp core.Timestamp = -6
+)
+
+// QueryItem is one partition's question and answer.
+type QueryItem struct {
+	ID          core.TopicIDPartition
+	LeaderEpoch core.LeaderEpoch // the asker's, for fencing
+	Timestamp   core.Timestamp
+	Offset      core.Offset
+	Epoch       core.LeaderEpoch
+	Size        int64
+	Dir         string
+	Producers   []Producer
+	Code        core.ErrorCode
+}
+
+// Producer is the state of one idempotent producer as DescribeProducers shows it.
+type Producer struct {
+	ID            core.ProducerID
+	Epoch         core.ProducerEpoch
+	LastSequence  core.Sequence
+	LastTimestamp core.Timestamp
+	TxnStart      core.Offset
+	Coordinator   int32
+}
+
+// AppendText implements [core.Message].
+func (op *QueryOp) AppendText(dst []byte) []byte {
+	dst = append(dst, "Query kind="...)
+	dst = strconv.AppendInt(dst, int64(op.Kind), 10)
+	for i := range op.Items {
+		it := &op.Items[i]
+		dst = appendPartition(dst, it.ID)
+		dst = append(dst, " offset="...)
+		dst = strconv.AppendInt(dst, int64(it.Offset), 10)
+		dst = appendCode(dst, it.Code)
+	}
+	return dst
+}
+
+func appendPartition(dst []byte, id core.TopicIDPartition) []byte {
+	dst = append(dst, " part="...)
+	for _, b := range id.Topic[:4] {
+		const digits = "0123456789abcdef"
+		dst = append(dst, digits[b>>4], digits[b&15])
+	}
+	dst = append(dst, '-')
+	return strconv.AppendInt(dst, int64(id.Partition), 10)
+}
+
+func appendCode(dst []byte, code core.ErrorCode) []byte {
+	if code == core.NoError {
+		return dst
+	}
+	dst = append(dst, ' ')
+	return append(dst, code.String()...)
+}

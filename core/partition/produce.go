@@ -1,0 +1,176 @@
+package partition
+
+import (
+	"time"
+
+	"ottla.dev/core"
+	"ottla.dev/core/record"
+)
+
+// produce appends the items of an operation, each to its partition.
+func (s *Set) produce(now core.Instant, op *ProduceOp, out *core.Outbox) {
+	op.deadline = now.Mono + op.Timeout
+	op.open = len(op.Items) + 1 // one more, so that it is not answered while this loop runs
+	for i := range op.Items {
+		it := &op.Items[i]
+		r := s.byID[it.ID]
+		if code := s.refuseProduce(r, it); code != core.NoError {
+			op.finish(i, code, out)
+			continue
+		}
+		s.append(now, r, op, i, out)
+	}
+	op.close(out)
+}
+
+// refuseProduce finds what is against taking a batch.
+func (s *Set) refuseProduce(r *Replica, it *ProduceItem) core.ErrorCode {
+	switch {
+	case r == nil:
+		return core.UnknownTopicOrPartition
+	case s.closing:
+		return core.NotLeaderOrFollower
+	case !r.Online():
+		return core.KafkaStorageError
+	case int64(len(it.Batch)) > r.log.Settings().SegmentBytes:
+		return core.RecordListTooLarge
+	}
+	return core.NoError
+}
+
+// append gives an item its place in the log. A batch that the log has already is answered with the place it got the
+// first time (KIP-98), and under the same conditions: with acks=all, not before it is committed.
+func (s *Set) append(now core.Instant, r *Replica, op *ProduceOp, i int, out *core.Outbox) {
+	it := &op.Items[i]
+	it.LeaderEpoch, it.LogStart = r.leaderEpoch, r.log.LogStartOffset()
+	verdict := r.log.Producers().Check(it.Batch)
+	switch {
+	case verdict.Code != core.NoError:
+		op.finish(i, verdict.Code, out)
+		return
+	case verdict.Duplicate:
+		it.BaseOffset, it.LastOffset = verdict.BaseOffset, verdict.LastOffset
+		if it.LogAppendTime != core.NoTimestamp {
+			it.LogAppendTime = verdict.BaseTimestamp
+		}
+	default:
+		it.BaseOffset, it.LastOffset = r.log.Append(now, it.Batch, r.leaderEpoch, out)
+		if !r.settings.WriteCaching {
+			r.log.Sync(out)
+		}
+	}
+	if op.Acks == AcksAll {
+		r.deadline = min(r.deadline, op.deadline)
+	}
+	r.waits = append(r.waits, wait{op: op, item: i, end: it.LastOffset + 1})
+	s.touch(r)
+	if verdict.Duplicate {
+		s.advance(now, r, out)
+	}
+}
+
+// advance moves on everything that a replica's progress allows.
+func (s *Set) advance(now core.Instant, r *Replica, out *core.Outbox) {
+	if r.log == nil || r.log.Failed() != nil {
+		return
+	}
+	for ; r.written < len(r.waits) && r.waits[r.written].end <= r.log.WrittenOffset(); r.written++ {
+		if w := &r.waits[r.written]; w.op.Acks != AcksAll {
+			w.finish(core.NoError, out)
+		}
+	}
+	if r.commit() {
+		s.Changed = append(s.Changed, r)
+		s.wake(now, r, out)
+	}
+	for ; r.head < r.written; r.head++ {
+		if w := &r.waits[r.head]; w.op != nil {
+			if w.end > r.highWatermark {
+				break
+			}
+			w.finish(core.NoError, out)
+		}
+	}
+	if r.head == len(r.waits) {
+		r.waits, r.head, r.written, r.deadline = r.waits[:0], 0, 0, core.Never
+	} else if r.head > compactWaits && r.head > len(r.waits)/2 {
+		n := copy(r.waits, r.waits[r.head:])
+		clear(r.waits[n:])
+		r.waits, r.written, r.head = r.waits[:n], r.written-r.head, 0
+	}
+}
+
+// compactWaits is how many answered waits at the front of a queue are worth freeing.
+const compactWaits = 1024
+
+// expireWaits answers REQUEST_TIMED_OUT to produce requests that have waited long enough. The records stay: they may
+// be committed yet, which is why clients must take this code for an unknown outcome. What the disk has not taken yet
+// waits on, because the disk still owns its bytes.
+func (s *Set) expireWaits(now core.Instant, r *Replica, out *core.Outbox) {
+	r.deadline = core.Never
+	for i := r.head; i < len(r.waits); i++ {
+		w := &r.waits[i]
+		switch {
+		case w.op == nil || w.op.Acks != AcksAll:
+		case i < r.written && now.Reached(w.op.deadline):
+			w.finish(core.RequestTimedOut, out)
+		default:
+			r.deadline = min(r.deadline, max(w.op.deadline, now.Mono+expiryStep))
+		}
+	}
+}
+
+// expiryStep is how soon an expired request that cannot be answered yet is looked at again.
+const expiryStep = 10 * time.Millisecond
+
+// failWaits answers everything that waits for a replica with code.
+func (s *Set) failWaits(r *Replica, code core.ErrorCode, out *core.Outbox) {
+	for i := r.head; i < len(r.waits); i++ {
+		if w := &r.waits[i]; w.op != nil {
+			w.finish(code, out)
+		}
+	}
+	r.waits, r.head, r.written, r.deadline = r.waits[:0], 0, 0, core.Never
+}
+
+// finish answers a wait and frees its place.
+func (w *wait) finish(code core.ErrorCode, out *core.Outbox) {
+	w.op.finish(w.item, code, out)
+	w.op = nil
+}
+
+// finish gives an item its outcome, and sends the operation back with the last one.
+func (op *ProduceOp) finish(i int, code core.ErrorCode, out *core.Outbox) {
+	it := &op.Items[i]
+	it.Code = code
+	if code != core.NoError {
+		it.BaseOffset, it.LogAppendTime = core.NoOffset, core.NoTimestamp
+	}
+	op.close(out)
+}
+
+func (op *ProduceOp) close(out *core.Outbox) {
+	if op.open <= 0 {
+		panic("partition: a produce operation was answered too often")
+	}
+	if op.open--; op.open == 0 {
+		out.Send(op.Reply, op)
+	}
+}
+
+// AppendInternal appends a batch that the broker writes itself, for a coordinator. The bytes are the disk's from now on.
+func (s *Set) AppendInternal(now core.Instant, r *Replica, v record.View, out *core.Outbox) (base, last core.Offset,
+	code core.ErrorCode) {
+	switch {
+	case s.byID[r.id] != r || s.closing:
+		return 0, 0, core.NotLeaderOrFollower
+	case !r.Online():
+		return 0, 0, core.KafkaStorageError
+	case int64(len(v)) > min(r.log.Settings().SegmentBytes, int64(r.settings.MaxMessageBytes)):
+		return 0, 0, core.MessageTooLarge
+	}
+	base, last = r.log.Append(now, v, r.leaderEpoch, out)
+	r.log.Sync(out)
+	s.touch(r)
+	return base, last, core.NoError
+}

@@ -1,0 +1,182 @@
+package partition
+
+import (
+	"ottla.dev/core"
+	"ottla.dev/core/log"
+)
+
+// query answers the items of an operation, at once or after jobs.
+func (s *Set) query(now core.Instant, op *QueryOp, out *core.Outbox) {
+	if op.All {
+		s.listAll(op)
+		out.Send(op.Reply, op)
+		return
+	}
+	op.open = 1
+	for i := range op.Items {
+		it := &op.Items[i]
+		r := s.byID[it.ID]
+		switch {
+		case r == nil:
+			it.Code = core.UnknownTopicOrPartition
+		case !r.Online():
+			it.Code = core.KafkaStorageError
+		default:
+			if it.Code = r.fence(it.LeaderEpoch); it.Code == core.NoError {
+				s.ask(now, r, op, i, out)
+			}
+		}
+	}
+	if op.Kind == QueryDelete && op.anyDeleted() {
+		s.deletes = append(s.deletes, op)
+		return
+	}
+	op.close(out)
+}
+
+func (op *QueryOp) close(out *core.Outbox) {
+	if op.open--; op.open == 0 {
+		out.Send(op.Reply, op)
+	}
+}
+
+func (s *Set) ask(now core.Instant, r *Replica, op *QueryOp, i int, out *core.Outbox) {
+	it := &op.Items[i]
+	switch op.Kind {
+	case QueryOffset:
+		s.askOffset(r, op, i, out)
+	case QueryEpochEnd:
+		it.Epoch, it.Offset = r.log.Epochs().EndOffsetFor(it.Epoch, r.log.LogEndOffset())
+	case QueryDelete:
+		s.deleteRecords(r, it, out)
+	case QueryProducers:
+		it.Producers = r.producers()
+	case QueryLogDirectory:
+		it.Size, it.Dir = r.log.Size(), r.dir
+	default:
+		panic("partition: unknown query")
+	}
+}
+
+// askOffset answers ListOffsets (Kafka: Partition.fetchOffsetForTimestamp).
+func (s *Set) askOffset(r *Replica, op *QueryOp, i int, out *core.Outbox) {
+	it := &op.Items[i]
+	at := func(offset core.Offset) {
+		it.Offset, it.Timestamp, it.Epoch = offset, core.NoTimestamp, r.log.Epochs().EpochAt(offset)
+	}
+	none := func() { it.Offset, it.Timestamp, it.Epoch = core.NoOffset, core.NoTimestamp, core.NoLeaderEpoch }
+	switch it.Timestamp {
+	case LatestTimestamp:
+		at(r.highWatermark)
+		it.Epoch = r.leaderEpoch
+	case EarliestTimestamp, EarliestLocalTimestamp:
+		at(r.log.LogStartOffset())
+	case LatestTieredTimestamp, EarliestPendingTimestamp:
+		none() // nothing is tiered
+	default:
+		if it.Timestamp < 0 && it.Timestamp != MaxTimestamp {
+			it.Code = core.UnsupportedVersion
+			return
+		}
+		job := r.log.ByTimestamp(it.Timestamp, r.highWatermark)
+		if job == nil {
+			none()
+			return
+		}
+		op.open++
+		s.asked[job] = asking{op, i}
+		out.Run(job)
+	}
+}
+
+// timestampFound takes back a job that looked for a timestamp.
+func (s *Set) timestampFound(j *log.TimestampJob, out *core.Outbox) {
+	a, ok := s.asked[j]
+	if !ok {
+		panic("partition: a timestamp job that nobody waits for")
+	}
+	delete(s.asked, j)
+	it := &a.op.Items[a.item]
+	r := s.bySlot[j.Log]
+	r.log.TimestampDone(j)
+	switch {
+	case r.removed:
+		it.Code = core.UnknownTopicOrPartition
+		s.depart(r, out)
+	case j.Err != nil:
+		it.Code = core.KafkaStorageError
+	case j.Found:
+		it.Offset, it.Timestamp, it.Epoch = j.Offset, j.Timestamp, j.Epoch
+	default:
+		it.Offset, it.Timestamp, it.Epoch = core.NoOffset, core.NoTimestamp, core.NoLeaderEpoch
+	}
+	a.op.close(out)
+}
+
+// deleteRecords raises the log start offset (KIP-107). The answer waits until control has written the checkpoint that
+// makes the new start survive a crash; Kafka answers before, and may show deleted records again.
+func (s *Set) deleteRecords(r *Replica, it *QueryItem, out *core.Outbox) {
+	to := it.Offset
+	if to == -1 {
+		to = r.highWatermark
+	}
+	switch {
+	case !r.settings.CleanupDelete && r.settings.CleanupCompact:
+		it.Code = core.PolicyViolation
+	case to < 0 || to > r.highWatermark:
+		it.Code = core.OffsetOutOfRange
+	default:
+		r.log.DeleteRecords(to, out)
+		it.Offset = r.log.LogStartOffset()
+		s.Changed = append(s.Changed, r)
+	}
+}
+
+func (op *QueryOp) anyDeleted() bool {
+	for i := range op.Items {
+		if op.Items[i].Code == core.NoError {
+			return true
+		}
+	}
+	return false
+}
+
+// DeletesWait reports whether an answer waits for a checkpoint of the log start offsets.
+func (s *Set) DeletesWait() bool { return len(s.deletes) > 0 }
+
+// TakeDeletes hands over the operations that wait for a checkpoint taken from now on. The owner gives them to
+// FinishDeletes when it is written.
+func (s *Set) TakeDeletes() []*QueryOp {
+	taken := s.deletes
+	s.deletes = nil
+	return taken
+}
+
+// FinishDeletes answers operations whose new log start offsets are in the checkpoint.
+func (s *Set) FinishDeletes(ops []*QueryOp, out *core.Outbox) {
+	for _, op := range ops {
+		op.close(out)
+	}
+}
+
+func (s *Set) listAll(op *QueryOp) {
+	for _, r := range s.ordered {
+		if r.Online() {
+			op.Items = append(op.Items, QueryItem{ID: r.id, Size: r.log.Size(), Dir: r.dir})
+		}
+	}
+}
+
+// producers describes the producers that the log remembers, in the order of their ids.
+func (r *Replica) producers() []Producer {
+	var list []Producer
+	for _, p := range r.log.Producers().All() {
+		d := Producer{ID: p.ID, Epoch: p.Epoch, LastSequence: core.NoSequence, LastTimestamp: p.LastTimestamp,
+			TxnStart: p.TxnStart, Coordinator: p.CoordinatorEpoch}
+		if b := p.Batches(); len(b) > 0 {
+			d.LastSequence = b[len(b)-1].LastSequence
+		}
+		list = append(list, d)
+	}
+	return list
+}

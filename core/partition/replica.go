@@ -1,0 +1,112 @@
+package partition
+
+import (
+	"time"
+
+	"ottla.dev/core"
+	"ottla.dev/core/config"
+	"ottla.dev/core/log"
+)
+
+// Replica is this broker's replica of one partition.
+//
+// Invariant: highWatermark <= log end offset, and it never goes back. Invariant: waits are in the order of their
+// offsets, except for duplicates, which may ask for less than those before them.
+type Replica struct {
+	id       core.TopicIDPartition
+	name     core.TopicPartition
+	slot     uint32
+	dir      string // the log directory that holds it
+	settings config.Topic
+	log      *log.Log // nil while it is being opened
+	offline  error    // why there is no log and will be none
+
+	leaderEpoch   core.LeaderEpoch
+	highWatermark core.Offset
+
+	waits     []wait     // produce items that wait for a write or for the high watermark
+	head      int        // first of waits that is not answered
+	written   int        // first of waits whose write is not known to be done
+	readers   []*FetchOp // parked until something more can be read
+	opening   *log.OpenJob
+	parked    []core.Message // operations that came before the log was open
+	deadline  time.Duration  // of the earliest wait, or core.Never
+	removed   bool           // the topic is deleted
+	departing bool           // and its files are being removed
+}
+
+// wait is a produce item under way.
+type wait struct {
+	op   *ProduceOp
+	item int
+	end  core.Offset // the offset that must be reached
+}
+
+// ID names the partition.
+func (r *Replica) ID() core.TopicIDPartition { return r.id }
+
+// Name is the partition's name with its topic's.
+func (r *Replica) Name() core.TopicPartition { return r.name }
+
+// Dir is the log directory that holds the replica.
+func (r *Replica) Dir() string { return r.dir }
+
+// HighWatermark is the offset below which records are committed.
+func (r *Replica) HighWatermark() core.Offset { return r.highWatermark }
+
+// LeaderEpoch is the epoch in which this broker leads the partition.
+func (r *Replica) LeaderEpoch() core.LeaderEpoch { return r.leaderEpoch }
+
+// Log is the replica's log, nil while it is being opened or if it is offline.
+func (r *Replica) Log() *log.Log { return r.log }
+
+// Online reports whether the replica serves.
+func (r *Replica) Online() bool { return r.log != nil && r.log.Failed() == nil && r.offline == nil }
+
+// counted is the offset that this replica has made durable, by the rule of the topic.
+func (r *Replica) counted() core.Offset {
+	if r.settings.WriteCaching {
+		return r.log.WrittenOffset()
+	}
+	return r.log.SyncedOffset()
+}
+
+// commit moves the high watermark to what every counted replica has, which with one replica is the leader itself, and
+// reports whether it has moved.
+func (r *Replica) commit() bool {
+	hw := max(r.highWatermark, r.counted())
+	if hw > r.log.LogEndOffset() {
+		panic("partition: high watermark beyond the log end offset of " + r.name.String())
+	}
+	moved := hw > r.highWatermark
+	r.highWatermark = hw
+	return moved
+}
+
+// fence checks the epoch that a request believes the partition to be in (KIP-320).
+func (r *Replica) fence(epoch core.LeaderEpoch) core.ErrorCode {
+	switch {
+	case epoch == core.NoLeaderEpoch || epoch == r.leaderEpoch:
+		return core.NoError
+	case epoch < r.leaderEpoch:
+		return core.FencedLeaderEpoch
+	}
+	return core.UnknownLeaderEpoch
+}
+
+// LogSettings are the settings of a topic that its logs obey. jitter is how much of segment.jitter.ms this log takes.
+func LogSettings(t config.Topic, producerExpiryMs int64, jitter *core.PRNG) log.Settings {
+	s := log.Settings{
+		SegmentBytes: int64(t.SegmentBytes), SegmentMs: t.SegmentMs, IndexBytes: int64(t.SegmentIndexBytes),
+		IndexIntervalBytes: int64(t.IndexIntervalBytes), RetentionMs: t.RetentionMs, RetentionBytes: t.RetentionBytes,
+		FileDeleteDelayMs: t.FileDeleteDelayMs, FlushMessages: t.FlushMessages, FlushMs: t.FlushMs,
+		ProducerExpiryMs: producerExpiryMs,
+	}
+	if t.SegmentJitterMs > 0 {
+		s.SegmentJitterMs = jitter.Between(0, min(t.SegmentJitterMs, t.SegmentMs)-1)
+	}
+	if !t.CleanupDelete {
+		s.RetentionMs, s.RetentionBytes = config.NoLimit, config.NoLimit
+	}
+	return s
+}

@@ -1,0 +1,408 @@
+package partition
+
+import (
+	"slices"
+	"time"
+
+	"ottla.dev/core"
+	"ottla.dev/core/config"
+	"ottla.dev/core/log"
+	"ottla.dev/core/record"
+)
+
+// Set holds the replicas of one shard and works the operations that the shard is asked.
+type Set struct {
+	self    core.Address
+	files   log.FileIDs
+	random  core.PRNG
+	byID    map[core.TopicIDPartition]*Replica
+	bySlot  map[uint32]*Replica
+	ordered []*Replica // by slot, for walks in a fixed order
+	slots   uint32
+	codecs  *record.Codecs
+
+	located map[*log.LocateJob]reading
+	asked   map[*log.TimestampJob]asking
+	reads   []*FetchOp // parked, by arrival
+	readDue time.Duration
+	due     time.Duration // no replica wants a tick before
+	deletes []*QueryOp    // DeleteRecords that wait for the checkpoint of log start offsets
+	leaving []*Replica    // deleted, with their folder still there
+	held    []*Replica    // new, waiting for a folder of the same name to go
+	closing bool          // no more batches are taken
+
+	// ProducerExpiryMs is producer.id.expiration.ms.
+	ProducerExpiryMs int64
+	// Changed collects the replicas whose high watermark moved or whose state changed, until the owner clears it.
+	Changed []*Replica
+	// Failed is the first failure of a log since the owner cleared it; Dir is the log directory concerned.
+	Failed error
+	Dir    string
+}
+
+// reading says which item a locate job works for, asking the same for a timestamp job.
+type reading struct {
+	op   *FetchOp
+	item int
+}
+
+type asking struct {
+	op   *QueryOp
+	item int
+}
+
+// NewSet returns the empty set of the shard at self.
+func NewSet(self core.Address, random core.PRNG) *Set {
+	return &Set{
+		self: self, random: random, byID: map[core.TopicIDPartition]*Replica{}, bySlot: map[uint32]*Replica{},
+		located: map[*log.LocateJob]reading{}, asked: map[*log.TimestampJob]asking{}, readDue: core.Never, due: core.Never,
+		codecs: record.NewCodecs(0),
+	}
+}
+
+// Replica returns the replica of a partition, or nil.
+func (s *Set) Replica(id core.TopicIDPartition) *Replica { return s.byID[id] }
+
+// Replicas returns all replicas in the order in which they came. The slice belongs to the set.
+func (s *Set) Replicas() []*Replica { return s.ordered }
+
+// Opening says where and how to open a replica's log.
+type Opening struct {
+	ID            core.TopicIDPartition
+	Name          core.TopicPartition
+	Dir           string // the log directory
+	Settings      config.Topic
+	LeaderEpoch   core.LeaderEpoch
+	Clean         bool // the broker was shut down cleanly
+	RecoveryPoint core.Offset
+	LogStart      core.Offset
+}
+
+// Open adds a replica and opens or makes its log. Operations that come before the log is open wait for it.
+func (s *Set) Open(now core.Instant, o Opening, out *core.Outbox) {
+	if s.byID[o.ID] != nil {
+		panic("partition: " + o.Name.String() + " is opened twice")
+	}
+	s.slots++
+	r := &Replica{id: o.ID, name: o.Name, slot: s.slots, dir: o.Dir, settings: o.Settings, leaderEpoch: o.LeaderEpoch,
+		deadline: core.Never}
+	r.opening = &log.OpenJob{Log: r.slot, Dir: o.Dir + "/" + log.DirName(o.Name), Parent: o.Dir, Topic: o.ID.Topic,
+		Wall: now.Wall, Clean: o.Clean, Recovery: o.RecoveryPoint, LogStart: o.LogStart,
+		Settings: LogSettings(o.Settings, s.ProducerExpiryMs, &s.random)}
+	s.byID[o.ID], s.bySlot[r.slot] = r, r
+	s.ordered = append(s.ordered, r)
+	if slices.ContainsFunc(s.leaving, func(l *Replica) bool { return l.name == r.name }) {
+		s.held = append(s.held, r)
+		return
+	}
+	out.Run(r.opening)
+}
+
+// Configure changes the settings of a replica's topic.
+func (s *Set) Configure(now core.Instant, r *Replica, t config.Topic, out *core.Outbox) {
+	cached := r.settings.WriteCaching
+	r.settings = t
+	if r.log == nil {
+		return
+	}
+	r.log.Configure(LogSettings(t, s.ProducerExpiryMs, &s.random))
+	if cached && !t.WriteCaching {
+		r.log.Sync(out)
+	}
+	s.advance(now, r, out)
+	s.touch(r)
+}
+
+// SetLeaderEpoch starts a leadership of a new epoch.
+func (s *Set) SetLeaderEpoch(r *Replica, epoch core.LeaderEpoch) {
+	if epoch < r.leaderEpoch {
+		panic("partition: leader epoch of " + r.name.String() + " goes back")
+	}
+	r.leaderEpoch = epoch
+}
+
+// Remove deletes a replica whose topic is deleted: everything that waits for it is told so.
+func (s *Set) Remove(now core.Instant, r *Replica, out *core.Outbox) {
+	r.removed = true
+	delete(s.byID, r.id)
+	s.ordered = slices.DeleteFunc(s.ordered, func(o *Replica) bool { return o == r })
+	s.failWaits(r, core.UnknownTopicOrPartition, out)
+	s.wakeAll(now, r, out)
+	s.unpark(now, r, out)
+	s.leaving = append(s.leaving, r)
+	s.depart(r, out)
+}
+
+// depart deletes the files of a removed replica, once nothing reads from them any more.
+func (s *Set) depart(r *Replica, out *core.Outbox) {
+	if r.log == nil && r.opening == nil {
+		s.gone(r, out) // it could not be opened; what is on the disk is left to the operator
+		return
+	}
+	if r.log == nil || r.departing || r.log.Pinned() {
+		return
+	}
+	r.departing = true
+	out.Run(r.log.Delete(r.dir, r.name, s.random.UUID(), out))
+}
+
+// departed takes back the job that removed a folder, and opens what waited for the folder's name. Files that could not be
+// removed cost space and are looked at again by nobody but the operator.
+func (s *Set) departed(j *log.DeleteJob, out *core.Outbox) {
+	r := s.bySlot[j.Log]
+	if j.Err != nil {
+		out.Note(core.Warn, "Removing the deleted partition "+r.name.String()+" failed: "+j.Err.Error())
+	}
+	s.gone(r, out)
+}
+
+// gone forgets a removed replica.
+func (s *Set) gone(r *Replica, out *core.Outbox) {
+	delete(s.bySlot, r.slot)
+	s.leaving = slices.DeleteFunc(s.leaving, func(o *Replica) bool { return o == r })
+	waiting := s.held
+	s.held = nil
+	for _, h := range waiting {
+		switch {
+		case h.name != r.name:
+			s.held = append(s.held, h)
+		case h.removed: // deleted before it was ever made
+			s.gone(h, out)
+		default:
+			out.Run(h.opening)
+		}
+	}
+}
+
+// opened takes back the job that opened a log.
+func (s *Set) opened(now core.Instant, j *log.OpenJob, out *core.Outbox) {
+	r := s.bySlot[j.Log]
+	if r.removed {
+		s.openedInVain(now, r, j, out)
+		return
+	}
+	r.opening = nil
+	s.Changed = append(s.Changed, r)
+	if j.Err != nil {
+		r.offline = j.Err
+		s.fail(r, j.Err)
+	} else {
+		r.log = log.New(now, r.slot, &s.files, j, out)
+		r.highWatermark = r.log.LogEndOffset()
+		for _, note := range j.Report.Notes {
+			out.Note(core.Warn, note)
+		}
+	}
+	s.unpark(now, r, out)
+}
+
+// openedInVain deletes a log whose topic was deleted while it was being opened.
+func (s *Set) openedInVain(now core.Instant, r *Replica, j *log.OpenJob, out *core.Outbox) {
+	r.opening = nil
+	if j.Err != nil {
+		s.gone(r, out)
+		return
+	}
+	r.log = log.New(now, r.slot, &s.files, j, out)
+	s.depart(r, out)
+}
+
+// unpark works the operations that waited for the log.
+func (s *Set) unpark(now core.Instant, r *Replica, out *core.Outbox) {
+	waiting := r.parked
+	r.parked = nil
+	for _, m := range waiting {
+		s.Work(now, m, out)
+	}
+}
+
+// maxParked bounds the operations that wait for one log to open.
+const maxParked = 1024
+
+// park keeps m until the logs of the partitions that it names are open. It reports false if none of them is opening.
+func (s *Set) park(id core.TopicIDPartition, m core.Message) bool {
+	r := s.byID[id]
+	if r == nil || r.opening == nil || len(r.parked) == maxParked {
+		return false
+	}
+	r.parked = append(r.parked, m)
+	return true
+}
+
+// Work takes one operation. It reports false if m is none of this package's.
+func (s *Set) Work(now core.Instant, m core.Message, out *core.Outbox) bool {
+	switch op := m.(type) {
+	case *ProduceOp:
+		for i := range op.Items {
+			if s.park(op.Items[i].ID, op) {
+				return true
+			}
+		}
+		s.produce(now, op, out)
+	case *FetchOp:
+		for i := range op.Items {
+			if s.park(op.Items[i].ID, op) {
+				return true
+			}
+		}
+		s.fetch(now, op, out)
+	case *CancelOp:
+		s.cancel(now, op.Fetch, out)
+	case *QueryOp:
+		for i := range op.Items {
+			if s.park(op.Items[i].ID, op) {
+				return true
+			}
+		}
+		s.query(now, op, out)
+	default:
+		return false
+	}
+	return true
+}
+
+// Completed takes an [core.InputWritten] or [core.InputSynced].
+func (s *Set) Completed(now core.Instant, in core.Input, out *core.Outbox) {
+	r := s.bySlot[in.Ticket.Log]
+	if r == nil || r.log == nil {
+		return
+	}
+	r.log.Completed(in)
+	s.settle(now, r, out)
+}
+
+// settle draws the consequences of what happened to a log: progress of those who wait, or its failure.
+func (s *Set) settle(now core.Instant, r *Replica, out *core.Outbox) {
+	if err := r.log.Failed(); err != nil {
+		if !r.removed {
+			s.fail(r, err)
+		}
+		s.failWaits(r, core.KafkaStorageError, out)
+		s.wakeAll(now, r, out)
+		return
+	}
+	s.advance(now, r, out)
+	s.touch(r)
+}
+
+func (s *Set) fail(r *Replica, err error) {
+	if s.Failed == nil {
+		s.Failed, s.Dir = err, r.dir
+	}
+}
+
+// Mapped takes an [core.InputMapped] or [core.InputFailed].
+func (s *Set) Mapped(now core.Instant, in core.Input, out *core.Outbox) {
+	if r := s.bySlot[in.Ticket.Log]; r != nil && r.log != nil && r.log.Mapped(in) {
+		if r.log.Failed() != nil {
+			s.settle(now, r, out)
+		}
+		return
+	}
+	//core:unordered at most one log knows the file
+	for _, r := range s.bySlot {
+		if r.log != nil && r.log.Mapped(in) {
+			if r.log.Failed() != nil {
+				s.settle(now, r, out)
+			}
+			return
+		}
+	}
+}
+
+// JobDone takes back a job.
+func (s *Set) JobDone(now core.Instant, job core.Job, out *core.Outbox) {
+	switch j := job.(type) {
+	case *log.OpenJob:
+		s.opened(now, j, out)
+	case *log.LocateJob:
+		s.locatedJob(now, j, out)
+	case *log.TimestampJob:
+		s.timestampFound(j, out)
+	case *log.CheckpointJob:
+		s.logJob(now, j.Log, job, out)
+	case *log.SnapshotJob:
+		s.logJob(now, j.Log, job, out)
+	case *log.DeleteJob:
+		s.departed(j, out)
+	}
+}
+
+func (s *Set) logJob(now core.Instant, slot uint32, job core.Job, out *core.Outbox) {
+	if r := s.bySlot[slot]; r != nil && r.log != nil {
+		r.log.JobDone(job, out)
+		s.settle(now, r, out)
+	}
+}
+
+// Tick does what is due: timeouts of produce requests and fetches, flushes, removals of deleted files.
+func (s *Set) Tick(now core.Instant, out *core.Outbox) {
+	if now.Reached(s.readDue) {
+		s.expireReads(now, out)
+	}
+	if !now.Reached(s.due) {
+		return
+	}
+	s.due = core.Never
+	for _, r := range slices.Clone(s.ordered) {
+		if now.Reached(r.deadline) {
+			s.expireWaits(now, r, out)
+		}
+		if r.log != nil {
+			if at, ok := r.log.Deadline(); ok && now.Reached(at) {
+				r.log.Tick(now, out)
+				s.settle(now, r, out)
+			}
+		}
+		s.touch(r)
+	}
+}
+
+// touch notes when a replica wants its next tick, so that Deadline need not ask them all.
+func (s *Set) touch(r *Replica) {
+	s.due = min(s.due, r.deadline)
+	if r.log != nil {
+		if d, ok := r.log.Deadline(); ok {
+			s.due = min(s.due, d)
+		}
+	}
+}
+
+// Deadline is when Tick has something to do. It may be early.
+func (s *Set) Deadline() (time.Duration, bool) {
+	at := min(s.due, s.readDue)
+	return at, at != core.Never
+}
+
+// Retain removes the segments that retention no longer keeps.
+func (s *Set) Retain(now core.Instant, out *core.Outbox) {
+	for _, r := range slices.Clone(s.ordered) {
+		if r.Online() {
+			r.log.Producers().Expire(now.Wall, s.ProducerExpiryMs)
+			r.log.Retain(now, r.highWatermark, out)
+			s.settle(now, r, out)
+		}
+	}
+}
+
+// Loading reports whether any log is still being opened.
+func (s *Set) Loading() bool {
+	return slices.ContainsFunc(s.ordered, func(r *Replica) bool { return r.opening != nil })
+}
+
+// Close readies every log for the end of the process: synced, with its snapshots and indexes in order.
+func (s *Set) Close(out *core.Outbox) {
+	s.closing = true
+	for _, r := range s.ordered {
+		if r.Online() {
+			r.log.Close(out)
+		}
+	}
+}
+
+// Closed reports whether every log is closed, or failed.
+func (s *Set) Closed() bool {
+	return !slices.ContainsFunc(s.ordered, func(r *Replica) bool {
+		return r.opening != nil || r.log != nil && r.log.Failed() == nil && !r.log.Closed()
+	})
+}
