@@ -145,8 +145,8 @@ func (b *brokerProcess) logTail() string {
 	return "broker's output:\n" + string(bytes.TrimSpace(text))
 }
 
-// errNoBroker says that this tree has no command to start.
-var errNoBroker = errors.New("no ./tools/ottla in this tree")
+// errNoBroker says that this tree gives no command to start.
+var errNoBroker = errors.New("no broker to start")
 
 // buildBroker compiles the command once for the whole test run.
 var buildBroker = sync.OnceValues(func() (string, error) {
@@ -155,13 +155,13 @@ var buildBroker = sync.OnceValues(func() (string, error) {
 	}
 	root := filepath.Join("..", "..")
 	if _, err := os.Stat(filepath.Join(root, "tools", "ottla")); err != nil {
-		return "", errNoBroker
+		return "", fmt.Errorf("%w: %w", errNoBroker, err)
 	}
 	binary := filepath.Join(scratch, "ottla")
 	cmd := exec.Command("go", "build", "-o", binary, "./tools/ottla")
 	cmd.Dir = root
 	if output, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building ./tools/ottla: %w\n%s", err, output)
+		return "", fmt.Errorf("%w: building ./tools/ottla: %w\n%s", errNoBroker, err, output)
 	}
 	return binary, nil
 })

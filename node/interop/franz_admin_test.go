@@ -96,7 +96,8 @@ func TestFranzAdminTopics(t *testing.T) {
 	if err != nil || deleted.Error() != nil {
 		t.Errorf("deletion: %v, %v", err, deleted.Error())
 	}
-	if deleted, err = client.DeleteTopics(ctx, topic); err != nil || !errors.Is(deleted.Error(), kerr.UnknownTopicOrPartition) {
+	deleted, err = client.DeleteTopics(ctx, topic)
+	if err != nil || !errors.Is(deleted.Error(), kerr.UnknownTopicOrPartition) {
 		t.Errorf("a second deletion: %v, %v", err, deleted.Error())
 	}
 }
@@ -181,8 +182,9 @@ func TestFranzAdminOffsetsAndDeleteRecords(t *testing.T) {
 	end := func() (kadm.ListedOffsets, error) { return client.ListEndOffsets(ctx, topic) }
 	committed := func() (kadm.ListedOffsets, error) { return client.ListCommittedOffsets(ctx, topic) }
 	byTime := func() (kadm.ListedOffsets, error) { return client.ListOffsetsAfterMilli(ctx, before, topic) }
-	if a, b, c, d := offset(start), offset(end), offset(committed), offset(byTime); a != 0 || b != 20 || c != 20 || d != 0 {
-		t.Errorf("start %d, end %d, committed %d, an hour ago %d", a, b, c, d)
+	got := []int64{offset(start), offset(end), offset(committed), offset(byTime)}
+	if !slices.Equal(got, []int64{0, 20, 20, 0}) {
+		t.Errorf("start, end, committed, an hour ago: %v", got)
 	}
 	deleted, err := client.DeleteRecords(ctx, kadm.Offsets{topic: {0: {Topic: topic, At: 7}}})
 	if err != nil || deleted.Error() != nil {
@@ -191,8 +193,9 @@ func TestFranzAdminOffsetsAndDeleteRecords(t *testing.T) {
 	if got, _ := deleted.Lookup(topic, 0); got.LowWatermark != 7 {
 		t.Errorf("low watermark %d", got.LowWatermark)
 	}
-	if a, b, d := offset(start), offset(end), offset(byTime); a != 7 || b != 20 || d != 7 {
-		t.Errorf("after deletion: start %d, end %d, an hour ago %d", a, b, d)
+	got = []int64{offset(start), offset(end), offset(byTime)}
+	if !slices.Equal(got, []int64{7, 20, 7}) {
+		t.Errorf("after deletion: start, end, an hour ago: %v", got)
 	}
 }
 

@@ -58,15 +58,17 @@ install_debian_packages() {
 	fi
 	say "Debian packages: ${packages[*]}"
 	# Mirrors hiccup: one more try.
-	apt_install "${packages[@]}" >"$cache/apt.log" 2>&1 || { sleep 5; apt_install "${packages[@]}" >"$cache/apt.log" 2>&1; } || {
-		tail -n 30 "$cache/apt.log"
-		return 1
-	}
+	apt_install "${packages[@]}" >"$cache/apt.log" 2>&1 && return
+	sleep 5
+	apt_install "${packages[@]}" >"$cache/apt.log" 2>&1 && return
+	tail -n 30 "$cache/apt.log"
+	return 1
 }
 
 install_confluent_kafka() {
 	local venv=$cache/venv
-	if [ "$("$venv/bin/python" -c 'import confluent_kafka as c; print(c.__version__)' 2>/dev/null)" = "$confluent_kafka" ]; then
+	local version='import confluent_kafka as c; print(c.__version__)'
+	if [ "$("$venv/bin/python" -c "$version" 2>/dev/null)" = "$confluent_kafka" ]; then
 		say "confluent-kafka $confluent_kafka: there"
 		return
 	fi
@@ -77,8 +79,8 @@ install_confluent_kafka() {
 }
 
 install_kafkajs() {
-	local dir=$cache/npm
-	if grep -qs "\"version\": \"$kafkajs\"" "$dir/node_modules/kafkajs/package.json" && [ -d "$dir/node_modules/kafkajs-snappy" ]; then
+	local dir=$cache/npm modules=$cache/npm/node_modules
+	if grep -qs "\"version\": \"$kafkajs\"" "$modules/kafkajs/package.json" && [ -d "$modules/kafkajs-snappy" ]; then
 		say "kafkajs $kafkajs: there"
 		return
 	fi

@@ -9,7 +9,8 @@
 set -euo pipefail
 
 jars=${OTTLA_INTEROP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ottla-interop}/java
-java=(java -Xmx400m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$jars/*")
+flags=(-Xmx400m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=warn)
+java=(java "${flags[@]}" -cp "$jars/*")
 
 [ "${1:-}" = serve ] || { echo "usage: kafka.sh serve --set key=value ..." >&2; exit 2; }
 shift

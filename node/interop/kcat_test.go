@@ -30,7 +30,8 @@ func (k kcat) command(stdin string, args ...string) program {
 func TestKcatProducesAndConsumesKeysAndHeaders(t *testing.T) {
 	t.Parallel()
 	k, topic := newKcat(t), uniqueName("kcat")
-	k.command("a:one\nb:two\nc:three\n", "-P", "-t", topic, "-p", "0", "-K", ":", "-H", "trace=7", "-H", "empty").mustRun(t)
+	k.command("a:one\nb:two\nc:three\n", "-P", "-t", topic, "-p", "0", "-K", ":",
+		"-H", "trace=7", "-H", "empty").mustRun(t)
 
 	// -e ends at the end of the partition, -q keeps quiet about it.
 	got := k.command("", "-C", "-t", topic, "-p", "0", "-o", "beginning", "-e", "-q",

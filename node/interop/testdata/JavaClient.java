@@ -13,6 +13,7 @@ import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.clients.admin.ConfigEntry.ConfigSource;
 import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
@@ -243,11 +244,11 @@ public class JavaClient {
         var set = new AlterConfigOp(new ConfigEntry("retention.ms", "60000"), AlterConfigOp.OpType.SET);
         admin.incrementalAlterConfigs(Map.of(resource, List.of(set))).all().get();
         want(setting(admin, resource, "retention.ms").value(), "60000", "retention.ms after SET");
-        want(setting(admin, resource, "retention.ms").source(), ConfigEntry.ConfigSource.DYNAMIC_TOPIC_CONFIG, "source");
+        want(setting(admin, resource, "retention.ms").source(), ConfigSource.DYNAMIC_TOPIC_CONFIG, "source");
         var delete = new AlterConfigOp(new ConfigEntry("retention.ms", ""), AlterConfigOp.OpType.DELETE);
         admin.incrementalAlterConfigs(Map.of(resource, List.of(delete))).all().get();
         if (!standIn) {
-            want(setting(admin, resource, "retention.ms").source(), ConfigEntry.ConfigSource.DEFAULT_CONFIG, "source");
+            want(setting(admin, resource, "retention.ms").source(), ConfigSource.DEFAULT_CONFIG, "default");
         }
         admin.createPartitions(Map.of(topic, NewPartitions.increaseTo(PARTITIONS + 1))).all().get();
         want(admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).partitions().size(),
