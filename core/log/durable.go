@@ -54,6 +54,7 @@ func (l *Log) Completed(in core.Input) Progress {
 	}
 	written, synced := l.flight.written, l.flight.synced
 	l.flight.complete(in.Ticket.Seq)
+	l.truncating = l.truncating && !l.flight.idle()
 	l.invariants()
 	return Progress{Written: l.flight.written > written, Synced: l.flight.synced > synced}
 }
@@ -86,6 +87,13 @@ func (l *Log) Tick(now core.Instant, out *core.Outbox) {
 	}
 	l.closeRetired(out)
 	l.removeDeleted(now, out)
+}
+
+// AssignEpoch notes that a leader epoch begins at the log end offset, which a leader does before its first append.
+func (l *Log) AssignEpoch(epoch core.LeaderEpoch, out *core.Outbox) {
+	if l.failed == nil && epoch > l.epochs.Latest() && l.epochs.Assign(epoch, l.end) {
+		l.saveEpochs(l.end, out)
+	}
 }
 
 // saveEpochs writes the leader-epoch checkpoint, after the one under way if there is one. The epoch that begins at start

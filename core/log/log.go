@@ -29,6 +29,7 @@ type Log struct {
 	deleted  []*segment // renamed, waiting for their removal
 	start    core.Offset
 	end      core.Offset
+	settled  core.Offset // the highest high watermark that Retain was told
 
 	epochs    Epochs
 	producers *Producers
@@ -48,6 +49,7 @@ type Log struct {
 	epochsSaving *CheckpointJob
 	snapshotting int       // snapshot jobs under way
 	retired      []retired // index files to close once they are synced
+	truncating   bool
 	closing      bool
 }
 
@@ -184,8 +186,8 @@ func (l *Log) Append(now core.Instant, v record.View, epoch core.LeaderEpoch, ou
 
 // AppendAssigned takes a batch that has its offsets and epoch, as followers do. Offsets may leave gaps but never go back.
 func (l *Log) AppendAssigned(now core.Instant, v record.View, out *core.Outbox) {
-	if l.failed != nil || l.closing {
-		panic("log: append to a fenced or closed log")
+	if l.failed != nil || l.closing || l.truncating {
+		panic("log: append to a log that is fenced, closed or being truncated")
 	}
 	base, last, size := v.BaseOffset(), v.LastOffset(), int64(len(v))
 	if base < l.end || last < base || size < record.HeaderSize || size > maxRelative {

@@ -32,9 +32,11 @@ type world struct {
 
 	settings   Settings
 	batches    []record.View
-	acked      core.Offset // largest SyncedOffset ever reported
-	checkpoint core.Offset // recovery point on the disk
-	start      core.Offset // log start offset checkpoint
+	uncut      []record.View // before a truncation that is not durable: a crash may undo it
+	retained   core.Offset   // the highest high watermark there was; nothing below is truncated
+	acked      core.Offset   // largest SyncedOffset ever reported
+	checkpoint core.Offset   // recovery point on the disk
+	start      core.Offset   // log start offset checkpoint
 	epoch      core.LeaderEpoch
 	sequences  map[core.ProducerID]core.Sequence
 	pinned     []pinnedRange
@@ -83,6 +85,9 @@ func (w *world) open() {
 		w.t.Fatalf("open: %v", job.Err)
 	}
 	w.clean = false
+	if w.uncut != nil {
+		w.batches, w.uncut = w.uncut, nil
+	}
 	end := job.Result.LogEnd
 	if end < w.acked {
 		w.t.Fatalf("log ends at %d, %d was acknowledged (%+v)", end, w.acked, job.Report)
@@ -211,6 +216,10 @@ func describe(s *Producers) string {
 }
 
 func (w *world) append(t *rapid.T) {
+	if w.log.Truncating() {
+		w.complete(t)
+		return
+	}
 	if rapid.IntRange(0, 20).Draw(t, "epoch") == 0 {
 		w.epoch++
 	}
@@ -264,6 +273,9 @@ func (w *world) deliver(in core.Input) {
 		w.t.Fatalf("log failed: %v", err)
 	}
 	w.acked = max(w.acked, w.log.SyncedOffset())
+	if !w.log.Truncating() {
+		w.uncut = nil
+	}
 }
 
 func (w *world) complete(t *rapid.T) {
@@ -433,6 +445,7 @@ func (w *world) retain(t *rapid.T) {
 	s.RetentionBytes = rapid.Int64Range(0, 20000).Draw(t, "retention")
 	s.RetentionMs = rapid.Int64Range(100, 5000).Draw(t, "retentionMs")
 	w.log.Configure(s)
+	w.retained = max(w.retained, w.log.SyncedOffset())
 	w.log.Retain(w.now, w.log.SyncedOffset(), &w.out)
 	w.log.Configure(w.settings)
 	w.driver.Execute(&w.out)
@@ -449,6 +462,78 @@ func (w *world) tick(t *rapid.T) {
 	w.now.Mono += time.Duration(rapid.IntRange(0, 20).Draw(t, "ms")) * time.Millisecond
 	w.log.Tick(w.now, &w.out)
 	w.driver.Execute(&w.out)
+}
+
+// timestamp compares a search by time with a dumb scan over all records.
+func (w *world) timestamp(t *rapid.T) {
+	limit := core.Offset(rapid.Int64Range(0, int64(w.end())).Draw(t, "limit"))
+	target := w.now.Wall + core.Timestamp(rapid.IntRange(-300, 50).Draw(t, "target"))
+	if rapid.Bool().Draw(t, "max") {
+		target = MaxTimestamp
+	}
+	want := record.Position{Offset: core.NoOffset, Timestamp: core.NoTimestamp}
+	upper := min(limit, w.log.WrittenOffset())
+	for _, v := range w.batches {
+		it := record.Records(v, nil)
+		for it.Next() {
+			r := it.Record
+			if r.Offset < w.log.start || r.Offset >= upper || v.LastOffset() >= upper {
+				continue
+			}
+			if target == MaxTimestamp && r.Timestamp > want.Timestamp ||
+				target != MaxTimestamp && r.Timestamp >= target && want.Offset == core.NoOffset {
+				want = record.Position{Offset: r.Offset, Timestamp: r.Timestamp}
+			}
+		}
+	}
+	job := w.log.ByTimestamp(target, limit)
+	if job == nil {
+		if want.Offset != core.NoOffset {
+			t.Fatalf("no job for %d, want %+v", target, want)
+		}
+		return
+	}
+	job.Run(w.disk)
+	w.log.TimestampDone(job)
+	if job.Err != nil {
+		t.Fatalf("timestamp: %v", job.Err)
+	}
+	if job.Found != (want.Offset != core.NoOffset) || job.Found && (job.Offset != want.Offset || job.Timestamp != want.Timestamp) {
+		t.Fatalf("timestamp %d below %d: found %v %d at %d, want %+v", target, upper, job.Found, job.Timestamp, job.Offset, want)
+	}
+}
+
+func (w *world) truncate(t *rapid.T) {
+	for len(w.driver.Jobs) > 0 {
+		w.runJob(t)
+	}
+	w.located(t)
+	to := core.Offset(rapid.Int64Range(int64(max(w.log.start, w.retained)), int64(w.end())).Draw(t, "to"))
+	job := w.log.PlanTruncate(to)
+	if job == nil {
+		return
+	}
+	job.Run(w.disk)
+	if job.Err != nil {
+		t.Fatalf("truncate: %v", job.Err)
+	}
+	w.checkpoint, w.acked = min(w.checkpoint, job.End), min(w.acked, job.End)
+	if !w.log.Truncating() {
+		w.uncut = append([]record.View{}, w.batches...)
+	}
+	w.log.Truncate(w.now, job, &w.out)
+	w.driver.Execute(&w.out)
+	for len(w.batches) > 0 && w.batches[len(w.batches)-1].LastOffset() >= to &&
+		w.batches[len(w.batches)-1].BaseOffset() >= w.log.start {
+		w.batches = w.batches[:len(w.batches)-1]
+	}
+	w.acked = min(w.acked, w.log.LogEndOffset())
+	for len(w.pinned) > 0 {
+		w.log.Unpin(w.pinned[0].File)
+		w.pinned = w.pinned[1:]
+	}
+	w.rebuildSequences()
+	w.compareState()
 }
 
 func TestLogAgainstModel(t *testing.T) {
@@ -471,6 +556,8 @@ func TestLogAgainstModel(t *testing.T) {
 			"retain":     w.retain,
 			"delete":     w.deleteRecords,
 			"tick":       w.tick,
+			"timestamp":  w.timestamp,
+			"truncate":   w.truncate,
 			"checkpoint": func(*rapid.T) { w.checkpoint = w.log.RecoveryPoint() },
 			"": func(t *rapid.T) {
 				if w.log.LogEndOffset() != w.end() {

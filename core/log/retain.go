@@ -12,10 +12,11 @@ import (
 // watermark go, oldest first and without a gap. An expired active segment is rolled first, and goes once its producer
 // snapshot is written (Kafka: UnifiedLog.deleteOldSegments). It reports whether the log start offset moved.
 func (l *Log) Retain(now core.Instant, highWatermark core.Offset, out *core.Outbox) bool {
-	if l.failed != nil || l.closing {
+	if l.failed != nil || l.closing || l.truncating {
 		return false
 	}
 	start := l.start
+	l.settled = max(l.settled, highWatermark)
 	l.deleteWhile(now, highWatermark, out, func(s *segment) bool {
 		return l.settings.RetentionMs >= 0 && int64(now.Wall-s.largestTimestamp()) > l.settings.RetentionMs
 	})
@@ -66,8 +67,8 @@ func (l *Log) deleteWhile(now core.Instant, highWatermark core.Offset, out *core
 	if n == len(l.segments) {
 		l.roll(now, l.end, out)
 	}
-	if l.snapshotting > 0 {
-		return // what the snapshot says of producers must not be lost with their batches: the next Retain deletes
+	if !l.replaceable(n, highWatermark, out) {
+		return
 	}
 	gone := slices.Clone(l.segments[:n])
 	l.segments = slices.Delete(l.segments, 0, n)
@@ -75,6 +76,23 @@ func (l *Log) deleteWhile(now core.Instant, highWatermark core.Offset, out *core
 	for _, s := range gone {
 		l.doom(now, s, out)
 	}
+}
+
+// replaceable reports whether what the first n segments tell of producers is in a snapshot that neither a crash nor a
+// truncation can take away. If not, the next Retain deletes them.
+func (l *Log) replaceable(n int, highWatermark core.Offset, out *core.Outbox) bool {
+	if l.producers.Len() == 0 {
+		return true
+	}
+	for _, s := range l.snapshots {
+		if s.done && s.offset >= l.segments[n].base && s.offset <= min(highWatermark, l.flight.synced) {
+			return true
+		}
+	}
+	if l.snapshotting == 0 && l.end <= highWatermark {
+		l.snapshot(out)
+	}
+	return false
 }
 
 // nextBase is where the segment after segment i begins, or would.

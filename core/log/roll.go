@@ -89,11 +89,12 @@ func (l *Log) snapshot(out *core.Outbox) {
 }
 
 // straySnapshots takes the snapshots off the list that belong to no segment (Kafka: ProducerStateManager.
-// removeStraySnapshots) and are older than one that a crash cannot undo: written, and of batches that are synced.
+// removeStraySnapshots) and are older than one that neither a crash nor a truncation undoes: written, and at or below a
+// high watermark.
 func (l *Log) straySnapshots() []core.Offset {
 	safe := core.NoOffset
 	for _, s := range l.snapshots {
-		if s.done && s.offset <= l.flight.synced {
+		if s.done && s.offset <= min(l.settled, l.flight.synced) {
 			safe = s.offset
 		}
 	}
