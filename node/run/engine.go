@@ -30,7 +30,9 @@ type Engine struct {
 	control  *Actor
 	shards   []*Actor
 	sessions [sessionStripes]stripe
-	workers  sync.Pool
+
+	idleMu sync.Mutex
+	idle   []*Worker // a sync.Pool would lose them at every garbage collection
 
 	// Steps counts the inputs that machines have taken.
 	Steps atomic.Int64
@@ -47,7 +49,6 @@ type stripe struct {
 // New returns an engine without machines. Jobs get fs.
 func New(host Host, fs core.FS) *Engine {
 	e := &Engine{host: host, fs: fs, clock: clock{start: time.Now()}}
-	e.workers.New = func() any { return &Worker{engine: e} }
 	e.timers.init(e)
 	e.pool.init(e, 2*runtime.GOMAXPROCS(0))
 	for i := range e.sessions {
@@ -65,6 +66,9 @@ func (e *Engine) AddControl(m core.Machine, files Files) {
 func (e *Engine) AddShard(m core.Machine, files Files) {
 	e.shards = append(e.shards, e.newActor(core.Shard(uint32(len(e.shards))), m, files, nil))
 }
+
+// Control returns the control machine.
+func (e *Engine) Control() *Actor { return e.control }
 
 // AddSession adds the machine of a connection, which is run by the first input.
 func (e *Engine) AddSession(id uint32, m core.Machine, client Client) *Actor {
@@ -124,12 +128,24 @@ func (e *Engine) Deliver(a *Actor, in core.Input) {
 }
 
 // Worker borrows a worker, to push several inputs to several machines. The borrower calls Finish or FinishLater.
-func (e *Engine) Worker() *Worker { return e.workers.Get().(*Worker) }
+func (e *Engine) Worker() *Worker {
+	e.idleMu.Lock()
+	defer e.idleMu.Unlock()
+	last := len(e.idle) - 1
+	if last < 0 {
+		return &Worker{engine: e}
+	}
+	w := e.idle[last]
+	e.idle = e.idle[:last]
+	return w
+}
 
 // Finish runs what the worker has claimed and takes the worker back.
 func (e *Engine) Finish(w *Worker) {
 	w.finish()
-	e.workers.Put(w)
+	e.idleMu.Lock()
+	defer e.idleMu.Unlock()
+	e.idle = append(e.idle, w)
 }
 
 // FinishLater does it on another goroutine.

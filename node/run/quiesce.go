@@ -5,12 +5,12 @@ import "time"
 // Quiesce waits until nobody runs a machine. It is for tests and for the end of the process: with inputs still coming it
 // may never return.
 func (e *Engine) Quiesce() {
-	for !e.idle() {
+	for !e.atRest() {
 		time.Sleep(time.Millisecond)
 	}
 }
 
-func (e *Engine) idle() bool {
+func (e *Engine) atRest() bool {
 	if e.pool.busy() || !e.control.idle() {
 		return false
 	}

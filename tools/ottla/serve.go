@@ -21,6 +21,10 @@ import (
 // the logs and nothing that was acknowledged.
 const stopWithin = 30 * time.Second
 
+// sameSignal is how soon after the first signal another one is taken for the same: a supervisor may signal the process
+// and its group.
+const sameSignal = time.Second
+
 const serveLong = `Serve runs one broker, which is a whole cluster: a broker and its controller.
 
 Without arguments it listens on 127.0.0.1:9092 and keeps its data in ./ottla-data, which it makes if it does not exist.
@@ -109,14 +113,19 @@ func stop(out io.Writer, n *node.Node, signals <-chan os.Signal) error {
 	defer cancel()
 	result := make(chan error, 1)
 	go func() { result <- n.Shutdown(ctx) }()
-	select {
-	case err := <-result:
-		if err == nil {
-			fmt.Fprintln(out, "Stopped.")
+	asked := time.Now()
+	for {
+		select {
+		case err := <-result:
+			if err == nil {
+				fmt.Fprintln(out, "Stopped.")
+			}
+			return err
+		case <-signals:
+			if time.Since(asked) >= sameSignal {
+				return exitError{code: 1, text: "stopped at once; the logs will be checked at the next start"}
+			}
 		}
-		return err
-	case <-signals:
-		return exitError{code: 1, text: "stopped at once; the logs will be checked at the next start"}
 	}
 }
 
