@@ -61,6 +61,7 @@ func (t Turn[O]) Answer(op O) { t.r.park(t.Now, op) }
 // Appender is the log of a coordinator partition, as its owner lends it.
 type Appender interface {
 	// Append appends one record batch whose offsets start at 0, and returns the offsets it was given. With an error
-	// nothing was appended. The batch is borrowed for the duration of the call.
+	// nothing was appended. The batch is borrowed for the duration of the call. Append may call Runtime.Advance, but
+	// nothing else of the runtime, which is in the middle of a turn: an error is how it says that the leadership is lost.
 	Append(now core.Instant, batch []byte) (base, last core.Offset, code core.ErrorCode)
 }

@@ -1,6 +1,8 @@
 package group
 
 import (
+	"strconv"
+
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"ottla.dev/core"
@@ -34,6 +36,16 @@ type Call struct {
 type DeletedTopic struct {
 	Topic string
 	ID    core.UUID
+}
+
+// AppendText appends the call's stable one-line form, for traces: "JoinGroup v9 from consumer-1".
+func (c *Call) AppendText(dst []byte) []byte {
+	if c.Request == nil {
+		return append(dst, "TopicsDeleted"...)
+	}
+	dst = append(dst, kmsg.NameForKey(c.Request.Key())...)
+	dst = strconv.AppendInt(append(dst, " v"...), int64(c.Request.GetVersion()), 10)
+	return append(append(dst, " from "...), c.ClientID...)
 }
 
 // answer returns the response to fill in, which may hold an earlier answer.

@@ -38,6 +38,9 @@ func addCommitPartition(resp *kmsg.OffsetCommitResponse, partition int32, code c
 // out and does not know it cannot set offsets back; or somebody without membership while nobody is a member
 // (Kafka: ClassicGroup.validateOffsetCommit).
 func refuseCommitter(g *Group, req *kmsg.OffsetCommitRequest) core.ErrorCode {
+	if len(req.Group) > maxString {
+		return core.InvalidGroupID
+	}
 	if g == nil {
 		switch {
 		case req.Generation < 0:
@@ -84,8 +87,8 @@ func (m *Machine) commitOffsets(t turn, c *Call, req *kmsg.OffsetCommitRequest) 
 		addCommitTopic(resp, topic)
 		for j := range topic.Partitions {
 			p := &topic.Partitions[j]
-			if p.Metadata != nil && javaLength(*p.Metadata) > m.settings.OffsetMetadataMaxBytes {
-				addCommitPartition(resp, p.Partition, core.OffsetMetadataTooLarge)
+			if code := m.refuseOffset(topic, p); code != core.NoError {
+				addCommitPartition(resp, p.Partition, code)
 				continue
 			}
 			m.addOffset(req.Group, topic.Topic, p.Partition, commitOf(t.Now.Wall, req, topic, p))
@@ -96,6 +99,21 @@ func (m *Machine) commitOffsets(t turn, c *Call, req *kmsg.OffsetCommitRequest) 
 		refuseCommit(c, req, code)
 	}
 	t.Answer(c)
+}
+
+func (m *Machine) refuseOffset(
+	topic *kmsg.OffsetCommitRequestTopic, p *kmsg.OffsetCommitRequestTopicPartition,
+) core.ErrorCode {
+	if len(topic.Topic) > maxString {
+		return core.UnknownTopicOrPartition
+	}
+	if p.Metadata == nil {
+		return core.NoError
+	}
+	if len(*p.Metadata) > maxString || javaLength(*p.Metadata) > m.settings.OffsetMetadataMaxBytes {
+		return core.OffsetMetadataTooLarge
+	}
+	return core.NoError
 }
 
 func commitOf(now core.Timestamp, req *kmsg.OffsetCommitRequest, topic *kmsg.OffsetCommitRequestTopic,

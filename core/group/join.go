@@ -48,19 +48,33 @@ func (m *Machine) answerJoin(t turn, c *Call, g *Group, mem *member, leader stri
 	t.Answer(c)
 }
 
-func (m *Machine) refuseJoinRequest(req *kmsg.JoinGroupRequest) core.ErrorCode {
+func (m *Machine) refuseJoinRequest(c *Call, req *kmsg.JoinGroupRequest) core.ErrorCode {
 	if req.Group == "" {
+		return core.InvalidGroupID
+	}
+	if len(req.Group) > maxString {
 		return core.InvalidGroupID
 	}
 	session := time.Duration(req.SessionTimeoutMillis) * time.Millisecond
 	if session < m.settings.MinSessionTimeout || session > m.settings.MaxSessionTimeout {
 		return core.InvalidSessionTimeout
 	}
+	if len(c.ClientID)+memberIDSuffix > maxString || len(req.ProtocolType) > maxString {
+		return core.InvalidRequest
+	}
+	if req.InstanceID != nil && len(*req.InstanceID)+memberIDSuffix > maxString {
+		return core.InvalidRequest
+	}
+	for i := range req.Protocols {
+		if len(req.Protocols[i].Name) > maxString {
+			return core.InvalidRequest
+		}
+	}
 	return core.NoError
 }
 
 func (m *Machine) joinGroup(t turn, c *Call, req *kmsg.JoinGroupRequest) {
-	if code := m.refuseJoinRequest(req); code != core.NoError {
+	if code := m.refuseJoinRequest(c, req); code != core.NoError {
 		m.failJoin(t, c, req.MemberID, code)
 		return
 	}

@@ -6,6 +6,9 @@ import (
 	"ottla.dev/core"
 )
 
+// memberIDSuffix is the length of the dash and the UUID that end a member id.
+const memberIDSuffix = 1 + 36
+
 // newMemberID makes the id of a member: the instance id of a static one or else the client id, and a random UUID in its
 // text form with dashes (Kafka: ClassicGroup.generateMemberId).
 func newMemberID(random *core.PRNG, clientID string, instance *string) string {
@@ -14,7 +17,7 @@ func newMemberID(random *core.PRNG, clientID string, instance *string) string {
 		prefix = *instance
 	}
 	u := random.UUID()
-	id := make([]byte, 0, len(prefix)+1+36)
+	id := make([]byte, 0, len(prefix)+memberIDSuffix)
 	id = append(id, prefix...)
 	for i, cut := 0, [6]int{0, 4, 6, 8, 10, 16}; i < 5; i++ {
 		id = append(id, '-')

@@ -2,6 +2,7 @@ package group
 
 import (
 	"slices"
+	"time"
 
 	"ottla.dev/core"
 )
@@ -45,13 +46,13 @@ func (m *Machine) prepareRebalance(t turn, g *Group) {
 		m.completeJoin(t, g)
 		return
 	}
-	m.waitForJoins(t, g)
+	m.waitForJoins(t, g, minDelay)
 }
 
-// waitForJoins gives the members the rebalance timeout to join.
-func (m *Machine) waitForJoins(t turn, g *Group) {
+// waitForJoins gives the members the rebalance timeout to join, or least if that is more.
+func (m *Machine) waitForJoins(t turn, g *Group, least time.Duration) {
 	g.joinTimer.kind = timerJoin
-	m.timers.schedule(&g.joinTimer, t.Now.Mono+max(g.rebalanceTimeout(), minDelay))
+	m.timers.schedule(&g.joinTimer, t.Now.Mono+max(g.rebalanceTimeout(), least))
 }
 
 // extendOrComplete ends the initial delay, unless somebody joined during it and there is time left (KIP-134).
@@ -80,8 +81,9 @@ func (m *Machine) completeJoin(t turn, g *Group) {
 		return
 	}
 	if !g.electJoined() {
-		// Only static members that are away are left. Their sessions will end it.
-		m.waitForJoins(t, g)
+		// Only static members that are away are left. Their sessions will end it. A rebalance timeout of nothing must not
+		// make us look for them all the time.
+		m.waitForJoins(t, g, rejoinRetryDelay)
 		return
 	}
 	m.completeGeneration(t, g)

@@ -40,9 +40,12 @@ const (
 	// newMemberJoinTimeout is how long a member that nobody has told its id yet may wait in JoinGroup. It cannot send
 	// heartbeats, so its session timeout does not count (Kafka: CLASSIC_GROUP_NEW_MEMBER_JOIN_TIMEOUT_MS).
 	newMemberJoinTimeout = 5 * time.Minute
-	// rejoinRetryDelay is when a rebalance that could not be completed, because the log refused the record of the empty
-	// group, is tried again.
+	// rejoinRetryDelay is when a rebalance that could not be completed is tried again, at the earliest: the log refused
+	// the record of the empty group, or all members that are left are away.
 	rejoinRetryDelay = 500 * time.Millisecond
+	// maxString is the longest string in bytes that a record holds: its length is an int16 there, though compact strings
+	// of requests can be longer. Kafka does not decode those.
+	maxString = math.MaxInt16
 	// maxRecordsPerBatch bounds a batch of tombstones when offsets expire or topics are deleted. A cleanup is not
 	// atomic, so that it can never be too large for the log.
 	maxRecordsPerBatch = 1000
