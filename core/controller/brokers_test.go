@@ -283,6 +283,16 @@ func TestAReplicaOnALostDirectoryDoesNotLead(t *testing.T) {
 	k.wantState("t", "leader -1 isr [2] elr [] last [] epoch 1")
 }
 
+func TestNobodyIsNotTheLastKnownLeader(t *testing.T) {
+	k := newCluster(t, withELR()).brokers(1)
+	k.create(topic("t", 1, 1))
+	change := metadata.NewPartitionChange(k.img.TopicByName("t").ID, 0)
+	change.Leader = core.NoBroker // as when its directory was lost
+	k.apply([]metadata.Record{change})
+	k.apply(k.c.fence(k.img, k.img.Broker(1)))
+	k.wantState("t", "leader -1 isr [] elr [1] last [] epoch 1")
+}
+
 func TestControlledShutdownWaitsUntilTheOthersKnow(t *testing.T) {
 	k := newCluster(t).brokers(1, 2)
 	k.create(assigned("t", []int32{1, 2}))

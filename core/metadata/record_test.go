@@ -3,6 +3,7 @@ package metadata
 import (
 	"bytes"
 	"encoding/hex"
+	"runtime"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -89,8 +90,13 @@ func TestBadBytesAreErrors(t *testing.T) {
 			0xff, 0xff, 0xff, 0xff, 0x0f),
 	} {
 		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
 			if r, err := Decode(raw); err == nil {
 				t.Fatalf("decoded %#v", r)
+			}
+			if runtime.ReadMemStats(&after); after.TotalAlloc-before.TotalAlloc > 1<<20 {
+				t.Fatalf("%d bytes allocated", after.TotalAlloc-before.TotalAlloc)
 			}
 		})
 	}
