@@ -19,10 +19,13 @@ type Delta struct {
 	Topics  []TopicChange // by topic id
 	Brokers []core.BrokerID
 	Configs []Resource
+	// Features is whether the level of any feature changed.
+	Features bool
 }
 
-// Empty reports whether nothing changed.
-func (d *Delta) Empty() bool { return len(d.Topics)+len(d.Brokers)+len(d.Configs) == 0 }
+// Empty reports whether nothing changed. Controllers' registrations and the next producer id do not count: only the
+// controller looks at them.
+func (d *Delta) Empty() bool { return len(d.Topics)+len(d.Brokers)+len(d.Configs) == 0 && !d.Features }
 
 // Diff compares two images. When after was made from before, the cost goes with what changed, not with what there is.
 // It finds what replay touched: an entry replayed to the value it had may be among the changes.
@@ -45,6 +48,7 @@ func Diff(before, after *Image) Delta {
 		}
 	}
 	slices.Sort(d.Brokers)
+	d.Features = !slices.Equal(before.features, after.features)
 	return d
 }
 

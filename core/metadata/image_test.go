@@ -283,8 +283,12 @@ func TestDiffFindsWhatChanged(t *testing.T) {
 				want.Brokers = append(want.Brokers, id)
 			}
 		}
+		want.Features = !slices.Equal(b.Features, a.Features)
 		if d := gocmp.Diff(want, got, cmpopts.EquateEmpty()); d != "" {
 			t.Fatal(d)
+		}
+		if same := Diff(w.img, w.img); !same.Empty() || len(want.Topics) > 0 && got.Empty() {
+			t.Fatal("empty where there is something, or the other way around")
 		}
 	})
 }
