@@ -5,8 +5,8 @@
 //   - A [Folder] is one entry of log.dirs: its lock, and its committer, which makes files durable in rounds. Requests
 //     that come while a round runs make the next one, so that batching needs no timer. A folder whose sync has failed
 //     once fails every later one: the kernel may have dropped the pages, and a second sync would succeed without them.
-//   - A [Disk] is all folders of a broker, with the files' descriptors, which are opened when used and closed again when
-//     there are too many. It is the [core.FS] of jobs.
+//   - A [Disk] is all folders of a broker, with the files' descriptors, which are opened when used and closed again
+//     when there are too many. It is the [core.FS] of jobs.
 //
 // # Mapped files
 //

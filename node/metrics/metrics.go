@@ -37,15 +37,18 @@ func New(e *run.Engine, d *disk.Disk, s *server.Server) *Metrics {
 	m.counter("requests_received_total", "Requests read.", s.FramesIn.Load)
 	m.counter("answers_sent_total", "Answers that have left whole.", s.FramesOut.Load)
 	m.counter("received_bytes_total", "Bytes read from clients.", s.BytesIn.Load)
-	m.labelled("sent_bytes_total", "Bytes sent to clients, by the way they took.", "by", "sendfile", s.BytesSendfile.Load)
-	m.labelled("sent_bytes_total", "Bytes sent to clients, by the way they took.", "by", "copy", s.BytesCopied.Load)
+	const sent = "Bytes sent to clients, by the way they took."
+	m.labelled("sent_bytes_total", sent, "by", "sendfile", s.BytesSendfile.Load)
+	m.labelled("sent_bytes_total", sent, "by", "copy", s.BytesCopied.Load)
 	m.gauge("queued_request_bytes", "Bytes of large requests in memory.", s.QueuedBytes)
 
 	m.counter("disk_written_bytes_total", "Bytes written to logs and indexes.", d.Written.Load)
 	m.counter("disk_writes_total", "System calls for that.", d.Writes.Load)
 	m.gauge("disk_open_files", "Open files of logs.", func() int64 { return int64(d.OpenFiles()) })
-	m.counter("disk_sync_rounds_total", "Rounds of the committers.", func() int64 { n, _, _ := d.SyncStats(); return n })
-	m.counter("disk_synced_files_total", "Files in those rounds.", func() int64 { _, n, _ := d.SyncStats(); return n })
+	m.counter("disk_sync_rounds_total", "Rounds of the committers.",
+		func() int64 { n, _, _ := d.SyncStats(); return n })
+	m.counter("disk_synced_files_total", "Files in those rounds.",
+		func() int64 { _, n, _ := d.SyncStats(); return n })
 	m.counter("disk_syncfs_total", "Rounds that synced the file system as a whole.",
 		func() int64 { _, _, n := d.SyncStats(); return n })
 	seconds := prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: namespace, Name: "disk_sync_seconds",

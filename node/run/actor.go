@@ -23,8 +23,8 @@ type Client interface {
 	// Execute takes over answers, releases, resume and close of a session's outbox, without waiting for the network.
 	// It reports whether Flush has work.
 	Execute(out *core.Outbox) bool
-	// Flush sends what it can without waiting for the peer. The worker is there to push inputs; alone says that no other
-	// connection waits for this worker.
+	// Flush sends what it can without waiting for the peer. The worker is there to push inputs; alone says that no
+	// other connection waits for this worker.
 	Flush(w *Worker, alone bool)
 	// Retired is called once, when the session has been forgotten. Frames that it still holds are the driver's again.
 	Retired()
@@ -44,7 +44,8 @@ type Actor struct {
 
 	batch []core.Input // being stepped; the claimant's
 
-	// disconnected says that a session has taken [core.InputDisconnected]: its next Close is its last word. The claimant's.
+	// disconnected says that a session has taken [core.InputDisconnected]: its next Close is its last word. The
+	// claimant's.
 	disconnected bool
 
 	// deadline is what the machine asked for last, armed the time at which the timer will look at it. The two are

@@ -3,10 +3,10 @@
 //
 // # The combining lock
 //
-// A machine has no goroutine of its own. Whoever brings an input pushes it to the machine's inbox; if nobody is stepping
-// the machine, the same call claims it, and the claimant must step it until its inbox is empty. Everybody else pushes and
-// leaves. This costs some 26 ns where a channel round trip costs 340-650, and inputs that arrive while a machine is
-// being stepped make a batch by themselves.
+// A machine has no goroutine of its own. Whoever brings an input pushes it to the machine's inbox; if nobody is
+// stepping the machine, the same call claims it, and the claimant must step it until its inbox is empty. Everybody
+// else pushes and leaves. This costs some 26 ns where a channel round trip costs 340-650, and inputs that arrive
+// while a machine is being stepped make a batch by themselves.
 //
 // # The trampoline
 //

@@ -2,8 +2,8 @@ package run
 
 import "time"
 
-// Quiesce waits until nobody runs a machine. It is for tests and for the end of the process: with inputs still coming it
-// may never return.
+// Quiesce waits until nobody runs a machine. It is for tests and for the end of the process: with inputs still coming
+// it may never return.
 func (e *Engine) Quiesce() {
 	for !e.atRest() {
 		time.Sleep(time.Millisecond)

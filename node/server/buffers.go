@@ -11,8 +11,8 @@ const (
 	largestClass  = 27 // 128 MiB; larger buffers are not kept
 )
 
-// buffers is a free list of read buffers in powers of two. It is not a sync.Pool, which would give the buffers of a busy
-// broker to the garbage collector with every cycle.
+// buffers is a free list of read buffers in powers of two. It is not a sync.Pool, which would give the buffers of a
+// busy broker to the garbage collector with every cycle.
 type buffers struct {
 	retain   int64 // bytes that the list may hold
 	retained atomic.Int64

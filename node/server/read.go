@@ -103,8 +103,8 @@ func (c *conn) lend(size int, reserved int64) []byte {
 	return frame
 }
 
-// makeRoom moves the unread bytes to a larger buffer if this one cannot take the frame of total bytes. The new one is as
-// large as the frame if this connection has sent such frames before, and otherwise at most twice what has arrived.
+// makeRoom moves the unread bytes to a larger buffer if this one cannot take the frame of total bytes. The new one is
+// as large as the frame if this connection has sent such frames before, and otherwise at most twice what has arrived.
 func (c *conn) makeRoom(total int) {
 	arrived := c.to - c.from
 	if c.from+total <= len(c.buf.data) {

@@ -27,7 +27,8 @@ type Config struct {
 	// IdleTimeout is connections.max.idle.ms: also the longest time for which a client may take no byte of its answers.
 	// Negative is never.
 	IdleTimeout time.Duration
-	// ReceiveBuffer and SendBuffer are socket.receive.buffer.bytes and socket.send.buffer.bytes; -1 leaves the system's.
+	// ReceiveBuffer and SendBuffer are socket.receive.buffer.bytes and socket.send.buffer.bytes; -1 leaves the
+	// system's.
 	ReceiveBuffer int
 	SendBuffer    int
 	// QueuedBytes is the budget for requests above 64 KiB, like queued.max.request.bytes, but always on.
@@ -87,8 +88,8 @@ func New(cfg Config, e *run.Engine, b Broker, files func(core.Address) *disk.Tab
 func (s *Server) Bind(name, address string) (*net.TCPAddr, error) {
 	socket, err := net.Listen("tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("the address %s of listener %s is in use by another program; stop it, or choose another "+
-			"port with listeners", address, name)
+		return nil, fmt.Errorf("the address %s of listener %s is in use by another program; "+
+			"stop it, or choose another port with listeners", address, name)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s for listener %s: %w", address, name, err)

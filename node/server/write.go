@@ -203,8 +203,8 @@ func (c *conn) tryWrite(fd uintptr) bool {
 	return true
 }
 
-// push hands the socket the piece, or the run of bytes that begins with it. It returns how many bytes went, and how many
-// of them passed through user space.
+// push hands the socket the piece, or the run of bytes that begins with it. It returns how many bytes went, and how
+// many of them passed through user space.
 func (c *conn) push(fd int, p *piece) (n, copied int, err error) {
 	switch {
 	case p.err != nil:

@@ -1,4 +1,3 @@
-// Command ottla is a broker that speaks Apache Kafka's protocol, with the tools around it. `ottla help` lists them.
 package main
 
 import (
