@@ -194,8 +194,8 @@ func (j *CheckpointJob) AppendText(dst []byte) []byte {
 	return strconv.AppendInt(dst, int64(len(j.Data)), 10)
 }
 
-// SnapshotJob writes a producer snapshot and removes older ones. It is not atomic: a snapshot cut short by a crash has
-// a wrong checksum and is passed over.
+// SnapshotJob writes a producer snapshot and removes older ones. It writes atomically, which Kafka does not: a snapshot
+// that is whole in the page cache after the process ended must not count while a crash of the machine can still take it.
 type SnapshotJob struct {
 	Log    uint32
 	Dir    string
@@ -208,7 +208,7 @@ type SnapshotJob struct {
 // Run writes the snapshot.
 func (j *SnapshotJob) Run(fs core.FS) {
 	if j.Data != nil {
-		if j.Err = writeSynced(fs, join(j.Dir, FileName(j.Offset, SnapshotSuffix)), j.Data); j.Err != nil {
+		if j.Err = WriteAtomically(fs, j.Dir, FileName(j.Offset, SnapshotSuffix), j.Data); j.Err != nil {
 			return
 		}
 	}
@@ -219,7 +219,9 @@ func (j *SnapshotJob) Run(fs core.FS) {
 			return
 		}
 	}
-	j.Err = fail("syncing folder "+j.Dir, fs.SyncDir(j.Dir))
+	if len(j.Remove) > 0 {
+		j.Err = fail("syncing folder "+j.Dir, fs.SyncDir(j.Dir))
+	}
 }
 
 // AppendText appends the job's form for traces.

@@ -156,6 +156,5 @@ func (o *opening) saveProducers() error {
 		return nil
 	}
 	r.Snapshots = append(r.Snapshots, o.end())
-	o.dirty = true
-	return writeSynced(o.fs, o.path(FileName(o.end(), SnapshotSuffix)), r.Producers.AppendSnapshot(nil))
+	return WriteAtomically(o.fs, o.Dir, FileName(o.end(), SnapshotSuffix), r.Producers.AppendSnapshot(nil))
 }
