@@ -30,6 +30,7 @@ func newBench(tb testing.TB, size int) *bench {
 	b := &bench{now: core.Instant{Wall: 1_700_000_000_000}}
 	b.log = New(b.now, 1, new(FileIDs), job, &b.out)
 	b.batch = testBatch(b.now.Wall, size)
+	b.produce()
 	a := b.log.active()
 	b.log.Mapped(core.Input{Kind: core.InputMapped, File: a.indexFile, View: make([]byte, a.indexCap*IndexEntrySize)})
 	b.log.Mapped(core.Input{Kind: core.InputMapped, File: a.timesFile, View: make([]byte, a.timesCap*TimeIndexEntrySize)})

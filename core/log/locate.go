@@ -63,24 +63,9 @@ func (j *LocateJob) Run(fs core.FS) {
 
 func (j *LocateJob) scan(s *scanner, index indexFile) error {
 	j.Next = j.From
-	var first int64
-	for {
-		v, size, err := s.header()
-		if err != nil {
-			return err
-		}
-		if v == nil {
-			j.Passed = true
-			return nil
-		}
-		if last := v.LastOffset(); last >= j.From {
-			if last >= j.Limit || size > j.MaxBytes && !j.AtLeastOne {
-				return nil
-			}
-			first, j.Pos, j.Len, j.Next = size, s.pos, size, last+1
-			break
-		}
-		s.pos += size
+	first, err := j.findStart(s)
+	if err != nil || first == 0 {
+		return err
 	}
 	end := min(j.Pos+j.MaxBytes, j.Size)
 	if end == j.Size && j.End <= j.Limit {
@@ -97,6 +82,33 @@ func (j *LocateJob) scan(s *scanner, index indexFile) error {
 		}
 		j.Next, j.Len = v.BaseOffset(), s.pos-j.Pos
 	}
+	return j.extend(s, end)
+}
+
+// findStart finds the first batch of the range and returns its size, or 0 if there is none to give.
+func (j *LocateJob) findStart(s *scanner) (int64, error) {
+	for {
+		v, size, err := s.header()
+		if err != nil {
+			return 0, err
+		}
+		if v == nil {
+			j.Passed = true
+			return 0, nil
+		}
+		if last := v.LastOffset(); last >= j.From {
+			if last >= j.Limit || size > j.MaxBytes && !j.AtLeastOne {
+				return 0, nil
+			}
+			j.Pos, j.Len, j.Next = s.pos, size, last+1
+			return size, nil
+		}
+		s.pos += size
+	}
+}
+
+// extend takes batches into the range up to end and the limit.
+func (j *LocateJob) extend(s *scanner, end int64) error {
 	for j.Next < j.Limit {
 		v, size, err := s.header()
 		if err != nil && !damage(err) {

@@ -18,7 +18,7 @@ var ErrClosed = errors.New("log is closed")
 // Log is one partition's log, live.
 //
 // Invariant: log start offset <= log end offset; synced <= written <= log end offset; the last segment is the active one, and
-// the only one with mapped indexes.
+// the only one that may have mapped indexes.
 type Log struct {
 	slot     uint32
 	dir      string
@@ -74,7 +74,7 @@ func New(now core.Instant, slot uint32, ids *FileIDs, job *OpenJob, out *core.Ou
 	for _, o := range r.Snapshots {
 		l.snapshots = append(l.snapshots, snapshotFile{offset: o, done: true})
 	}
-	l.mapIndexes(l.active(), out)
+	l.limitIndexes(l.active())
 	l.invariants()
 	return l
 }
@@ -85,10 +85,16 @@ func (l *Log) path(base core.Offset, suffix string) string {
 
 func (l *Log) active() *segment { return l.segments[len(l.segments)-1] }
 
-// mapIndexes opens and maps the indexes of the active segment, extended with zeros to their configured size.
-func (l *Log) mapIndexes(s *segment, out *core.Outbox) {
+// limitIndexes sets how many entries the indexes of the active segment may get.
+func (l *Log) limitIndexes(s *segment) {
 	s.indexCap = max(indexEntries(l.settings.IndexBytes, IndexEntrySize), s.entries)
 	s.timesCap = max(indexEntries(l.settings.IndexBytes, TimeIndexEntrySize), s.times+1)
+}
+
+// mapIndexes opens and maps the indexes of the active segment, extended with zeros to their configured size. After a
+// start that waits for the first append: most partitions of a broker are idle.
+func (l *Log) mapIndexes(s *segment, out *core.Outbox) {
+	l.limitIndexes(s)
 	s.indexFile, s.timesFile = l.ids.Next(), l.ids.Next()
 	out.File(core.FileOp{Kind: core.OpOpen, File: s.indexFile, Path: l.path(s.base, IndexSuffix)})
 	out.File(core.FileOp{Kind: core.OpMap, File: s.indexFile, Size: int64(s.indexCap) * IndexEntrySize})
@@ -197,6 +203,9 @@ func (l *Log) AppendAssigned(now core.Instant, v record.View, out *core.Outbox) 
 		l.roll(now, l.rollBase(base, last), out)
 	}
 	s := l.active()
+	if s.indexFile == 0 {
+		l.mapIndexes(s, out)
+	}
 	pos := s.size
 	out.Write(s.file, pos, v, l.flight.ticket(opWrite, last+1))
 	if pos == 0 {

@@ -81,8 +81,8 @@ func (l *Log) locate(from core.Offset, maxBytes int64, limit core.Offset, atLeas
 	if s.indexView != nil {
 		j.Start = max(j.Start, FindOffset(s.indexView, s.base, s.entries, from).Pos)
 		j.known = true
-	} else if s == l.active() {
-		j.known = true // its index file is being written; scanning from the start is right, if slow
+	} else if s.indexFile != 0 {
+		j.known = true // its index file is being mapped and written; scanning from the start is right, if slow
 	} else {
 		j.IndexPath = l.path(s.base, IndexSuffix)
 	}

@@ -254,7 +254,7 @@ func TestSyncCountsOnlyWhenAllBeforeItIsDone(t *testing.T) {
 	if p := x.log.Completed(core.Input{Kind: core.InputWritten, Ticket: tickets[0]}); !p.Synced || !p.Written {
 		t.Errorf("write after the sync: %+v", p)
 	}
-	if x.log.SyncedOffset() != 1 || x.log.WrittenOffset() != 1 || x.log.LogEndOffset() != 2 {
+	if x.log.SyncedOffset() != 2 || x.log.WrittenOffset() != 2 || x.log.LogEndOffset() != 3 {
 		t.Errorf("synced %d, written %d", x.log.SyncedOffset(), x.log.WrittenOffset())
 	}
 	stale := tickets[2]

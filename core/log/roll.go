@@ -45,7 +45,15 @@ func (l *Log) roll(now core.Instant, base core.Offset, out *core.Outbox) {
 
 // seal completes the indexes of a segment that gets no more batches, and asks for its syncs.
 func (l *Log) seal(s *segment, out *core.Outbox) {
-	if s.timeDue() {
+	timeDue := s.timeDue()
+	if s.indexFile == 0 && !timeDue {
+		l.flight.sync(s.file, out)
+		return // nothing was appended since the start: the indexes are as recovery left them
+	}
+	if s.indexFile == 0 {
+		l.mapIndexes(s, out)
+	}
+	if timeDue {
 		l.writeTimeEntry(s, out)
 	}
 	out.File(core.FileOp{Kind: core.OpTruncate, File: s.indexFile, Size: int64(s.entries) * IndexEntrySize})

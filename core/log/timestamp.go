@@ -86,7 +86,7 @@ func (l *Log) ByTimestamp(target core.Timestamp, limit core.Offset) *TimestampJo
 // timed describes a segment to a job, looking up its start if the indexes are at hand.
 func (l *Log) timed(s *segment, target core.Timestamp) timedSegment {
 	t := timedSegment{file: s.file, path: l.path(s.base, LogSuffix), base: s.base, size: s.size}
-	if s != l.active() {
+	if s.indexFile == 0 {
 		t.indexPath, t.timesPath = l.path(s.base, IndexSuffix), l.path(s.base, TimeIndexSuffix)
 		t.entries, t.times = s.entries, s.indexer.times
 	} else if s.indexView != nil && s.timesView != nil && target != MaxTimestamp {
@@ -161,31 +161,7 @@ func (j *TimestampJob) runFirst(fs core.FS, s timedSegment, codecs *record.Codec
 // for its record.
 func (j *TimestampJob) runMax(fs core.FS, codecs *record.Codecs) error {
 	for _, s := range j.segments {
-		err := j.batches(fs, s, s.start, func(sc *scanner, v record.View, size int64) (bool, error) {
-			ts, last := v.MaxTimestamp(), v.LastOffset()
-			if last < j.Start || last >= j.Limit {
-				return true, nil
-			}
-			if v.BaseOffset() < j.Start {
-				whole, err := sc.whole(size)
-				if err != nil {
-					return false, err
-				}
-				p, err := j.latest(whole, codecs)
-				if err != nil {
-					return false, err
-				}
-				ts = p.Timestamp
-			}
-			if ts > j.best.ts || ts == j.best.ts && last < j.best.last {
-				best := j.best.segment.file
-				j.best.ts, j.best.last = ts, last
-				j.best.segment = s
-				j.best.segment.file = best // what is pinned stays the same
-			}
-			return true, nil
-		})
-		if err != nil {
+		if err := j.compare(fs, s, codecs); err != nil {
 			return err
 		}
 	}
@@ -206,6 +182,34 @@ func (j *TimestampJob) runMax(fs core.FS, codecs *record.Codecs) error {
 			j.found(p.Offset, p.Timestamp, whole.LeaderEpoch())
 		}
 		return false, err
+	})
+}
+
+// compare goes through the batches of a segment for a larger timestamp than the best so far. Of a batch that the log
+// start offset lies in only the later records count.
+func (j *TimestampJob) compare(fs core.FS, s timedSegment, codecs *record.Codecs) error {
+	return j.batches(fs, s, s.start, func(sc *scanner, v record.View, size int64) (bool, error) {
+		ts, last := v.MaxTimestamp(), v.LastOffset()
+		if last < j.Start {
+			return true, nil
+		}
+		if v.BaseOffset() < j.Start {
+			whole, err := sc.whole(size)
+			if err != nil {
+				return false, err
+			}
+			p, err := j.latest(whole, codecs)
+			if err != nil {
+				return false, err
+			}
+			ts = p.Timestamp
+		}
+		if ts > j.best.ts || ts == j.best.ts && last < j.best.last {
+			pinned := j.best.segment.file
+			j.best = timedBatch{segment: s, last: last, ts: ts}
+			j.best.segment.file = pinned
+		}
+		return true, nil
 	})
 }
 

@@ -125,14 +125,7 @@ func (l *Log) Truncate(now core.Instant, j *TruncateJob, out *core.Outbox) {
 		panic("log: truncation of a segment that is gone")
 	}
 	l.flight.restart()
-	for k := len(l.segments) - 1; k > i; k-- {
-		s := l.segments[k]
-		if s.indexFile != 0 {
-			l.dropIndexes(s, out)
-		}
-		l.segments = l.segments[:k]
-		l.doom(now, s, out)
-	}
+	l.dropSegments(now, i+1, out)
 	s := l.segments[i]
 	if s.indexFile != 0 {
 		l.dropIndexes(s, out)
@@ -141,6 +134,25 @@ func (l *Log) Truncate(now core.Instant, j *TruncateJob, out *core.Outbox) {
 	l.end = s.next
 	out.File(core.FileOp{Kind: core.OpTruncate, File: s.file, Size: s.size})
 	l.cutIndexes(s, j, out)
+	l.cutState(j, out)
+	l.resyncAll(i, out)
+	l.invariants()
+}
+
+// dropSegments deletes the segments from i on, the last one first.
+func (l *Log) dropSegments(now core.Instant, i int, out *core.Outbox) {
+	for k := len(l.segments) - 1; k >= i; k-- {
+		s := l.segments[k]
+		if s.indexFile != 0 {
+			l.dropIndexes(s, out)
+		}
+		l.segments = l.segments[:k]
+		l.doom(now, s, out)
+	}
+}
+
+// cutState brings everything in memory to the new end.
+func (l *Log) cutState(j *TruncateJob, out *core.Outbox) {
 	l.dropSnapshots(out)
 	l.producers = j.producers
 	l.snapshot(out)
@@ -150,6 +162,11 @@ func (l *Log) Truncate(now core.Instant, j *TruncateJob, out *core.Outbox) {
 		l.epochsDirty = true
 		l.runEpochs(out)
 	}
+	l.dirDirty, l.unflushed, l.truncating = false, 0, true
+}
+
+// resyncAll asks for the syncs that make the log durable up to the new end in segment i.
+func (l *Log) resyncAll(i int, out *core.Outbox) {
 	f := &l.flight
 	for _, older := range l.segments[:i] {
 		if older.next >= f.synced {
@@ -158,10 +175,8 @@ func (l *Log) Truncate(now core.Instant, j *TruncateJob, out *core.Outbox) {
 	}
 	f.written, f.synced = min(f.written, l.end), min(f.synced, l.end)
 	f.asked = l.end
-	out.Sync(s.file, f.ticket(opSync, l.end))
+	out.Sync(l.segments[i].file, f.ticket(opSync, l.end))
 	f.syncDir(l.dir, out)
-	l.dirDirty, l.unflushed, l.truncating = false, 0, true
-	l.invariants()
 }
 
 // resync asks anew for the syncs of a segment's files, of which the roll's own are stale.
