@@ -1,38 +1,75 @@
 package log
 
 import (
+	"slices"
+
 	"ottla.dev/core"
 	"ottla.dev/core/record"
 )
 
-// Batches calls visit with the whole bytes and the position of every batch of a file, until it returns false. The view
-// is good until visit returns. It returns the position behind the last whole batch, and a [record.FrameError] if bytes
-// that are no whole batch follow there. Checksums are not looked at.
-func Batches(fs core.FS, path string, visit func(v record.View, pos int64) bool) (int64, error) {
-	f, err := fs.Open(path)
+// ReadBatches calls yield with every batch of the log in dir that holds offsets from from on and lies below limit, in
+// order. The view is good until yield returns. It serves jobs that replay a log: the metadata image, coordinators.
+func ReadBatches(fs core.FS, dir string, from, limit core.Offset, yield func(record.View) error) error {
+	bases, err := segmentBases(fs, dir)
 	if err != nil {
-		return 0, fail("opening "+path, err)
+		return err
 	}
-	defer f.Close()
-	size, err := f.Size()
-	if err != nil {
-		return 0, fail("reading "+path, err)
+	for i, base := range bases {
+		if base >= limit || i+1 < len(bases) && bases[i+1] <= from {
+			continue
+		}
+		if err := readSegment(fs, join(dir, FileName(base, LogSuffix)), from, limit, yield); err != nil {
+			return err
+		}
 	}
-	sc := newScanner(f, 0, size, bodyChunk)
-	for {
-		v, n, err := sc.header()
-		if err == nil && v != nil {
-			v, err = sc.whole(n)
-		}
-		if err != nil || v == nil {
-			return sc.pos, err
-		}
-		if !visit(v, sc.pos) {
-			return sc.pos, nil
-		}
-		sc.pos += n
-	}
+	return nil
 }
 
-// ReadFile reads a whole file. It returns [core.ErrNotExist] as it is.
-func ReadFile(fs core.FS, path string) ([]byte, error) { return readFile(fs, path) }
+func segmentBases(fs core.FS, dir string) ([]core.Offset, error) {
+	entries, err := fs.List(dir)
+	if err != nil {
+		return nil, fail("listing "+dir, err)
+	}
+	var bases []core.Offset
+	for _, e := range entries {
+		if base, suffix, ok := ParseFileName(e.Name); ok && suffix == LogSuffix {
+			bases = append(bases, base)
+		}
+	}
+	slices.Sort(bases)
+	return bases, nil
+}
+
+func readSegment(fs core.FS, path string, from, limit core.Offset, yield func(record.View) error) error {
+	file, err := openMaybeDeleted(fs, path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	end, err := file.Size()
+	if err != nil {
+		return fail("sizing "+path, err)
+	}
+	s := newScanner(file, 0, end, bodyChunk)
+	// Bytes at the limit may be in the middle of being written, and are not looked at.
+	for next := core.Offset(0); next < limit; {
+		v, size, err := s.header()
+		if err != nil {
+			return fail("reading "+path, err)
+		}
+		if v == nil || v.BaseOffset() >= limit {
+			return nil
+		}
+		next = v.LastOffset() + 1
+		if next > from {
+			if v, err = s.whole(size); err != nil {
+				return fail("reading "+path, err)
+			}
+			if err := yield(v); err != nil {
+				return err
+			}
+		}
+		s.pos += size
+	}
+	return nil
+}

@@ -297,3 +297,21 @@ func syncs(out *core.Outbox) int {
 	}
 	return n
 }
+
+func TestReadBatchesGivesWholeBatchesOfARange(t *testing.T) {
+	disk, batches := logOf(4)
+	disk.Put(firstLog, disk.Bytes(firstLog)[:3*len(batches[0])+10], true) // the fourth is being written
+	disk.Put(testDir+"/"+FileName(9, LogSuffix), producerBatch(1, 0, 9, 9, 2, 5), true)
+	var got []core.Offset
+	err := ReadBatches(disk, testDir, 1, 3, func(v record.View) error {
+		got = append(got, v.BaseOffset())
+		return v.Check()
+	})
+	if err != nil || len(got) != 2 || got[0] != 1 || got[1] != 2 {
+		t.Errorf("batches %v, %v", got, err)
+	}
+	if err := ReadBatches(disk, testDir, 10, 11, func(v record.View) error { got = append(got, v.BaseOffset()); return nil }); err != nil ||
+		got[len(got)-1] != 9 {
+		t.Errorf("batches %v, %v", got, err)
+	}
+}
