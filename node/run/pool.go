@@ -4,7 +4,7 @@ import (
 	"sync"
 )
 
-// pool runs long jobs on a bounded number of goroutines, which end when there is nothing to do.
+// pool runs jobs on a bounded number of goroutines, which end when there is nothing to do.
 type pool struct {
 	engine *Engine
 	limit  int

@@ -156,11 +156,11 @@ func (w *Worker) send(from core.Address, s core.Send) {
 	w.Post(target, core.Input{Kind: core.InputMessage, From: from, Message: s.Message})
 }
 
-// start runs a job: long ones on the pool, short ones on this goroutine once it holds no machine.
+// start runs a job: on the pool, or, if it calls itself short, on this goroutine once it holds no machine.
 func (w *Worker) start(a *Actor, job core.Job) {
-	if long, ok := job.(interface{ Long() bool }); ok && long.Long() {
-		w.engine.pool.add(queuedJob{a, job})
+	if j, ok := job.(interface{ Long() bool }); ok && !j.Long() {
+		w.jobs = append(w.jobs, queuedJob{a, job})
 		return
 	}
-	w.jobs = append(w.jobs, queuedJob{a, job})
+	w.engine.pool.add(queuedJob{a, job})
 }
