@@ -195,7 +195,8 @@ func (j *CheckpointJob) AppendText(dst []byte) []byte {
 }
 
 // SnapshotJob writes a producer snapshot and removes older ones. It writes atomically, which Kafka does not: a snapshot
-// that is whole in the page cache after the process ended must not count while a crash of the machine can still take it.
+// that is whole in the page cache after the process ended must not count while a crash of the machine can still take
+// it.
 type SnapshotJob struct {
 	Log    uint32
 	Dir    string

@@ -17,7 +17,8 @@ func (l *Log) Delete(parent string, tp core.TopicPartition, unique core.UUID, ou
 	}
 	l.CloseFiles(out)
 	l.failed = ErrDeleted
-	return &DeleteJob{Log: l.slot, Parent: parent, Dir: l.dir, Renamed: join(parent, DeleteDirName(tp, unique)), Remove: true}
+	renamed := join(parent, DeleteDirName(tp, unique))
+	return &DeleteJob{Log: l.slot, Parent: parent, Dir: l.dir, Renamed: renamed, Remove: true}
 }
 
 // CloseFiles gives up the ids of all files, when nobody reads from them any more.

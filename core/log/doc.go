@@ -4,9 +4,9 @@
 // # Two halves
 //
 // A [Log] is the live log inside a shard: pure bookkeeping that emits file operations into an outbox and learns of
-// their completion. It never reads a file. Everything that reads files is a job over [core.FS] that a driver runs aside:
-// [OpenJob] recovers or creates the log, [LocateJob] finds exact positions in cold segments, [TimestampJob] finds
-// offsets by time, [CheckpointJob] and [SnapshotJob] write small files.
+// their completion. It never reads a file. Everything that reads files is a job over [core.FS] that a driver runs
+// aside: [OpenJob] recovers or creates the log, [LocateJob] finds exact positions in cold segments, [TimestampJob]
+// finds offsets by time, [CheckpointJob] and [SnapshotJob] write small files.
 //
 // # What counts
 //
@@ -19,6 +19,6 @@
 // # Files
 //
 // <topic>-<partition>/%020d.{log,index,timeindex,txnindex,snapshot}, leader-epoch-checkpoint and partition.metadata.
-// The active segment's two indexes are preallocated, mapped and appended in place; older ones are trimmed and only read by
-// jobs. Indexes, snapshots and the epoch checkpoint can all be rebuilt from the batches; the batches are the truth.
+// The active segment's two indexes are preallocated, mapped and appended in place; older ones are trimmed and only read
+// by jobs. Indexes, snapshots and the epoch checkpoint can all be rebuilt from the batches; the batches are the truth.
 package log

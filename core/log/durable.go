@@ -23,9 +23,9 @@ func (l *Log) SyncedOffset() core.Offset { return l.flight.synced }
 // the owner writes into recovery-point-offset-checkpoint. It holds back for an epoch that is not in its checkpoint yet.
 func (l *Log) RecoveryPoint() core.Offset { return min(l.flight.synced, l.epochsSaved) }
 
-// Sync asks for a sync that covers everything appended so far. It reports false if one is under way or there is nothing to
-// sync. The syncs of older segments and of the folder were asked for when the log rolled, and completions are
-// taken in that order, so that SyncedOffset never passes them.
+// Sync asks for a sync that covers everything appended so far. It reports false if one is under way or there is nothing
+// to sync. The syncs of older segments and of the folder were asked for when the log rolled, and completions are taken
+// in that order, so that SyncedOffset never passes them.
 func (l *Log) Sync(out *core.Outbox) bool {
 	if l.failed != nil || l.flight.asked >= l.end {
 		return false
@@ -96,8 +96,8 @@ func (l *Log) AssignEpoch(epoch core.LeaderEpoch, out *core.Outbox) {
 	}
 }
 
-// saveEpochs writes the leader-epoch checkpoint, after the one under way if there is one. The epoch that begins at start
-// is not in the file before.
+// saveEpochs writes the leader-epoch checkpoint, after the one under way if there is one. The epoch that begins at
+// start is not in the file before.
 func (l *Log) saveEpochs(start core.Offset, out *core.Outbox) {
 	if !l.epochsDirty && l.epochsSaving == nil {
 		l.epochsSaved = start

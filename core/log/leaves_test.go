@@ -32,7 +32,8 @@ func TestIndexEntriesAreKafkasBytes(t *testing.T) {
 		t.Errorf("time index entry %x, want %x", got, want)
 	}
 	got = AppendAbortedTxn(nil, AbortedTxn{Producer: 7, First: 10, Last: 20, LastStableOffset: 15})
-	if want := unhex(t, "0000000000000000000700000000"+"0000000a0000000000000014000000000000000f"); !bytes.Equal(got, want) {
+	want := unhex(t, "0000"+"0000000000000007"+"000000000000000a"+"0000000000000014"+"000000000000000f")
+	if !bytes.Equal(got, want) {
 		t.Errorf("transaction index entry %x, want %x", got, want)
 	}
 }
@@ -264,10 +265,12 @@ func TestFileNames(t *testing.T) {
 	if got := FileName(1234567, LogSuffix); got != "00000000000001234567.log" {
 		t.Error(got)
 	}
-	if base, suffix, ok := ParseFileName("00000000000001234567.timeindex"); base != 1234567 || suffix != ".timeindex" || !ok {
+	base, suffix, ok := ParseFileName("00000000000001234567.timeindex")
+	if base != 1234567 || suffix != ".timeindex" || !ok {
 		t.Error(base, suffix, ok)
 	}
-	for _, bad := range []string{"", "x", "0000000000000123456.log", "+0000000000001234567.log", "99999999999999999999.log"} {
+	for _, bad := range []string{"", "x", "0000000000000123456.log", "+0000000000001234567.log",
+		"99999999999999999999.log"} {
 		if _, _, ok := ParseFileName(bad); ok {
 			t.Errorf("%q is a segment's name", bad)
 		}

@@ -168,7 +168,8 @@ func (x indexFile) close() {
 	}
 }
 
-// find returns the last entry for which ok holds, which must hold for a leading part of the entries, or the segment's start.
+// find returns the last entry for which ok holds, which must hold for a leading part of the entries, or the segment's
+// start.
 func (x indexFile) find(ok func(IndexEntry) bool) IndexEntry {
 	best := IndexEntry{Offset: x.base}
 	lo, hi := 0, x.n

@@ -17,8 +17,8 @@ var ErrClosed = errors.New("log is closed")
 
 // Log is one partition's log, live.
 //
-// Invariant: log start offset <= log end offset; synced <= written <= log end offset; the last segment is the active one, and
-// the only one that may have mapped indexes.
+// Invariant: log start offset <= log end offset; synced <= written <= log end offset; the last segment is the active
+// one, and the only one that may have mapped indexes.
 type Log struct {
 	slot     uint32
 	dir      string
@@ -183,14 +183,16 @@ func (l *Log) fence(err error) {
 // Append takes a batch from a client, checked by [record.Validate] and [Producers.Check]: gives it its offsets and the
 // leader's epoch in place, and asks for its write. The batch's bytes are the driver's until the write has completed. It
 // must not be larger than segment.bytes. Nothing is done on a fenced log: look at Failed before.
-func (l *Log) Append(now core.Instant, v record.View, epoch core.LeaderEpoch, out *core.Outbox) (base, last core.Offset) {
+func (l *Log) Append(now core.Instant, v record.View, epoch core.LeaderEpoch,
+	out *core.Outbox) (base, last core.Offset) {
 	v.SetBaseOffset(l.end)
 	v.SetLeaderEpoch(epoch)
 	l.AppendAssigned(now, v, out)
 	return v.BaseOffset(), v.LastOffset()
 }
 
-// AppendAssigned takes a batch that has its offsets and epoch, as followers do. Offsets may leave gaps but never go back.
+// AppendAssigned takes a batch that has its offsets and epoch, as followers do. Offsets may leave gaps but never go
+// back.
 func (l *Log) AppendAssigned(now core.Instant, v record.View, out *core.Outbox) {
 	if l.failed != nil || l.closing || l.truncating {
 		panic("log: append to a log that is fenced, closed or being truncated")

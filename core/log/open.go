@@ -78,7 +78,8 @@ func (j *OpenJob) AppendText(dst []byte) []byte {
 func (j *OpenJob) Run(fs core.FS) {
 	o := &opening{OpenJob: j, fs: fs}
 	for _, step := range [...]func() error{
-		o.folder, o.metadata, o.leftovers, o.load, o.cut, o.rebuildIndexes, o.beginIfEmpty, o.loadEpochs, o.loadProducers, o.settle,
+		o.folder, o.metadata, o.leftovers, o.load, o.cut, o.rebuildIndexes, o.beginIfEmpty, o.loadEpochs,
+		o.loadProducers, o.settle,
 	} {
 		if j.Err = step(); j.Err != nil {
 			return
@@ -99,8 +100,8 @@ type opening struct {
 
 func (o *opening) path(name string) string { return join(o.Dir, name) }
 
-// folder makes the folder if there is none and lists it. A folder that is there may be unknown to the disk after a crash,
-// so its own entry is synced too.
+// folder makes the folder if there is none and lists it. A folder that is there may be unknown to the disk after a
+// crash, so its own entry is synced too.
 func (o *opening) folder() error {
 	entries, err := o.fs.List(o.Dir)
 	if errors.Is(err, core.ErrNotExist) {

@@ -13,9 +13,9 @@ type Range struct {
 }
 
 // Plan finds the batches to answer a fetch with: from the one that holds from, or the next there is, whole batches of
-// one segment, at most maxBytes of them (or the first one, if atLeastOne) and all below limit. Where memory does not tell
-// the positions it returns a job, to be run and given to Located; its segment is pinned meanwhile. An offset outside the
-// log is answered with OFFSET_OUT_OF_RANGE.
+// one segment, at most maxBytes of them (or the first one, if atLeastOne) and all below limit. Where memory does not
+// tell the positions it returns a job, to be run and given to Located; its segment is pinned meanwhile. An offset
+// outside the log is answered with OFFSET_OUT_OF_RANGE.
 func (l *Log) Plan(from core.Offset, maxBytes int, limit core.Offset, atLeastOne bool) (Range, *LocateJob,
 	core.ErrorCode) {
 	switch {

@@ -219,8 +219,8 @@ func unlessDamage(err error) error {
 	return err
 }
 
-// SoundIndex reports whether the bytes can be the trimmed offset index of a segment: whole entries that increase and lie
-// within the log file.
+// SoundIndex reports whether the bytes can be the trimmed offset index of a segment: whole entries that increase and
+// lie within the log file.
 func SoundIndex(b []byte, base core.Offset, logSize int64) bool {
 	if len(b)%IndexEntrySize != 0 {
 		return false
@@ -253,8 +253,8 @@ func SoundTimeIndex(b []byte, base core.Offset) bool {
 }
 
 // cut ends the log at the first bad byte, or where the next segment does not begin where one that was checked ends. The
-// end of a segment that was not synced can be lost while the next one is not, and its file is then merely
-// shorter. Segments above the recovery point are never compacted, so that this is no gap of the cleaner's. Segments behind go
+// end of a segment that was not synced can be lost while the next one is not, and its file is then merely shorter.
+// Segments above the recovery point are never compacted, so that this is no gap of the cleaner's. Segments behind go
 // first, the last one first of all: were the bad bytes cut before, a crash would leave later segments behind a hole
 // that nothing tells from a gap that the cleaner made.
 func (o *opening) cut() error {
@@ -334,8 +334,8 @@ func (o *opening) rebuildIndexes() error {
 	return nil
 }
 
-// finishLog makes what is left of a checked log durable: after a crash of the process alone, the kept bytes may be in the
-// page cache only, and must not count before they are on the disk.
+// finishLog makes what is left of a checked log durable: after a crash of the process alone, the kept bytes may be in
+// the page cache only, and must not count before they are on the disk.
 func (o *opening) finishLog(s *found) error {
 	name := o.path(FileName(s.Base, LogSuffix))
 	f, err := o.fs.Open(name)

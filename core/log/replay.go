@@ -148,8 +148,8 @@ func (o *opening) loadProducers() error {
 	return o.saveProducers()
 }
 
-// saveProducers writes a snapshot at the end of the log unless it has one: the segments that the state was replayed from
-// may be deleted before the log rolls next.
+// saveProducers writes a snapshot at the end of the log unless it has one: the segments that the state was replayed
+// from may be deleted before the log rolls next.
 func (o *opening) saveProducers() error {
 	r := &o.Result
 	if n := len(r.Snapshots); r.Producers.Len() == 0 || n > 0 && r.Snapshots[n-1] == o.end() {

@@ -7,8 +7,8 @@ import (
 	"ottla.dev/core"
 )
 
-// Retain deletes old segments: those whose largest timestamp is older than retention.ms, the oldest while the log without
-// them is at least retention.bytes, and those below the log start offset. Only segments wholly below the high
+// Retain deletes old segments: those whose largest timestamp is older than retention.ms, the oldest while the log
+// without them is at least retention.bytes, and those below the log start offset. Only segments wholly below the high
 // watermark go, oldest first and without a gap. An expired active segment is rolled first, and goes once its producer
 // snapshot is written (Kafka: UnifiedLog.deleteOldSegments). It reports whether the log start offset moved.
 func (l *Log) Retain(now core.Instant, highWatermark core.Offset, out *core.Outbox) bool {
@@ -34,8 +34,8 @@ func (l *Log) Retain(now core.Instant, highWatermark core.Offset, out *core.Outb
 	return l.start > start
 }
 
-// DeleteRecords raises the log start offset (KIP-107). The caller has checked that it is at most the high watermark, and
-// makes it durable in log-start-offset-checkpoint before answering. It reports whether anything changed.
+// DeleteRecords raises the log start offset (KIP-107). The caller has checked that it is at most the high watermark,
+// and makes it durable in log-start-offset-checkpoint before answering. It reports whether anything changed.
 func (l *Log) DeleteRecords(offset core.Offset, out *core.Outbox) bool {
 	if offset > l.end {
 		panic("log: log start offset past the log end offset")

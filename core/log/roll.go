@@ -144,8 +144,8 @@ func (l *Log) Close(out *core.Outbox) {
 	l.flight.syncDir(l.dir, out)
 }
 
-// Closed reports whether a Close is complete: everything is durable, and the log needs no recovery if the clean shutdown
-// marker is written now.
+// Closed reports whether a Close is complete: everything is durable, and the log needs no recovery if the clean
+// shutdown marker is written now.
 func (l *Log) Closed() bool {
 	return l.closing && l.failed == nil && l.flight.idle() && l.snapshotting == 0 && l.epochsSaving == nil
 }

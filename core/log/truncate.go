@@ -27,7 +27,8 @@ type TruncateJob struct {
 }
 
 // PlanTruncate makes the job for cutting the log at to, which a follower does when its leader has another history
-// (KIP-101). Nothing may be appended until Truncate, and the log must not be Busy. It returns nil if there is nothing to cut.
+// (KIP-101). Nothing may be appended until Truncate, and the log must not be Busy. It returns nil if there is nothing
+// to cut.
 func (l *Log) PlanTruncate(to core.Offset) *TruncateJob {
 	if l.Busy() {
 		panic("log: truncation while a snapshot of the batches to be cut is being written")
@@ -110,9 +111,10 @@ func (o *opening) replayProducers(end core.Offset) (*Producers, error) {
 }
 
 // Truncate cuts the log where a finished [TruncateJob] found. Before, the owner has made a recovery point at or below
-// the job's End durable: one beyond the new end would vouch for batches that are still to come. Completions of earlier writes and
-// syncs are stale from now on; a sync is asked for that stands in for them. Nothing may be appended while Truncating: after
-// a crash, old bytes, segments and snapshots that came back behind new batches would look like their continuation.
+// the job's End durable: one beyond the new end would vouch for batches that are still to come. Completions of earlier
+// writes and syncs are stale from now on; a sync is asked for that stands in for them. Nothing may be appended while
+// Truncating: after a crash, old bytes, segments and snapshots that came back behind new batches would look like their
+// continuation.
 func (l *Log) Truncate(now core.Instant, j *TruncateJob, out *core.Outbox) {
 	if j.Err != nil {
 		l.fence(j.Err)

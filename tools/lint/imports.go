@@ -62,6 +62,7 @@ var order = map[string][]string{
 	"core/metadata/...":    {"core", "core/record"},
 	"core/wire/...":        {"core", "core/record"},
 	"core/log/...":         {"core", "core/record"},
+	"core/log/dump":        {"core", "core/record", "core/log"},
 	"core/raft/...":        {"core", "core/record", "core/metadata", "core/log"},
 	"core/coordinator/...": append([]string{"core"}, leaves...),
 	"core/partition/...":   append([]string{"core"}, leaves...),

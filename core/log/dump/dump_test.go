@@ -103,10 +103,14 @@ func TestVerifyFindsDamage(t *testing.T) {
 		{"index does not increase", index, "do not increase", func(b []byte) []byte { return append(b, b[:8]...) }},
 		{"time index has another timestamp", times, "largest timestamp", func(b []byte) []byte { b[7]++; return b }},
 		{"time index names no batch", times, "no batch ends", func(b []byte) []byte { b[11]--; return b }},
-		{"snapshot is corrupt", dir + "/" + log.FileName(60, log.SnapshotSuffix), "snapshot", func(b []byte) []byte { b[20]++; return b }},
-		{"epoch is missing", dir + "/" + log.EpochCheckpointName, "is missing", func([]byte) []byte { return []byte("0\n1\n0 0\n") }},
-		{"checkpoint is no checkpoint", dir + "/" + log.EpochCheckpointName, "checkpoint", func([]byte) []byte { return []byte("x") }},
-		{"offset checkpoint is cut", "/data/log-start-offset-checkpoint", "checkpoint", func(b []byte) []byte { return b[:4] }},
+		{"snapshot is corrupt", dir + "/" + log.FileName(60, log.SnapshotSuffix), "snapshot",
+			func(b []byte) []byte { b[20]++; return b }},
+		{"epoch is missing", dir + "/" + log.EpochCheckpointName, "is missing",
+			func([]byte) []byte { return []byte("0\n1\n0 0\n") }},
+		{"checkpoint is no checkpoint", dir + "/" + log.EpochCheckpointName, "checkpoint",
+			func([]byte) []byte { return []byte("x") }},
+		{"offset checkpoint is cut", "/data/log-start-offset-checkpoint", "checkpoint",
+			func(b []byte) []byte { return b[:4] }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			disk := recovered(t)

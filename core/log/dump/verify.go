@@ -28,9 +28,9 @@ type Summary struct {
 
 func number(n int64) string { return strconv.FormatInt(n, 10) }
 
-// Verify checks a partition's folder, or all partitions' folders of a log directory: batches whole and valid, offsets and
-// epochs in order, compressed records readable, and indexes, snapshots and checkpoints in agreement with the batches.
-// The rules for indexes are those of Kafka's DumpLogSegments.
+// Verify checks a partition's folder, or all partitions' folders of a log directory: batches whole and valid, offsets
+// and epochs in order, compressed records readable, and indexes, snapshots and checkpoints in agreement with the
+// batches. The rules for indexes are those of Kafka's DumpLogSegments.
 func Verify(fs core.FS, dir string) (*Summary, error) {
 	v := &verifier{fs: fs, codecs: record.NewCodecs(0)}
 	err := v.folder(dir)

@@ -3,7 +3,7 @@
 //
 // # What a crash loses
 //
-// Of a file's changes since its last sync, any subset, and of a lost write any prefix may be kept. Of a folder's changes
-// since its last sync, all after some moment: file systems journal them in order. The end of the process alone
+// Of a file's changes since its last sync, any subset, and of a lost write any prefix may be kept. Of a folder's
+// changes since its last sync, all after some moment: file systems journal them in order. The end of the process alone
 // loses nothing: see [Disk.Kill].
 package logtest
