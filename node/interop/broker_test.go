@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -20,6 +21,9 @@ const (
 	startTimeout = 20 * time.Second
 	// stopTimeout bounds a clean stop, after which the process is killed and the test fails.
 	stopTimeout = 20 * time.Second
+	// mostMemory is what a broker may hold here, far above what these tests need; one that runs away is stopped
+	// before the machine is.
+	mostMemory = 3 << 30
 )
 
 // brokerSettings are those that differ from the defaults. Without the first one every group's first join would
@@ -79,13 +83,58 @@ func (b *brokerProcess) start() error {
 
 	b.cmd = exec.Command(b.binary, args...)
 	b.cmd.Stdout, b.cmd.Stderr = output, output
+	b.cmd.Env = append(os.Environ(), "GOTRACEBACK=crash") // the stacks of running goroutines too
+	b.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // no broker outlives the tests
 	if err := b.cmd.Start(); err != nil {
 		return err
 	}
 	exited := make(chan error, 1)
 	go func(cmd *exec.Cmd) { exited <- cmd.Wait() }(b.cmd)
+	go limitMemory(b.cmd.Process, b.logPath)
 	b.exited = exited
 	return b.awaitListening()
+}
+
+// limitMemory asks a broker that holds more than mostMemory for its stacks, which also ends it.
+func limitMemory(process *os.Process, logPath string) {
+	for {
+		statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", process.Pid))
+		if err != nil {
+			return // it is gone
+		}
+		var size, resident, file int64
+		if _, err := fmt.Sscan(string(statm), &size, &resident, &file); err != nil {
+			return
+		}
+		if (resident-file)*int64(os.Getpagesize()) > mostMemory {
+			process.Signal(syscall.SIGQUIT)
+			time.Sleep(5 * time.Second)
+			process.Kill()
+			appendLine(logPath, fmt.Sprintf("broker stopped by the test: it held more than %d bytes", int64(mostMemory)))
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+func appendLine(path, line string) {
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return
+	}
+	defer file.Close()
+	fmt.Fprintln(file, line)
+}
+
+// alive reports an exit that nobody asked for.
+func (b *brokerProcess) alive() error {
+	select {
+	case err := <-b.exited:
+		b.exited <- err
+		return fmt.Errorf("broker exited during an earlier test: %v; its output is at the end", err)
+	default:
+		return nil
+	}
 }
 
 func (b *brokerProcess) awaitListening() error {
@@ -138,9 +187,10 @@ func (b *brokerProcess) logTail() string {
 	if err != nil {
 		return err.Error()
 	}
-	const most = 8 << 10
-	if len(text) > most {
-		text = text[len(text)-most:]
+	// A panic says what it is at its beginning, a log has the news at its end.
+	const most = 12 << 10
+	if len(text) > 2*most {
+		text = slices.Concat(text[:most], []byte("\n[...]\n"), text[len(text)-most:])
 	}
 	return "broker's output:\n" + string(bytes.TrimSpace(text))
 }
@@ -199,6 +249,9 @@ func bootstrap(t *testing.T) string {
 	err := startShared()
 	if errors.Is(err, errNoBroker) {
 		missing(t, "broker", err.Error())
+	}
+	if err == nil {
+		err = shared.alive()
 	}
 	if err != nil {
 		t.Fatal(err)
