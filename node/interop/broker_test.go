@@ -83,7 +83,7 @@ func (b *brokerProcess) start() error {
 
 	b.cmd = exec.Command(b.binary, args...)
 	b.cmd.Stdout, b.cmd.Stderr = output, output
-	b.cmd.Env = append(os.Environ(), "GOTRACEBACK=crash") // the stacks of running goroutines too
+	b.cmd.Env = append(os.Environ(), "GOTRACEBACK=crash")                // the stacks of running goroutines too
 	b.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // no broker outlives the tests
 	if err := b.cmd.Start(); err != nil {
 		return err
