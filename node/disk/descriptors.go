@@ -27,13 +27,28 @@ type descriptors struct {
 func (d *descriptors) reserve() {
 	d.mu.Lock()
 	d.open++
-	var victim *File
-	if d.open > d.limit && d.oldest != nil {
-		victim = d.oldest
-		d.remove(victim)
-	}
+	full := d.open > d.limit
 	d.mu.Unlock()
-	if victim != nil {
+	if full {
+		d.shrink(1)
+	}
+}
+
+// emergencyFiles is how many files are closed when the process has no descriptor left.
+const emergencyFiles = 16
+
+// shrink closes up to n files that nobody uses, the least recently used first.
+func (d *descriptors) shrink(n int) {
+	for range n {
+		d.mu.Lock()
+		victim := d.oldest
+		if victim != nil {
+			d.remove(victim)
+		}
+		d.mu.Unlock()
+		if victim == nil {
+			return
+		}
 		victim.evict()
 	}
 }

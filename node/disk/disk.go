@@ -13,6 +13,7 @@ import (
 // Disk is the data folders of a broker and the descriptors of their files.
 type Disk struct {
 	cache   descriptors
+	limit   int // of the process's descriptors
 	folders folders
 
 	// Written counts bytes written for machines, and Writes the system calls for it.
@@ -22,9 +23,8 @@ type Disk struct {
 
 // Open makes and locks the data folders. An error names the folder, and what can be done about it.
 func Open(paths ...string) (*Disk, error) {
-	d := &Disk{}
-	// The other half is for connections.
-	d.cache.limit = max(raiseDescriptorLimit()/2, fewestDescriptors)
+	d := &Disk{limit: raiseDescriptorLimit()}
+	d.cache.limit = max(d.limit/2, fewestDescriptors)
 	for _, path := range paths {
 		folder, err := openFolder(strings.TrimRight(path, "/"))
 		if err != nil {
@@ -42,6 +42,15 @@ func (d *Disk) Close() {
 	for _, f := range d.folders.all {
 		f.close()
 	}
+}
+
+// reservedDescriptors are left for jobs, listeners and the files of answers under way.
+const reservedDescriptors = 512
+
+// Connections returns how many connections leave enough descriptors for files. Without such a bound, clients that only
+// connect could take the descriptors that the next segment needs, and end the broker.
+func (d *Disk) Connections() int {
+	return max(d.limit-d.cache.limit-reservedDescriptors, fewestDescriptors)
 }
 
 // OpenFiles returns how many files are open.

@@ -292,6 +292,34 @@ func TestDescriptorsAreBoundedAndFilesReopened(t *testing.T) {
 	}
 }
 
+func TestFilesGiveWayWhenTheProcessHasNoDescriptorLeft(t *testing.T) {
+	w := newWorld(t)
+	for i := 1; i <= 8; i++ {
+		w.do(open(core.FileID(i), fmt.Sprintf("%s/%d", w.dir, i)), write(core.FileID(i), 0, "x", 0))
+	}
+	var taken []int
+	defer func() {
+		for _, fd := range taken {
+			syscall.Close(fd)
+		}
+	}()
+	var limit syscall.Rlimit
+	syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit)
+	defer syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: limit.Cur, Max: limit.Max})
+	syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 256, Max: limit.Max})
+	for {
+		fd, err := syscall.Open("/dev/null", syscall.O_RDONLY, 0)
+		if err != nil {
+			break
+		}
+		taken = append(taken, fd)
+	}
+	w.do(open(9, w.dir+"/9"), write(9, 0, "x", 1))
+	if in := w.await(1)[0]; in.Err != nil {
+		t.Errorf("write to a new file: %v", in.Err)
+	}
+}
+
 func TestAnEvictedFileThatWasTakenAwayIsNotMadeAgain(t *testing.T) {
 	w := newWorld(t)
 	w.disk.cache.limit = 1

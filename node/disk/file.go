@@ -46,21 +46,31 @@ func (f *File) acquire() (int, error) {
 		return f.fd, nil
 	}
 	f.cache.reserve()
-	var fd int
-	flags := unix.O_RDWR | unix.O_CLOEXEC
-	if !f.created {
-		flags |= unix.O_CREAT
+	fd, err := f.open()
+	if err == unix.EMFILE || err == unix.ENFILE {
+		// Others than the cache have used the process's descriptors up. What the cache can spare, it gives back.
+		f.cache.shrink(emergencyFiles)
+		fd, err = f.open()
 	}
-	err := retry(func() (err error) {
-		fd, err = unix.Open(f.path, flags, 0o644)
-		return err
-	})
 	if err != nil {
 		f.cache.returned()
 		return -1, wrap("open", f.path, err)
 	}
 	f.fd, f.created, f.users = fd, true, 1
 	return fd, nil
+}
+
+// open makes the system call.
+func (f *File) open() (fd int, err error) {
+	flags := unix.O_RDWR | unix.O_CLOEXEC
+	if !f.created {
+		flags |= unix.O_CREAT
+	}
+	err = retry(func() (err error) {
+		fd, err = unix.Open(f.path, flags, 0o644)
+		return err
+	})
+	return fd, err
 }
 
 // Acquire keeps the file readable, even if it is removed meanwhile, until Release. The descriptor is for reading at

@@ -198,6 +198,30 @@ func TestALongJobKeepsNobodyWaiting(t *testing.T) {
 	}
 }
 
+func TestAShortJobRunsOnTheSameGoroutineAfterTheMachines(t *testing.T) {
+	h := &host{}
+	e := New(h, nil)
+	job := &slowJob{gate: make(chan struct{})}
+	var order []string
+	shard := &counter{on: func(*counter, core.Input) {
+		order = append(order, "shard")
+		close(job.gate)
+	}}
+	e.AddControl(&counter{on: func(c *counter, in core.Input) {
+		if in.Kind == core.InputStart {
+			c.Run(job)
+			c.Send(core.Shard(0), &ping{})
+			return
+		}
+		order = append(order, "back")
+	}}, &files{})
+	e.AddShard(shard, &files{})
+	e.Start()
+	if len(order) != 2 || order[0] != "shard" || order[1] != "back" {
+		t.Errorf("%v, want the shard, then the job's return, by the time Start returns", order)
+	}
+}
+
 func TestLongJobsAreBounded(t *testing.T) {
 	e := New(&host{}, nil)
 	var running, most atomic.Int64
