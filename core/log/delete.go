@@ -9,11 +9,11 @@ import (
 // ErrDeleted is the failure of a log that was deleted.
 var ErrDeleted = errors.New("log was deleted")
 
-// Delete ends the log of a deleted topic. Nobody may read from it any more: see Pinned. The job it returns renames the
+// Delete ends the log of a deleted topic. Nothing may use it any more: see Pinned. The job it returns renames the
 // folder, so that one of the same name can be made, and removes it. The log refuses everything from now on.
 func (l *Log) Delete(parent string, tp core.TopicPartition, unique core.UUID, out *core.Outbox) *DeleteJob {
 	if l.Pinned() {
-		panic("log: delete of a log that is being read")
+		panic("log: delete of a log that is in use")
 	}
 	l.CloseFiles(out)
 	l.failed = ErrDeleted
@@ -43,8 +43,12 @@ func (l *Log) CloseFiles(out *core.Outbox) {
 	l.fence(ErrClosed)
 }
 
-// Pinned reports whether anybody reads from the log's files.
+// Pinned reports whether anybody uses the log's files: answers and jobs that read, jobs that write, writes and syncs that
+// were not completed. Jobs of a log that is gone must not find the folder of its successor.
 func (l *Log) Pinned() bool {
+	if l.Busy() || l.epochsSaving != nil || l.flight.out > 0 {
+		return true
+	}
 	for _, list := range [2][]*segment{l.segments, l.deleted} {
 		for _, s := range list {
 			if s.pins > 0 {

@@ -49,6 +49,7 @@ func (l *Log) Completed(in core.Input) Progress {
 		}
 		l.fence(fail(doing+l.dir, in.Err))
 	}
+	l.flight.out--
 	if l.failed != nil || in.Ticket.Epoch != l.flight.epoch {
 		return Progress{}
 	}
@@ -108,7 +109,7 @@ func (l *Log) saveEpochs(start core.Offset, out *core.Outbox) {
 }
 
 func (l *Log) runEpochs(out *core.Outbox) {
-	if !l.epochsDirty || l.epochsSaving != nil {
+	if !l.epochsDirty || l.epochsSaving != nil || l.failed != nil {
 		return
 	}
 	l.epochsDirty = false

@@ -29,6 +29,7 @@ type flight struct {
 	written core.Offset
 	synced  core.Offset
 	asked   core.Offset // what has been asked to be synced
+	out     int         // completions that are still to come, stale ones too
 }
 
 // ticket adds an operation to the queue.
@@ -40,6 +41,7 @@ func (f *flight) ticket(kind opKind, end core.Offset) core.Ticket {
 	f.queue = append(f.queue, pending{end: end, kind: kind})
 	t := core.Ticket{Log: f.slot, Epoch: f.epoch, Seq: f.seq}
 	f.seq++
+	f.out++
 	return t
 }
 
