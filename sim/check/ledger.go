@@ -1,0 +1,236 @@
+package check
+
+import (
+	"strconv"
+
+	"ottla.dev/core"
+	"ottla.dev/sim/fault"
+)
+
+// Ledger is what the clients of a simulation have been told, and the judge of what they are told next.
+type Ledger struct {
+	plan   *fault.Plan
+	fail   Fail
+	parts  map[core.TopicPartition]*Partition
+	order  []*Partition
+	groups map[commitKey]*commitState
+	owners map[ownerKey]string
+	gens   map[string]int32 // the newest generation of each group that somebody was told of
+	topics map[string]bool  // of those that come and go, whether they are there
+	acked  int
+	read   int
+	commit int
+	starts int // of the broker that have ended
+}
+
+// Partition is what is known of one partition of a plan topic.
+//
+// Invariant: records[i] is at offset i; entries of offsets that nobody has been told of are zero.
+type Partition struct {
+	Name     core.TopicPartition
+	topic    *fault.Topic
+	records  []entry
+	places   map[writer]core.Offset // of the records of idempotent producers
+	refused  map[writer]bool        // records that were refused for good
+	deleted  core.Offset            // DeleteRecords was told to be done up to here
+	gone     core.Offset            // and answered
+	logStart core.Offset            // the highest that the living process has told of
+	lastAck  core.Offset            // the highest acknowledged offset, -1 if none
+	cuts     int                    // how often records were lost that were allowed to be
+}
+
+// writer names a record by who wrote it.
+type writer struct {
+	client int
+	number uint64
+}
+
+// entry is what is known of one offset.
+type entry struct {
+	writer  writer
+	known   bool
+	durable bool // must survive a crash, not just a kill
+}
+
+// NewLedger returns an empty ledger.
+func NewLedger(plan *fault.Plan, fail Fail) *Ledger {
+	l := &Ledger{plan: plan, fail: fail, parts: map[core.TopicPartition]*Partition{},
+		groups: map[commitKey]*commitState{}, owners: map[ownerKey]string{}, gens: map[string]int32{}, topics: map[string]bool{}}
+	for i := range plan.Topics {
+		t := &plan.Topics[i]
+		for p := range t.Partitions {
+			name := core.TopicPartition{Topic: t.Name, Partition: core.PartitionID(p)}
+			part := &Partition{Name: name, topic: t, places: map[writer]core.Offset{}, refused: map[writer]bool{}, lastAck: -1}
+			l.parts[name] = part
+			l.order = append(l.order, part)
+		}
+	}
+	return l
+}
+
+// Counts returns how many records were acknowledged and read, and how many commits acknowledged.
+func (l *Ledger) Counts() (acked, read, commits int) { return l.acked, l.read, l.commit }
+
+// Partition returns what is known of a partition, nil if it is not of a plan topic.
+func (l *Ledger) Partition(name core.TopicPartition) *Partition { return l.parts[name] }
+
+// Partitions returns the partitions of the plan's topics, in order.
+func (l *Ledger) Partitions() []*Partition { return l.order }
+
+// Deleted is the offset up to which records were deleted by request.
+func (p *Partition) Deleted() core.Offset { return p.deleted }
+
+// Caching reports whether the topic has write.caching on.
+func (p *Partition) Caching() bool { return p.topic.Caching }
+
+// LargestBatch is the size in bytes of the largest batch that the partition takes.
+func (p *Partition) LargestBatch() int { return p.topic.LargestBatch() }
+
+// MayForget reports whether a crash may lose acknowledged records, and with them a producer's sequence.
+func (p *Partition) MayForget() bool { return p.topic.Caching && p.cuts > 0 }
+
+// Wrong reports that an answer breaks the protocol.
+func (l *Ledger) Wrong(check, text string) { l.fail(Correctness, check, text) }
+
+func (l *Ledger) wrong(check string, p *Partition, text string) {
+	l.fail(Correctness, check, p.Name.String()+": "+text)
+}
+
+// at returns the entry of an offset.
+func (p *Partition) at(o core.Offset) *entry {
+	for core.Offset(len(p.records)) <= o {
+		p.records = append(p.records, entry{})
+	}
+	return &p.records[o]
+}
+
+// place notes that w is at offset o, and checks that nothing else is and that it is nowhere else (C2, C3).
+func (l *Ledger) place(p *Partition, o core.Offset, w writer, durable bool) {
+	e := p.at(o)
+	if e.known && e.writer != w {
+		l.wrong("inconsistent-offsets", p, "offset "+offsetText(o)+" is record "+w.text()+" and was record "+e.writer.text())
+		return
+	}
+	if p.refused[w] {
+		l.wrong("refused-visible", p, "record "+w.text()+" was refused and is at offset "+offsetText(o))
+	}
+	e.writer, e.known, e.durable = w, true, e.durable || durable
+	if !l.idempotent(w.client) {
+		return
+	}
+	if at, ok := p.places[w]; ok && at != o {
+		l.wrong("duplicate", p, "record "+w.text()+" is at offset "+offsetText(o)+" and at "+offsetText(at))
+	}
+	p.places[w] = o
+}
+
+func (l *Ledger) idempotent(client int) bool {
+	return client >= 0 && client < len(l.plan.Clients) && l.plan.Clients[client].Idempotent
+}
+
+func (w writer) text() string { return strconv.Itoa(w.client) + "/" + strconv.FormatUint(w.number, 10) }
+
+// Sending is what was true of a partition when a producer first sent a batch.
+type Sending struct {
+	floor core.Offset
+	cuts  int
+}
+
+// Sending notes the start of a batch.
+func (p *Partition) Sending() Sending { return Sending{p.lastAck, p.cuts} }
+
+// Acked notes that the broker has acknowledged a client's records first to first+count-1 at base. What was acknowledged
+// before they were sent must lie before them (C16).
+func (l *Ledger) Acked(p *Partition, s Sending, base core.Offset, client int, first uint64, count int, acks int16) {
+	if base < 0 {
+		l.wrong("ack", p, "acknowledged at offset "+offsetText(base))
+		return
+	}
+	if s.cuts == p.cuts && base <= s.floor {
+		l.wrong("realtime-order", p, "record "+writer{client, first}.text()+" is at "+offsetText(base)+
+			", and offset "+offsetText(s.floor)+" was acknowledged before it was sent")
+	}
+	l.acked += count
+	for i := range count {
+		l.place(p, base+core.Offset(i), writer{client, first + uint64(i)}, acks < 0 && !p.topic.Caching)
+	}
+	p.lastAck = max(p.lastAck, base+core.Offset(count)-1)
+}
+
+// Refused notes that records were refused in a way that says that they will never be there (C12).
+func (l *Ledger) Refused(p *Partition, client int, first uint64, count int) {
+	for i := range count {
+		p.refused[writer{client, first + uint64(i)}] = true
+	}
+}
+
+// Read notes that a record was fetched (S20, C3). The offset must be below the high watermark that came with it. Without
+// write.caching what has been read is as durable as what was acknowledged.
+func (l *Ledger) Read(p *Partition, o, highWatermark core.Offset, value []byte) {
+	l.read++
+	if o >= highWatermark {
+		l.wrong("above-high-watermark", p, "offset "+offsetText(o)+" was fetched with a high watermark of "+
+			offsetText(highWatermark))
+		return
+	}
+	pay, ok := ReadPayload(value)
+	if !ok {
+		l.wrong("payload", p, "the value at offset "+offsetText(o)+" is not what any client has written")
+		return
+	}
+	if pay.Topic != p.Name.Topic || pay.Partition != p.Name.Partition {
+		l.wrong("payload", p, "offset "+offsetText(o)+" holds a record that was sent to "+pay.Topic+"-"+
+			strconv.Itoa(int(pay.Partition)))
+		return
+	}
+	l.place(p, o, writer{pay.Client, pay.Number}, !p.topic.Caching)
+}
+
+// Watermarks notes a high watermark and a log start offset that somebody was told. Within one process neither goes back
+// (C14, S19), and nothing is removed that no setting and no request removes.
+func (l *Ledger) Watermarks(p *Partition, v *View, highWatermark, logStart core.Offset) {
+	if highWatermark >= 0 {
+		if v.starts == l.starts && highWatermark < v.hw {
+			l.wrong("high-watermark", p, "the high watermark went back from "+offsetText(v.hw)+" to "+
+				offsetText(highWatermark))
+		}
+		v.hw = highWatermark
+	}
+	if logStart >= 0 {
+		switch {
+		case v.starts == l.starts && logStart < v.start:
+			l.wrong("log-start", p, "the log start offset went back from "+offsetText(v.start)+" to "+offsetText(logStart))
+		case highWatermark >= 0 && logStart > highWatermark:
+			l.wrong("log-start", p, "the log start offset "+offsetText(logStart)+" is above the high watermark "+
+				offsetText(highWatermark))
+		case logStart < p.gone && v.starts == l.starts:
+			l.wrong("log-start", p, "the log starts at "+offsetText(logStart)+", and a request has deleted up to "+
+				offsetText(p.gone))
+		case p.topic.Retained && logStart > p.deleted:
+			l.wrong("log-start", p, "the log starts at "+offsetText(logStart)+", and records were deleted up to "+
+				offsetText(p.deleted)+" only")
+		}
+		v.start = logStart
+		p.logStart = max(p.logStart, logStart)
+	}
+	v.starts = l.starts
+}
+
+// View is what one client has been told of a partition.
+type View struct {
+	hw, start core.Offset
+	starts    int
+}
+
+// Deleting notes that somebody asks to delete records up to an offset, which may or may not come about.
+func (l *Ledger) Deleting(p *Partition, o core.Offset) { p.deleted = max(p.deleted, o) }
+
+// HasDeleted notes that they are gone, which no crash takes back.
+func (l *Ledger) HasDeleted(p *Partition, o core.Offset) { p.gone = max(p.gone, o) }
+
+// OutOfRange judges a refusal of an offset: it must lie below the log start offset or above everything that is there.
+func (l *Ledger) OutOfRange(p *Partition, o core.Offset) {
+	if int(o) < len(p.records) && p.records[o].known && p.topic.Retained && o >= p.deleted {
+		l.wrong("out-of-range", p, "offset "+offsetText(o)+" is out of range, and was there")
+	}
+}

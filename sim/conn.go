@@ -1,0 +1,219 @@
+package sim
+
+import (
+	"encoding/binary"
+	"time"
+
+	"ottla.dev/core"
+	"ottla.dev/sim/check"
+	"ottla.dev/sim/disk"
+	"ottla.dev/sim/fault"
+)
+
+// conn is one connection, as the broker's driver keeps it.
+type conn struct {
+	proc     *process
+	actor    *actor
+	slot     *slot // the client, whose conn may be another by now
+	stream   []byte
+	resumed  bool
+	ended    bool // the client sends no more
+	closing  bool // the session wants it closed when the answers are out
+	told     bool // the session knows that it is over
+	lent     map[*byte]int
+	unsent   int           // answers that have not left
+	arrives  time.Duration // of the client's last bytes
+	leaves   time.Duration // of the last answer
+	requests int
+}
+
+// connect opens a connection for a client, or refuses it.
+func (w *World) connect(s *slot) {
+	p := w.proc
+	if p == nil || p.dead || !p.listening {
+		w.trace.Begin(w.now, "refused").Num("client", int64(s.index)).End()
+		s.lose(nil)
+		return
+	}
+	p.nextConn++
+	id := p.nextConn
+	c := &conn{proc: p, slot: s, lent: map[*byte]int{}}
+	c.actor = newActor(core.Session(id), p.broker.NewSession(id), w.disk)
+	c.actor.conn = c
+	p.sessions[id] = c.actor
+	s.conn = c
+	w.trace.Begin(w.now, "connect").Num("client", int64(s.index)).Word(c.actor.name).End()
+	w.inOrder(p, c.actor.address, c.actor, core.Input{Kind: core.InputStart, Peer: "client"}, 0)
+	s.actor.Connected()
+}
+
+// arrive takes bytes of the client.
+func (w *World) arrive(c *conn, b []byte) {
+	if c.told || c.proc.dead {
+		return
+	}
+	c.stream = append(c.stream, b...)
+	w.pump(c)
+}
+
+// end takes the client's end of the connection: a reset is known at once, an orderly end after everything before it.
+func (w *World) end(c *conn, reset bool) {
+	c.ended = true
+	if reset {
+		w.disconnect(c)
+		return
+	}
+	w.pump(c)
+}
+
+// pump gives the session its next frame if it wants one.
+func (w *World) pump(c *conn) {
+	if !c.resumed || c.closing || c.told || c.proc.dead {
+		return
+	}
+	if len(c.stream) >= 4 {
+		size := int(int32(binary.BigEndian.Uint32(c.stream)))
+		if size <= 0 || size > maxFrame {
+			w.disconnect(c)
+			return
+		}
+		if len(c.stream) >= 4+size {
+			frame := append(make([]byte, 0, size), c.stream[4:4+size]...)
+			c.stream = append(c.stream[:0], c.stream[4+size:]...)
+			c.resumed = false
+			c.lent[&frame[0]] = size
+			c.requests++
+			in := core.Input{Kind: core.InputFrame, Frame: frame}
+			w.inOrder(c.proc, c.actor.address, c.actor, in, w.soon(w.plan.Delays.Message))
+			return
+		}
+	}
+	if c.ended && len(c.lent) == 0 && c.unsent == 0 {
+		w.disconnect(c)
+	}
+}
+
+// disconnect ends a connection for both sides.
+func (w *World) disconnect(c *conn) {
+	if c.told || c.proc.dead {
+		return
+	}
+	c.told = true
+	w.inOrder(c.proc, c.actor.address, c.actor, core.Input{Kind: core.InputDisconnected}, w.soon(w.plan.Delays.Message))
+	w.after(w.soon(w.plan.Delays.Network), func() { c.slot.lose(c) })
+}
+
+// connEffects executes what a session wants of its connection.
+func (w *World) connEffects(c *conn, out *core.Outbox) {
+	for _, a := range out.Answers {
+		w.answer(c, a.Token, out.Parts[a.From:a.To])
+	}
+	for _, frame := range out.Releases {
+		w.takeBack(c, frame)
+	}
+	c.resumed = c.resumed || out.Resume
+	if out.Close {
+		if c.told {
+			w.forget(c)
+			return
+		}
+		c.closing = true
+		if c.unsent == 0 {
+			w.disconnect(c)
+		}
+	}
+	w.pump(c)
+}
+
+// takeBack ends the session's use of a frame: its bytes are rubbish from now on.
+func (w *World) takeBack(c *conn, frame []byte) {
+	size, ok := c.lent[&frame[0]]
+	if !ok || size != len(frame) {
+		w.fail(check.Correctness, "frames", c.actor.address.String()+" gives back a frame that it does not have")
+		return
+	}
+	delete(c.lent, &frame[0])
+	for i := range frame {
+		frame[i] = 0xde
+	}
+}
+
+// forget drops a session that is finished.
+func (w *World) forget(c *conn) {
+	if len(c.lent) > 0 || c.unsent > 0 {
+		w.fail(check.Correctness, "frames", c.actor.address.String()+" ends although it holds frames or answers")
+	}
+	delete(c.proc.sessions, c.actor.address.Index)
+}
+
+// piece is a part of an answer; a range is found when the answer is made and read when it leaves.
+type piece struct {
+	bytes  []byte
+	ranged bool
+	file   disk.Range
+}
+
+func (w *World) answer(c *conn, token uint64, parts []core.Part) {
+	pieces := make([]piece, len(parts))
+	for i, p := range parts {
+		pieces[i].bytes = p.Bytes
+		if p.Bytes == nil && p.Len > 0 {
+			pieces[i].ranged = true
+			pieces[i].file = c.proc.actor(p.Owner).table.Range(p.File, p.Pos, p.Len)
+		}
+	}
+	c.unsent++
+	w.stats.Answers++
+	c.leaves = max(c.leaves, w.now+w.soon(w.plan.Delays.Network))
+	p := c.proc
+	w.after(c.leaves-w.now, func() {
+		if !p.dead {
+			w.leave(c, token, pieces)
+		}
+	})
+}
+
+// leave sends an answer to the client, or loses it with the connection.
+func (w *World) leave(c *conn, token uint64, pieces []piece) {
+	c.unsent--
+	in := core.Input{Kind: core.InputAnswered, Token: token}
+	w.inOrder(c.proc, c.actor.address, c.actor, in, w.soon(w.plan.Delays.Message))
+	if c.told {
+		return
+	}
+	var frame []byte
+	var err error
+	for i := range pieces {
+		if pieces[i].ranged {
+			frame, err = pieces[i].file.Append(frame)
+		} else {
+			frame = append(frame, pieces[i].bytes...)
+		}
+		if err != nil {
+			break
+		}
+	}
+	if err != nil || w.strikes(fault.CutAnswers) {
+		w.trace.Begin(w.now, "cut").Word(c.actor.name).Err(err).End()
+		w.disconnect(c)
+		return
+	}
+	c.slot.deliver(c, frame)
+	if c.closing && c.unsent == 0 {
+		w.disconnect(c)
+	}
+	w.pump(c)
+}
+
+// hangUpAll lets the clients of a process that has ended know, sooner or later.
+func (w *World) hangUpAll(p *process) {
+	for _, s := range w.slots {
+		if c := s.conn; c != nil && c.proc == p {
+			delay := w.soon(w.plan.Delays.Network)
+			if w.schedule.Chance(1, 8) {
+				delay += w.soon(4 * time.Second) // half-open for a while
+			}
+			w.after(delay, func() { s.lose(c) })
+		}
+	}
+}

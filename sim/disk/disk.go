@@ -1,0 +1,270 @@
+package disk
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"ottla.dev/core"
+)
+
+// Sector is the unit in bytes in which a write survives a crash or does not.
+const Sector = 512
+
+// Errors that operations end with, besides those of core.
+var (
+	ErrIO      = errors.New("input/output error")
+	ErrCrashed = errors.New("the process is gone")
+	errIsDir   = errors.New("is a folder")
+	errFull    = errors.New("folder is not empty")
+)
+
+// Op is a kind of operation, as a fault sees it.
+type Op uint8
+
+// The operations.
+const (
+	Read Op = iota + 1
+	Write
+	Sync
+	Names // open, create, rename, remove, mkdir, list
+)
+
+// String gives the operation's name in traces.
+func (o Op) String() string { return [...]string{"", "read", "write", "sync", "names"}[o] }
+
+// Disk is a file system in memory.
+type Disk struct {
+	root *node
+	// Fault, if set, may fail an operation. A failed write may have written a prefix.
+	Fault func(op Op, path string) error
+	// Full makes whatever needs space fail with an error that wraps [core.ErrNoSpace].
+	Full bool
+	// Unordered lets a crash undo any subset of a folder's changes, and not only the latest.
+	Unordered bool
+	// Counts of what was done, by [Op].
+	Counts [Names + 1]int
+	random core.PRNG
+}
+
+// node is a file or a folder.
+type node struct {
+	dir bool
+
+	data    []byte   // what processes see
+	durable []byte   // what a crash leaves at least
+	changes []change // between the two, oldest first
+	first   uint64   // the number of changes[0], counted from the file's creation
+	mapped  bool
+
+	entries map[string]*node
+	stable  map[string]*node
+	moves   []move
+	moved   uint64 // the number of moves[0]
+}
+
+// change is a write, or with no bytes a change of size to pos.
+type change struct {
+	pos   int64
+	bytes []byte
+}
+
+// move takes the name from away and sets to to a node; either may be empty.
+type move struct {
+	from, to string
+	node     *node
+}
+
+// New returns an empty disk whose faults are drawn from random.
+func New(random core.PRNG) *Disk { return &Disk{root: newFolder(), random: random} }
+
+func newFolder() *node {
+	return &node{dir: true, entries: map[string]*node{}, stable: map[string]*node{}}
+}
+
+// apply does a change to content that nobody else refers to.
+func apply(b []byte, c change) []byte {
+	if c.bytes == nil {
+		if c.pos <= int64(len(b)) {
+			clear(b[c.pos:]) // a later extension must read zeros
+			return b[:c.pos]
+		}
+		return extend(b, c.pos)
+	}
+	b = extend(b, c.pos+int64(len(c.bytes)))
+	copy(b[c.pos:], c.bytes)
+	return b
+}
+
+func extend(b []byte, size int64) []byte {
+	if more := size - int64(len(b)); more > 0 {
+		b = slices.Grow(b, int(more))
+		n := len(b)
+		b = b[:size]
+		clear(b[n:])
+	}
+	return b
+}
+
+// change does and remembers a change. The bytes become the disk's.
+func (n *node) change(c change) {
+	switch {
+	case n.mapped && c.bytes != nil && c.pos+int64(len(c.bytes)) > int64(len(n.data)):
+		panic("sim/disk: a write beyond a mapping")
+	case n.mapped && c.bytes == nil:
+		n.unmap()
+	}
+	n.data = apply(n.data, c)
+	n.changes = append(n.changes, c)
+}
+
+// unmap takes the view away from whoever still has it: what it shows from now on is rubbish.
+func (n *node) unmap() {
+	if !n.mapped {
+		return
+	}
+	old := n.data
+	n.data, n.mapped = slices.Clone(old), false
+	for i := range old {
+		old[i] = 0xdb
+	}
+}
+
+func (n *node) mark() uint64 { return n.first + uint64(len(n.changes)) }
+
+// settle makes the changes before mark durable, or with fail some of them, and forgets them all.
+func (n *node) settle(mark uint64, fail bool, random *core.PRNG) {
+	count := 0
+	if mark > n.first {
+		count = int(min(mark-n.first, uint64(len(n.changes))))
+	}
+	for _, c := range n.changes[:count] {
+		if fail && random.Chance(1, 2) {
+			continue
+		}
+		n.durable = apply(n.durable, c)
+	}
+	n.changes = slices.Delete(n.changes, 0, count)
+	n.first += uint64(count)
+}
+
+func (m move) apply(entries map[string]*node) {
+	if m.from != "" {
+		delete(entries, m.from)
+	}
+	if m.to != "" {
+		entries[m.to] = m.node
+	}
+}
+
+func (n *node) move(m move) {
+	m.apply(n.entries)
+	n.moves = append(n.moves, m)
+}
+
+func (n *node) moveMark() uint64 { return n.moved + uint64(len(n.moves)) }
+
+func (n *node) settleMoves(mark uint64) {
+	count := 0
+	if mark > n.moved {
+		count = int(min(mark-n.moved, uint64(len(n.moves))))
+	}
+	for _, m := range n.moves[:count] {
+		m.apply(n.stable)
+	}
+	n.moves = slices.Delete(n.moves, 0, count)
+	n.moved += uint64(count)
+}
+
+// enter counts an operation and lets it fail.
+func (d *Disk) enter(op Op, path string) error {
+	d.Counts[op]++
+	if d.Fault != nil {
+		return d.Fault(op, path)
+	}
+	return nil
+}
+
+// walk returns the folder that path is in, and its last name.
+func (d *Disk) walk(path string) (*node, string, error) {
+	n := d.root
+	rest := strings.Trim(path, "/")
+	for {
+		name, more, ok := strings.Cut(rest, "/")
+		if !ok {
+			return n, rest, nil
+		}
+		if n = n.entries[name]; n == nil || !n.dir {
+			return nil, "", core.ErrNotExist
+		}
+		rest = more
+	}
+}
+
+func (d *Disk) get(path string) (*node, error) {
+	if strings.Trim(path, "/") == "" {
+		return d.root, nil
+	}
+	parent, name, err := d.walk(path)
+	if err != nil || parent.entries[name] == nil {
+		return nil, core.ErrNotExist
+	}
+	return parent.entries[name], nil
+}
+
+// create returns the file at path and makes an empty one if there is none.
+func (d *Disk) create(path string) (*node, error) {
+	parent, name, err := d.walk(path)
+	if err != nil {
+		return nil, err
+	}
+	n := parent.entries[name]
+	switch {
+	case n == nil && d.Full:
+		return nil, core.ErrNoSpace
+	case n == nil:
+		n = &node{}
+		parent.move(move{to: name, node: n})
+	case n.dir:
+		return nil, errIsDir
+	}
+	return n, nil
+}
+
+// write takes bytes, which become the disk's. On an error a prefix may have been written.
+func (d *Disk) write(n *node, path string, pos int64, b []byte) error {
+	err := d.enter(Write, path)
+	if err == nil && d.Full && pos+int64(len(b)) > int64(len(n.data)) {
+		err = core.ErrNoSpace
+	}
+	if err != nil {
+		b = b[:d.random.Below(uint64(len(b))+1)]
+		if n.mapped {
+			b = nil
+		}
+	}
+	if len(b) > 0 {
+		n.change(change{pos: pos, bytes: b})
+	}
+	return err
+}
+
+func (d *Disk) truncate(n *node, size int64) error {
+	if d.Full && size > int64(len(n.data)) {
+		return core.ErrNoSpace
+	}
+	if size != int64(len(n.data)) || n.mapped {
+		n.change(change{pos: size})
+	}
+	return nil
+}
+
+func sorted(entries map[string]*node) []string {
+	names := make([]string, 0, len(entries))
+	//core:unordered sorted below
+	for name := range entries {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}

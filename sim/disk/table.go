@@ -1,0 +1,186 @@
+package disk
+
+import (
+	"slices"
+
+	"ottla.dev/core"
+)
+
+// Table holds the open files of one machine and executes its effects on them.
+type Table struct {
+	disk  *Disk
+	files map[core.FileID]*handle
+}
+
+type handle struct {
+	node *node // nil if the file could not be opened
+	path string
+	err  error
+}
+
+// NewTable returns a table without files.
+func NewTable(d *Disk) *Table { return &Table{disk: d, files: map[core.FileID]*handle{}} }
+
+// Open returns how many files are open.
+func (t *Table) Open() int { return len(t.files) }
+
+// Mapped reports whether writes to a file go to a mapping.
+func (t *Table) Mapped(id core.FileID) bool {
+	h := t.files[id]
+	return h != nil && h.node != nil && h.node.mapped
+}
+
+// Path is where an open file is, for traces.
+func (t *Table) Path(id core.FileID) string {
+	if h := t.files[id]; h != nil {
+		return h.path
+	}
+	return "?"
+}
+
+// Apply executes an operation that is no sync. The data of a write must be the table's to keep. For [core.OpMap] it
+// returns the view.
+func (t *Table) Apply(op core.FileOp) ([]byte, error) {
+	if op.Kind == core.OpOpen {
+		return nil, t.open(op)
+	}
+	h := t.files[op.File]
+	if h == nil {
+		panic("sim/disk: an operation on a file id that is not bound")
+	}
+	if op.Kind == core.OpRemove || op.Kind == core.OpClose {
+		delete(t.files, op.File)
+	}
+	if h.node == nil {
+		if op.Kind == core.OpClose {
+			return nil, nil
+		}
+		return nil, h.err
+	}
+	switch op.Kind {
+	case core.OpMap:
+		return t.mapFile(h, op.Size)
+	case core.OpWrite:
+		return nil, wrap("write", h.path, t.disk.write(h.node, h.path, op.Pos, op.Data))
+	case core.OpTruncate:
+		return nil, wrap("truncate", h.path, t.disk.truncate(h.node, op.Size))
+	case core.OpRename:
+		if err := t.disk.enter(Names, h.path); err != nil {
+			return nil, wrap("rename", h.path, err)
+		}
+		if err := t.disk.rename(h.path, op.Path); err != nil {
+			return nil, wrap("rename", h.path, err)
+		}
+		h.path = op.Path
+	case core.OpRemove:
+		if err := t.disk.enter(Names, h.path); err != nil {
+			return nil, wrap("remove", h.path, err)
+		}
+		return nil, wrap("remove", h.path, t.disk.remove(h.path))
+	case core.OpClose:
+		h.node.unmap()
+	default:
+		panic("sim/disk: not an operation for Apply")
+	}
+	return nil, nil
+}
+
+func (t *Table) open(op core.FileOp) error {
+	if t.files[op.File] != nil {
+		panic("sim/disk: a file id is used twice")
+	}
+	h := &handle{path: op.Path}
+	t.files[op.File] = h
+	if h.err = t.disk.enter(Names, op.Path); h.err == nil {
+		h.node, h.err = t.disk.create(op.Path)
+	}
+	h.err = wrap("open", op.Path, h.err)
+	return h.err
+}
+
+func (t *Table) mapFile(h *handle, size int64) ([]byte, error) {
+	if err := t.disk.enter(Write, h.path); err != nil {
+		return nil, wrap("map", h.path, err)
+	}
+	if size > int64(len(h.node.data)) {
+		if err := t.disk.truncate(h.node, size); err != nil {
+			return nil, wrap("map", h.path, err)
+		}
+	}
+	h.node.unmap()
+	h.node.data = slices.Clip(slices.Clone(h.node.data))
+	h.node.mapped = true
+	return h.node.data[:size:size], nil
+}
+
+// Syncing is a sync under way. What it covers was decided when it began.
+type Syncing struct {
+	disk *Disk
+	node *node
+	path string
+	mark uint64
+	err  error
+}
+
+// BeginSync begins an [core.OpSync] or [core.OpSyncDir].
+func (t *Table) BeginSync(op core.FileOp) Syncing {
+	s := Syncing{disk: t.disk, path: op.Path}
+	if op.Kind == core.OpSyncDir {
+		if s.node, s.err = t.disk.get(op.Path); s.err == nil {
+			s.mark = s.node.moveMark()
+		}
+		return s
+	}
+	h := t.files[op.File]
+	if h == nil {
+		panic("sim/disk: a sync of a file id that is not bound")
+	}
+	if s.node, s.path, s.err = h.node, h.path, h.err; s.node != nil {
+		s.mark = s.node.mark()
+	}
+	return s
+}
+
+// Finish ends a sync, well or badly.
+func (s Syncing) Finish() error {
+	if s.node == nil {
+		return wrap("sync", s.path, s.err)
+	}
+	err := s.disk.enter(Sync, s.path)
+	switch {
+	case !s.node.dir:
+		s.node.settle(s.mark, err != nil, &s.disk.random)
+	case err == nil:
+		s.node.settleMoves(s.mark)
+	}
+	return wrap("sync", s.path, err)
+}
+
+// Range is a range of a file that stays readable when the file is removed.
+type Range struct {
+	disk *Disk
+	node *node
+	path string
+	pos  int64
+	size int64
+}
+
+// Range finds a range of an open file.
+func (t *Table) Range(id core.FileID, pos, size int64) Range {
+	h := t.files[id]
+	if h == nil || h.node == nil {
+		panic("sim/disk: a range of a file that is not open")
+	}
+	return Range{t.disk, h.node, h.path, pos, size}
+}
+
+// Append reads the range as it is now. A range beyond the end of the file is a broken promise of whoever asked.
+func (r Range) Append(dst []byte) ([]byte, error) {
+	if r.pos < 0 || r.pos+r.size > int64(len(r.node.data)) {
+		panic("sim/disk: a range beyond the end of " + r.path)
+	}
+	if err := r.disk.enter(Read, r.path); err != nil {
+		return dst, wrap("read", r.path, err)
+	}
+	return append(dst, r.node.data[r.pos:r.pos+r.size]...), nil
+}

@@ -1,0 +1,212 @@
+package fault
+
+import (
+	"strconv"
+	"time"
+
+	"ottla.dev/core"
+)
+
+// Plan is everything that a seed decides beforehand.
+type Plan struct {
+	Seed     uint64
+	Duration time.Duration // of the part with faults; then everything heals
+	Shards   int
+	Static   []Setting // of the broker
+	Topics   []Topic
+	Clients  []Client
+	Faults   []Window
+	Stops    []Stop
+	Delays   Delays
+	Jumps    []Jump
+	// UnorderedNames lets a crash undo any subset of a folder's changes.
+	UnorderedNames bool
+	// Partitions is the number of partitions of all topics together.
+	Partitions int
+}
+
+// Setting is a name and a value.
+type Setting struct{ Name, Value string }
+
+// Topic is a topic that is made at the start and stays.
+type Topic struct {
+	Name       string
+	Partitions int32
+	Settings   []Setting
+	// Caching says that write.caching is on, Retained that nothing but DeleteRecords removes records.
+	Caching  bool
+	Retained bool
+	// IndexInterval is index.interval.bytes, MaxMessage max.message.bytes, SegmentBytes internal.segment.bytes.
+	IndexInterval int64
+	MaxMessage    int
+	SegmentBytes  int
+}
+
+// LargestBatch is the size in bytes of the largest batch that the topic takes.
+func (t *Topic) LargestBatch() int { return min(t.MaxMessage, t.SegmentBytes) }
+
+// ClientKind says what a client does.
+type ClientKind uint8
+
+// The kinds of clients.
+const (
+	Producer ClientKind = iota + 1
+	Consumer
+	Member    // of a consumer group
+	Committer // commits and fetches offsets of a group of its own
+	Admin
+	Garbage
+)
+
+// String gives the kind's name.
+func (k ClientKind) String() string {
+	return [...]string{"", "producer", "consumer", "member", "committer", "admin", "garbage"}[k]
+}
+
+// Client is one client. What is drawn while it runs comes from a stream of its own.
+type Client struct {
+	Kind       ClientKind
+	Idempotent bool
+	Acks       int16
+	InFlight   int
+	Pause      time.Duration // mean time between operations
+	MaxRecords int
+	MaxValue   int
+	Group      string
+	Drop       int // one request in so many is followed by hanging up; 0 never
+	Old        bool
+	Bad        int // one request in so many is wrong on purpose; 0 never
+}
+
+// Kind is a kind of fault that lasts a while.
+type Kind uint8
+
+// The kinds.
+const (
+	ReadError Kind = iota + 1
+	WriteError
+	SyncError
+	DiskFull
+	SlowDisk
+	SlowNetwork
+	CutAnswers // one answer in Rate is lost with its connection
+	Pause      // the process stands still
+)
+
+// String gives the kind's name.
+func (k Kind) String() string {
+	return [...]string{"", "read-error", "write-error", "sync-error", "disk-full", "slow-disk", "slow-network", "cut-answers",
+		"pause"}[k]
+}
+
+// Window is a time during which a fault may strike; one operation in Rate is hit.
+type Window struct {
+	Kind     Kind
+	From, To time.Duration
+	Rate     uint64
+}
+
+// StopKind says how a process ends.
+type StopKind uint8
+
+// The kinds of ends.
+const (
+	Clean StopKind = iota + 1
+	Kill           // the process dies, the page cache lives
+	Crash          // the machine dies: what was not synced is lost or torn
+)
+
+// String gives the kind's name.
+func (k StopKind) String() string { return [...]string{"", "clean", "kill", "crash"}[k] }
+
+// Stop is the end of a process and its next start.
+type Stop struct {
+	Kind StopKind
+	At   time.Duration
+	// Pending waits for a moment at which writes or syncs are under way.
+	Pending bool
+	Down    time.Duration
+	// Again is after how many file operations of the recovery the process is stopped again, each.
+	Again []int
+}
+
+// Jump moves the wall clock.
+type Jump struct {
+	At time.Duration
+	By time.Duration
+}
+
+// Delays are upper bounds of what is drawn for each event.
+type Delays struct {
+	Message time.Duration
+	Write   time.Duration
+	Sync    time.Duration
+	Network time.Duration
+	JobStep time.Duration // 0: a job runs through, unless it is cut off
+}
+
+// AppendText appends the plan, one thing a line.
+func (p *Plan) AppendText(dst []byte) []byte {
+	dst = append(dst, "seed "...)
+	dst = strconv.AppendUint(dst, p.Seed, 10)
+	dst = append(dst, " for "+p.Duration.String()+" with shards="...)
+	dst = strconv.AppendInt(dst, int64(p.Shards), 10)
+	dst = append(dst, " unordered-names="+strconv.FormatBool(p.UnorderedNames)+"\n"...)
+	d := p.Delays
+	dst = append(dst, "delays message="+d.Message.String()+" write="+d.Write.String()+" sync="+d.Sync.String()+
+		" network="+d.Network.String()+" job="+d.JobStep.String()+"\n"...)
+	for _, s := range p.Static {
+		dst = append(dst, "broker "+s.Name+"="+s.Value+"\n"...)
+	}
+	for _, t := range p.Topics {
+		dst = append(dst, "topic "+t.Name+" partitions="+strconv.Itoa(int(t.Partitions))...)
+		for _, s := range t.Settings {
+			dst = append(dst, " "+s.Name+"="+s.Value...)
+		}
+		dst = append(dst, '\n')
+	}
+	for i, c := range p.Clients {
+		dst = append(dst, "client "+strconv.Itoa(i)+" "+c.Kind.String()+" idempotent="+strconv.FormatBool(c.Idempotent)+
+			" acks="+strconv.Itoa(int(c.Acks))+" in-flight="+strconv.Itoa(c.InFlight)+" pause="+c.Pause.String()+
+			" records="+strconv.Itoa(c.MaxRecords)+" value="+strconv.Itoa(c.MaxValue)+" group="+c.Group+
+			" drop="+strconv.Itoa(c.Drop)+" bad="+strconv.Itoa(c.Bad)+" old="+strconv.FormatBool(c.Old)+"\n"...)
+	}
+	for _, w := range p.Faults {
+		dst = append(dst, "fault "+w.Kind.String()+" from="+w.From.String()+" to="+w.To.String()+" one-in="...)
+		dst = strconv.AppendUint(dst, w.Rate, 10)
+		dst = append(dst, '\n')
+	}
+	for _, s := range p.Stops {
+		dst = append(dst, "stop "+s.Kind.String()+" at="+s.At.String()+" pending="+strconv.FormatBool(s.Pending)+
+			" down="+s.Down.String()+" again="...)
+		for _, n := range s.Again {
+			dst = append(strconv.AppendInt(dst, int64(n), 10), ',')
+		}
+		dst = append(dst, '\n')
+	}
+	for _, j := range p.Jumps {
+		dst = append(dst, "clock at="+j.At.String()+" by="+j.By.String()+"\n"...)
+	}
+	return dst
+}
+
+// StaticMap gives the broker's settings as a broker takes them.
+func (p *Plan) StaticMap() map[string]string {
+	m := make(map[string]string, len(p.Static))
+	for _, s := range p.Static {
+		m[s.Name] = s.Value
+	}
+	return m
+}
+
+// The streams of a seed.
+const (
+	streamPlan = 1 + iota
+	StreamWorkload
+	StreamSchedule
+	StreamFaults
+	StreamBroker
+)
+
+// Stream is one of a seed's independent random streams.
+func (p *Plan) Stream(label uint64) core.PRNG { return core.NewPRNG(p.Seed).Fork(label) }

@@ -1,0 +1,162 @@
+package sim
+
+import (
+	"time"
+
+	"ottla.dev/core"
+	"ottla.dev/sim/check"
+	"ottla.dev/sim/disk"
+	"ottla.dev/sim/fault"
+)
+
+// planFaults puts the plan's stops, pauses and clock jumps into the queue.
+func (w *World) planFaults() {
+	for i := range w.plan.Stops {
+		s := &w.plan.Stops[i]
+		w.after(s.At, func() { w.stopPlanned(s) })
+	}
+	for _, f := range w.plan.Faults {
+		if f.Kind == fault.Pause {
+			w.after(f.From, func() { w.pausedUntil = f.To })
+		}
+		if f.Kind == fault.DiskFull {
+			w.after(f.From, func() { w.setFull(true) })
+			w.after(f.To, func() { w.setFull(false) })
+		}
+	}
+	for _, j := range w.plan.Jumps {
+		w.after(j.At, func() {
+			w.skew += j.By
+			w.trace.Begin(w.now, "clock").Num("ms", int64(j.By/time.Millisecond)).End()
+		})
+	}
+	w.after(w.plan.Duration, w.heal)
+}
+
+func (w *World) setFull(full bool) {
+	w.disk.Full = full && !w.healed
+	w.injected++
+	w.trace.Begin(w.now, "disk-full").Word(map[bool]string{true: "on", false: "off"}[w.disk.Full]).End()
+}
+
+// pendingWait bounds how long a stop waits for work to be under way.
+const pendingWait = 200
+
+func (w *World) stopPlanned(s *fault.Stop) { w.tryStop(s, pendingWait) }
+
+func (w *World) tryStop(s *fault.Stop, patience int) {
+	p := w.proc
+	if p == nil || p.dead || w.healed || w.stopping > 0 {
+		return
+	}
+	if s.Pending && p.pending == 0 && patience > 0 {
+		w.after(time.Millisecond, func() { w.tryStop(s, patience-1) })
+		return
+	}
+	w.again = s.Again
+	if s.Kind == fault.Clean {
+		if p.listening {
+			w.again = nil
+			w.shutdown(p)
+		}
+		return
+	}
+	w.stop(s.Kind)
+	w.restart(s.Down)
+}
+
+// shutdown asks the broker for a clean end.
+func (w *World) shutdown(p *process) {
+	w.stopping = w.now
+	w.input(p, p.control, core.Input{Kind: core.InputShutdown}, 0)
+}
+
+// strikes draws whether a fault that lasts strikes now.
+func (w *World) strikes(kind fault.Kind) bool {
+	if w.healed {
+		return false
+	}
+	for i := range w.plan.Faults {
+		f := &w.plan.Faults[i]
+		if f.Kind == kind && w.now >= f.From && w.now < f.To && w.faults.Chance(1, f.Rate) {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *World) diskFault(op disk.Op, path string) error {
+	kind := fault.Kind(0)
+	switch op {
+	case disk.Read:
+		kind = fault.ReadError
+	case disk.Write:
+		kind = fault.WriteError
+	case disk.Sync:
+		kind = fault.SyncError
+	case disk.Names:
+		return nil
+	}
+	if !w.strikes(kind) {
+		return nil
+	}
+	w.injected++
+	w.syncFailed = w.syncFailed || op == disk.Sync
+	w.trace.Begin(w.now, "fault").Word(kind.String()).Word(path).End()
+	return disk.ErrIO
+}
+
+// slowFactor is how much slower a slow disk or network is.
+const slowFactor = 50
+
+func (w *World) slowly(d time.Duration) time.Duration {
+	if w.strikes(fault.SlowDisk) {
+		return d * slowFactor
+	}
+	return d
+}
+
+func (w *World) slowNet(d time.Duration) time.Duration {
+	if w.strikes(fault.SlowNetwork) {
+		return d * slowFactor
+	}
+	return d
+}
+
+// heal ends all faults and lets the clients come to their end.
+func (w *World) heal() {
+	w.healed, w.disk.Full, w.pausedUntil, w.again, w.cut = true, false, 0, nil, 0
+	w.trace.Begin(w.now, "heal").End()
+	for _, s := range w.slots {
+		s.actor.Finish()
+	}
+}
+
+// stuck says what has not come to its end.
+func (w *World) stuck() string {
+	text := "five minutes after all faults have ended,"
+	if p := w.proc; p == nil || p.dead || !p.listening {
+		text += " the broker is not open;"
+	}
+	for _, s := range w.slots {
+		if !s.actor.Idle() {
+			text += " " + s.name + " " + itoa(s.index) + " waits for " + s.actor.Doing() + ";"
+		}
+	}
+	return text
+}
+
+// audited is called when the auditor has read everything back: the connections end, then the broker.
+func (w *World) audited() {
+	for _, s := range w.slots {
+		s.Hang(w.schedule.Chance(1, 2))
+	}
+	w.after(10*time.Second, func() {
+		if n := len(w.proc.sessions); n > 0 {
+			w.fail(check.Liveness, "leak", itoa(n)+" sessions are left ten seconds after their clients are gone")
+			return
+		}
+		w.finishing = true
+		w.shutdown(w.proc)
+	})
+}

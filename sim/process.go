@@ -1,0 +1,211 @@
+package sim
+
+import (
+	"time"
+
+	"ottla.dev/core"
+	"ottla.dev/core/broker"
+	"ottla.dev/core/metadata"
+	"ottla.dev/sim/check"
+	"ottla.dev/sim/disk"
+	"ottla.dev/sim/fault"
+)
+
+// logDir is the broker's only data folder.
+const logDir = "/data"
+
+// maxFrame is socket.request.max.bytes.
+const maxFrame = 100 << 20
+
+// process is one life of the broker.
+type process struct {
+	number    int
+	started   time.Duration
+	dead      bool
+	listening bool
+	broker    *broker.Broker
+	control   *actor
+	shards    []*actor
+	sessions  map[uint32]*actor
+	nextConn  uint32
+	jobs      []*running
+	links     map[link]time.Duration
+	pending   int // file operations and syncs under way
+	injected  int // faults before it started
+}
+
+// link is a pair of machines, whose messages keep their order.
+type link struct{ from, to core.Address }
+
+// actor is a machine with what the driver keeps for it.
+type actor struct {
+	address core.Address
+	name    string
+	machine core.Machine
+	table   *disk.Table
+	tail    time.Duration       // when the last of its file operations happens
+	queued  map[core.FileID]int // of operations that have not happened
+	armed   time.Duration       // of the next tick, or core.Never
+	conn    *conn
+}
+
+func newActor(a core.Address, m core.Machine, d *disk.Disk) *actor {
+	return &actor{address: a, name: a.String(), machine: m, table: disk.NewTable(d), queued: map[core.FileID]int{}, armed: core.Never}
+}
+
+// start begins a life of the broker.
+func (w *World) start() {
+	if w.proc != nil && !w.proc.dead {
+		return
+	}
+	w.starts++
+	p := &process{number: w.starts, started: w.now, sessions: map[uint32]*actor{}, links: map[link]time.Duration{},
+		injected: w.injected}
+	w.syncFailed = false
+	w.proc = p
+	w.trace.Begin(w.now, "start").Num("number", int64(p.number)).End()
+	if err := w.folder(); err != nil {
+		w.trace.Begin(w.now, "folder").Err(err).End()
+		p.dead = true
+		w.restart(time.Second)
+		return
+	}
+	p.broker = broker.New(broker.Config{Version: "sim", Seed: w.seeds.Uint64(), Static: w.plan.StaticMap(),
+		LogDirs: []string{logDir}, Shards: w.plan.Shards,
+		Endpoints: []metadata.Endpoint{{Name: "PLAINTEXT", Host: "broker", Port: 9092}}})
+	p.control = newActor(core.Control(), p.broker.Control(), w.disk)
+	for i := range uint32(p.broker.Shards()) {
+		p.shards = append(p.shards, newActor(core.Shard(i), p.broker.Shard(i), w.disk))
+	}
+	if len(w.again) > 0 && w.cut == 0 {
+		w.cut, w.again = w.again[0], w.again[1:]
+	}
+	w.input(p, p.control, core.Input{Kind: core.InputStart}, 0)
+}
+
+func (p *process) actor(a core.Address) *actor {
+	switch a.Role {
+	case core.RoleControl:
+		return p.control
+	case core.RoleShard:
+		return p.shards[a.Index]
+	case core.RoleSession:
+		return p.sessions[a.Index]
+	}
+	return nil
+}
+
+// input gives a machine an input after a delay.
+func (w *World) input(p *process, a *actor, in core.Input, delay time.Duration) {
+	e := w.events.new()
+	e.at, e.kind, e.proc, e.actor, e.in = w.now+delay, eventInput, p, a, in
+	w.events.push(e)
+}
+
+// inOrder is input, and never before what the same sender gave the machine earlier.
+func (w *World) inOrder(p *process, from core.Address, a *actor, in core.Input, delay time.Duration) {
+	l := link{from, a.address}
+	at := max(p.links[l], w.now+delay)
+	p.links[l] = at
+	w.input(p, a, in, at-w.now)
+}
+
+// stop asks for the end of the process after the event that is being executed.
+func (w *World) stop(kind fault.StopKind) {
+	if w.proc == nil || w.proc.dead {
+		return
+	}
+	w.stopDue, w.stopKind = true, kind
+}
+
+// stopNow ends the process.
+func (w *World) stopNow() {
+	w.stopDue = false
+	p := w.proc
+	if p == nil || p.dead {
+		return
+	}
+	kind := w.stopKind
+	w.trace.Begin(w.now, "stop").Word(kind.String()).Num("pending", int64(p.pending)).End()
+	p.dead, w.stopping, w.pausedUntil, w.cut = true, 0, 0, 0
+	for _, j := range p.jobs {
+		j.stop()
+	}
+	p.jobs = nil
+	if kind == fault.Clean {
+		check.Files(w.disk, logDir, w.plan, w.fail)
+	}
+	// A process that was stopped in its recovery leaves it at what the last complete life has left.
+	if p.listening || w.before == nil {
+		w.before = check.ReadLogs(w.disk, logDir)
+	}
+	switch kind {
+	case fault.Crash:
+		w.stats.Crashes++
+		w.disk.Crash(&w.faults)
+		w.before.Crashed = true
+	case fault.Kill:
+		w.stats.Kills++
+		w.disk.Kill()
+	case fault.Clean:
+		w.stats.CleanEnds++
+		w.disk.Kill()
+		w.ended = w.finishing
+		w.restart(w.soon(time.Second))
+	}
+	w.ledger.Stopped(kind)
+	w.hangUpAll(p)
+}
+
+// listening is called when the broker has opened for clients.
+func (w *World) listen(p *process) {
+	if p.listening {
+		w.fail(check.Correctness, "listen", "the broker opens twice")
+	}
+	p.listening = true
+	w.trace.Begin(w.now, "listen").End()
+	logs := check.ReadLogs(w.disk, logDir)
+	if w.before != nil {
+		check.Recovery(w.before, logs, w.fail)
+	}
+	w.ledger.Recovered(logs, w.before != nil && w.before.Crashed)
+	w.before = nil
+}
+
+// halt is the broker's own word that it must end.
+func (w *World) halt(p *process, why string) {
+	w.trace.Begin(w.now, "halt").Word(why).End()
+	w.stats.Halts++
+	if w.injected == p.injected && !w.disk.Full {
+		w.fail(check.Correctness, "halt", "the broker halts although no disk has failed: "+why)
+		return
+	}
+	// After a failed sync the page cache is no witness of what is on the disk; whoever restarts the
+	// machine as well is safe.
+	kind := fault.Kill
+	if w.syncFailed {
+		kind = fault.Crash
+	}
+	w.stop(kind)
+	w.restart(200*time.Millisecond + w.soon(time.Second))
+}
+
+// restart starts the broker after a while, unless another restart is asked for meanwhile.
+func (w *World) restart(d time.Duration) {
+	w.restarts++
+	n := w.restarts
+	w.after(d, func() {
+		if n == w.restarts {
+			w.start()
+		}
+	})
+}
+
+// folder makes the data folder, which is there before the broker is.
+func (w *World) folder() error {
+	fs := w.disk.FS(nil)
+	if err := fs.Mkdir(logDir); err != nil {
+		return err
+	}
+	return fs.SyncDir("/")
+}

@@ -1,0 +1,107 @@
+package sim
+
+import (
+	"slices"
+	"time"
+
+	"ottla.dev/core"
+	"ottla.dev/sim/workload"
+)
+
+// slot is a client's place in the world: it is the client's network and clock.
+type slot struct {
+	world  *World
+	index  int
+	name   string
+	actor  workload.Actor
+	conn   *conn
+	toward time.Duration // when the last bytes from the broker arrive
+}
+
+func (w *World) addClient(i int, random core.PRNG) {
+	s := &slot{world: w, index: i, name: w.plan.Clients[i].Kind.String()}
+	s.actor = workload.New(s, i, w.plan, random, w.ledger)
+	w.slots = append(w.slots, s)
+}
+
+// addSetup adds the client that makes the topics, starts the others, and reads everything back at the end.
+func (w *World) addSetup(random core.PRNG) {
+	s := &slot{world: w, index: len(w.slots), name: "auditor"}
+	others := w.slots
+	start := func() {
+		for _, o := range others {
+			o.actor.Start()
+		}
+	}
+	idle := func() bool {
+		return !slices.ContainsFunc(others, func(o *slot) bool { return !o.actor.Idle() })
+	}
+	s.actor = workload.NewAuditor(s, s.index, w.plan, random, w.ledger, start, idle, w.audited)
+	w.slots = append(w.slots, s)
+	w.after(0, s.actor.Start)
+}
+
+// Now implements [workload.Net].
+func (s *slot) Now() time.Duration { return s.world.now }
+
+// Wall implements [workload.Net].
+func (s *slot) Wall() core.Timestamp { return s.world.wall() }
+
+// Dial implements [workload.Net].
+func (s *slot) Dial() {
+	s.world.after(s.world.soon(s.world.plan.Delays.Network), func() { s.world.connect(s) })
+}
+
+// Send implements [workload.Net].
+func (s *slot) Send(b []byte) {
+	c, w := s.conn, s.world
+	if c == nil {
+		return
+	}
+	c.arrives = max(c.arrives, w.now+w.slowNet(w.soon(w.plan.Delays.Network)))
+	w.after(c.arrives-w.now, func() { w.arrive(c, b) })
+}
+
+// Hang implements [workload.Net].
+func (s *slot) Hang(reset bool) {
+	c, w := s.conn, s.world
+	if c == nil {
+		return
+	}
+	s.conn = nil
+	at := max(c.arrives-w.now, 0)
+	if reset {
+		at = w.soon(w.plan.Delays.Network)
+	}
+	w.after(at, func() { w.end(c, reset) })
+}
+
+// After implements [workload.Net].
+func (s *slot) After(d time.Duration, f func()) { s.world.after(d, f) }
+
+// deliver brings the client an answer.
+func (s *slot) deliver(c *conn, frame []byte) {
+	w := s.world
+	s.toward = max(s.toward, w.now+w.slowNet(w.soon(w.plan.Delays.Network)))
+	w.after(s.toward-w.now, func() {
+		if s.conn == c {
+			w.trace.Begin(w.now, "received").Num("client", int64(s.index)).Num("bytes", int64(len(frame))).End()
+			s.actor.Received(frame)
+		}
+	})
+}
+
+// lose tells the client that a connection, or the attempt of one, is over.
+func (s *slot) lose(c *conn) {
+	if s.conn != c {
+		return
+	}
+	// Answers on their way arrive before the end of the connection does, or not at all.
+	if c != nil && s.toward > s.world.now && s.world.schedule.Chance(1, 2) {
+		s.world.after(s.toward-s.world.now, func() { s.lose(c) })
+		return
+	}
+	s.conn = nil
+	s.world.trace.Begin(s.world.now, "lost").Num("client", int64(s.index)).End()
+	s.actor.Closed()
+}

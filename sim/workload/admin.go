@@ -1,0 +1,263 @@
+package workload
+
+import (
+	"strconv"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"ottla.dev/core"
+)
+
+// admin makes and deletes topics, deletes records, and asks all kinds of things.
+type admin struct {
+	client
+	flying bool
+	topics map[string]topicState
+	names  int
+	doing  string
+}
+
+type topicState uint8
+
+const (
+	absent topicState = iota
+	present
+	unsure
+)
+
+func newAdmin(c client) *admin {
+	a := &admin{client: c, topics: map[string]topicState{}}
+	a.opened, a.lost = a.act, func() { a.flying = false }
+	return a
+}
+
+// Start implements [Actor].
+func (a *admin) Start() { a.dial() }
+
+// Idle implements [Actor].
+func (a *admin) Idle() bool { return a.finish && !a.flying }
+
+// Doing implements [Actor].
+func (a *admin) Doing() string { return "an answer to " + a.doing }
+
+func (a *admin) act() {
+	if !a.up || a.flying || a.finish {
+		return
+	}
+	a.flying = true
+	switch a.random.Below(6) {
+	case 0:
+		a.create()
+	case 1:
+		a.delete()
+	case 2:
+		a.deleteRecords()
+	case 3:
+		a.list()
+	case 4:
+		a.timestamp()
+	default:
+		a.ask()
+	}
+}
+
+// done ends an operation with its error code; allowed are codes that the operation may meet with.
+func (a *admin) done(code int16, allowed ...core.ErrorCode) {
+	a.flying = false
+	if code != 0 && !retriable(code) {
+		ok := false
+		for _, c := range allowed {
+			ok = ok || core.ErrorCode(code) == c
+		}
+		if !ok {
+			a.unexpected(a.doing, code)
+		}
+	}
+	a.net.After(a.wait(a.spec.Pause), a.act)
+}
+
+// pickTopic draws one of the topics that come and go.
+func (a *admin) pickTopic() string {
+	return "e" + strconv.Itoa(a.index) + "-" + strconv.FormatUint(a.random.Below(4), 10)
+}
+
+func (a *admin) set(name string, s topicState) {
+	a.topics[name] = s
+	if s == unsure {
+		a.ledger.TopicUnsure(name)
+	} else {
+		a.ledger.Topic(name, s == present)
+	}
+}
+
+func (a *admin) create() {
+	a.doing = "CreateTopics"
+	name := a.pickTopic()
+	was := a.topics[name]
+	req := kmsg.NewPtrCreateTopicsRequest()
+	req.TimeoutMillis = 10000
+	rt := kmsg.NewCreateTopicsRequestTopic()
+	rt.Topic, rt.NumPartitions, rt.ReplicationFactor = name, int32(a.random.Between(1, 3)), 1
+	req.Topics = append(req.Topics, rt)
+	a.set(name, unsure)
+	a.request(req, a.version(0, 7), func(r kmsg.Response) {
+		code := r.(*kmsg.CreateTopicsResponse).Topics[0].ErrorCode
+		switch core.ErrorCode(code) {
+		case core.NoError:
+			if was == present {
+				a.wrong("metadata", "topic "+name+" was made twice")
+			}
+			a.set(name, present)
+		case core.TopicAlreadyExists:
+			if was == absent {
+				a.wrong("metadata", "topic "+name+" exists although it was deleted")
+			}
+			a.set(name, present)
+		}
+		a.done(code, core.TopicAlreadyExists)
+	})
+}
+
+func (a *admin) delete() {
+	a.doing = "DeleteTopics"
+	name := a.pickTopic()
+	was := a.topics[name]
+	version := a.version(0, 6)
+	req := kmsg.NewPtrDeleteTopicsRequest()
+	req.TimeoutMillis = 10000
+	if version >= 6 {
+		rt := kmsg.NewDeleteTopicsRequestTopic()
+		rt.Topic = kmsg.StringPtr(name)
+		req.Topics = append(req.Topics, rt)
+	} else {
+		req.TopicNames = []string{name}
+	}
+	a.set(name, unsure)
+	a.request(req, version, func(r kmsg.Response) {
+		code := r.(*kmsg.DeleteTopicsResponse).Topics[0].ErrorCode
+		switch core.ErrorCode(code) {
+		case core.NoError:
+			if was == absent {
+				a.wrong("metadata", "topic "+name+" was deleted twice")
+			}
+			a.set(name, absent)
+		case core.UnknownTopicOrPartition:
+			if was == present {
+				a.wrong("metadata", "topic "+name+" is not there although it was made")
+			}
+			a.set(name, absent)
+		}
+		a.done(code)
+	})
+}
+
+// list asks for all topics and judges those that this client has made.
+func (a *admin) list() {
+	a.doing = "Metadata"
+	req := kmsg.NewPtrMetadataRequest()
+	version := a.version(1, 13)
+	a.request(req, version, func(r kmsg.Response) {
+		resp := r.(*kmsg.MetadataResponse)
+		there := map[string]bool{}
+		for _, t := range resp.Topics {
+			if t.Topic != nil {
+				there[*t.Topic] = true
+			}
+		}
+		for i := range a.plan.Topics {
+			if name := a.plan.Topics[i].Name; !there[name] {
+				a.wrong("metadata", "topic "+name+" is not there")
+			}
+		}
+		a.done(0)
+	})
+}
+
+func (a *admin) deleteRecords() {
+	a.doing = "DeleteRecords"
+	parts := a.ledger.Partitions()
+	part := parts[a.random.Below(uint64(len(parts)))]
+	a.listOffsets(part, -1, func(code int16, end int64) {
+		if code != 0 || end <= 0 || !a.random.Chance(1, 4) {
+			a.done(code)
+			return
+		}
+		to := a.random.Between(0, end)
+		req := kmsg.NewPtrDeleteRecordsRequest()
+		req.TimeoutMillis = 10000
+		rt := kmsg.NewDeleteRecordsRequestTopic()
+		rt.Topic = part.Name.Topic
+		rp := kmsg.NewDeleteRecordsRequestTopicPartition()
+		rp.Partition, rp.Offset = int32(part.Name.Partition), to
+		rt.Partitions = append(rt.Partitions, rp)
+		req.Topics = append(req.Topics, rt)
+		a.ledger.Deleting(part, core.Offset(to))
+		a.request(req, a.version(0, 2), func(r kmsg.Response) {
+			rp := r.(*kmsg.DeleteRecordsResponse).Topics[0].Partitions[0]
+			if rp.ErrorCode == 0 {
+				if rp.LowWatermark < to {
+					a.wrong("log-start", "DeleteRecords up to "+strconv.FormatInt(to, 10)+" of "+part.Name.String()+
+						" answers "+strconv.FormatInt(rp.LowWatermark, 10))
+				}
+				a.ledger.HasDeleted(part, core.Offset(to))
+			}
+			a.done(rp.ErrorCode, core.OffsetOutOfRange)
+		})
+	})
+}
+
+func (a *admin) timestamp() {
+	a.doing = "ListOffsets"
+	parts := a.ledger.Partitions()
+	part := parts[a.random.Below(uint64(len(parts)))]
+	at := int64(a.net.Wall()) - a.random.Between(-1000, 20000)
+	a.listOffsets(part, at, func(code int16, offset int64) { a.done(code) })
+}
+
+// ask sends one of the questions whose answers are only decoded.
+func (a *admin) ask() {
+	topic := a.plan.Topics[a.random.Below(uint64(len(a.plan.Topics)))].Name
+	var req kmsg.Request
+	lo, hi := int16(0), int16(0)
+	switch a.random.Below(9) {
+	case 0:
+		r := kmsg.NewPtrDescribeConfigsRequest()
+		rr := kmsg.NewDescribeConfigsRequestResource()
+		rr.ResourceType, rr.ResourceName = kmsg.ConfigResourceTypeTopic, topic
+		r.Resources = append(r.Resources, rr)
+		req, hi = r, 4
+	case 1:
+		r := kmsg.NewPtrDescribeGroupsRequest()
+		r.Groups = []string{"g0", "g1"}
+		req, hi = r, 5
+	case 2:
+		req, hi = kmsg.NewPtrListGroupsRequest(), 5
+	case 3:
+		req, hi = kmsg.NewPtrDescribeLogDirsRequest(), 4
+	case 4:
+		req, hi = kmsg.NewPtrDescribeClusterRequest(), 1
+	case 5:
+		r := kmsg.NewPtrFindCoordinatorRequest()
+		r.CoordinatorKey = "g0"
+		req, hi = r, 3
+	case 6:
+		r := kmsg.NewPtrDescribeProducersRequest()
+		rt := kmsg.NewDescribeProducersRequestTopic()
+		rt.Topic, rt.Partitions = topic, []int32{0}
+		r.Topics = append(r.Topics, rt)
+		req = r
+	case 7:
+		req, hi = kmsg.NewPtrApiVersionsRequest(), 4
+	default:
+		r := kmsg.NewPtrOffsetForLeaderEpochRequest()
+		rt := kmsg.NewOffsetForLeaderEpochRequestTopic()
+		rt.Topic = topic
+		rp := kmsg.NewOffsetForLeaderEpochRequestTopicPartition()
+		rp.LeaderEpoch = int32(a.random.Between(0, 3))
+		rt.Partitions = append(rt.Partitions, rp)
+		r.Topics = append(r.Topics, rt)
+		req, lo, hi = r, 2, 4
+	}
+	a.doing = kmsg.NameForKey(req.Key())
+	a.request(req, a.version(lo, hi), func(kmsg.Response) { a.done(0) })
+}

@@ -1,0 +1,257 @@
+package workload
+
+import (
+	"encoding/binary"
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"ottla.dev/core"
+	"ottla.dev/sim/check"
+	"ottla.dev/sim/fault"
+)
+
+// Net is a client's network and clock.
+type Net interface {
+	Now() time.Duration
+	Wall() core.Timestamp
+	// Dial opens a connection; Connected or Closed follows.
+	Dial()
+	// Send sends bytes on the open connection.
+	Send(b []byte)
+	// Hang ends the connection, without Closed: in order, after what was sent before, or by a reset.
+	Hang(reset bool)
+	After(d time.Duration, f func())
+}
+
+// Actor is a client as the world sees it.
+type Actor interface {
+	Start()
+	Connected()
+	// Received brings one answer with its length prefix.
+	Received(frame []byte)
+	Closed()
+	// Finish asks the client to end what it has begun and to begin nothing more.
+	Finish()
+	// Idle reports whether it has.
+	Idle() bool
+	// Doing says what the client waits for, for a failure's report.
+	Doing() string
+}
+
+// answerWithin is how long a client waits for an answer before it gives up the connection.
+const answerWithin = 20 * time.Second
+
+// client is what all clients have in common: one connection, and requests that are answered in order.
+type client struct {
+	net     Net
+	index   int
+	plan    *fault.Plan
+	spec    fault.Client
+	random  core.PRNG
+	ledger  *check.Ledger
+	ids     map[string][16]byte // topic ids, from Metadata
+	format  *kmsg.RequestFormatter
+	up      bool
+	dialing bool
+	finish  bool
+	conns   int
+	corr    int32
+	pending []call
+	opened  func() // the connection is open and the topics are known
+	lost    func() // the connection is gone, with all pending calls
+}
+
+// call is a request without an answer.
+type call struct {
+	corr    int32
+	version int16
+	resp    kmsg.Response
+	done    func(resp kmsg.Response)
+}
+
+func newClient(net Net, index int, plan *fault.Plan, spec fault.Client, random core.PRNG, l *check.Ledger) client {
+	return client{net: net, index: index, plan: plan, spec: spec, random: random, ledger: l,
+		ids:    map[string][16]byte{},
+		format: kmsg.NewRequestFormatter(kmsg.FormatterClientID("sim-" + strconv.Itoa(index)))}
+}
+
+// version draws a version of an API between two bounds: the lower part for old clients.
+func (c *client) version(lo, hi int16) int16 {
+	mid := lo + (hi-lo)/2
+	if c.spec.Old {
+		return int16(c.random.Between(int64(lo), int64(mid)))
+	}
+	if c.random.Chance(1, 2) {
+		return hi
+	}
+	return int16(c.random.Between(int64(mid), int64(hi)))
+}
+
+func (c *client) dial() {
+	if c.up || c.dialing {
+		return
+	}
+	c.dialing = true
+	c.net.Dial()
+}
+
+// Connected implements [Actor].
+func (c *client) Connected() {
+	c.dialing, c.up = false, true
+	c.conns++
+	c.refresh(func() { c.opened() })
+}
+
+// refresh learns the ids of the plan's topics.
+func (c *client) refresh(then func()) {
+	if len(c.ids) == len(c.plan.Topics) {
+		then()
+		return
+	}
+	req := kmsg.NewPtrMetadataRequest()
+	for _, t := range c.plan.Topics {
+		rt := kmsg.NewMetadataRequestTopic()
+		rt.Topic = kmsg.StringPtr(t.Name)
+		req.Topics = append(req.Topics, rt)
+	}
+	c.request(req, 12, func(r kmsg.Response) {
+		for _, t := range r.(*kmsg.MetadataResponse).Topics {
+			if t.ErrorCode == 0 && t.Topic != nil {
+				c.ids[*t.Topic] = t.TopicID
+			}
+		}
+		then()
+	})
+}
+
+// Closed implements [Actor].
+func (c *client) Closed() {
+	c.dialing, c.up = false, false
+	c.pending = nil
+	c.lost()
+	c.redial()
+}
+
+func (c *client) redial() {
+	c.net.After(c.wait(300*time.Millisecond), func() {
+		c.dial()
+	})
+}
+
+// wait draws a time around d.
+func (c *client) wait(d time.Duration) time.Duration {
+	return time.Duration(c.random.Between(int64(d/8), int64(d)))
+}
+
+// hang gives the connection up and opens another.
+func (c *client) hang() {
+	if !c.up {
+		return
+	}
+	c.net.Hang(c.random.Chance(1, 2))
+	c.up = false
+	c.pending = nil
+	c.lost()
+	c.redial()
+}
+
+// request sends a request; done gets its answer, if one comes on this connection.
+func (c *client) request(req kmsg.Request, version int16, done func(kmsg.Response)) {
+	if !c.up {
+		return
+	}
+	req.SetVersion(version)
+	c.corr++
+	resp := req.ResponseKind()
+	resp.SetVersion(version)
+	c.pending = append(c.pending, call{c.corr, version, resp, done})
+	c.net.Send(c.format.AppendRequest(nil, req, c.corr))
+	corr, conns := c.corr, c.conns
+	c.net.After(answerWithin, func() {
+		if c.up && c.conns == conns && len(c.pending) > 0 && c.pending[0].corr <= corr {
+			c.hang()
+		}
+	})
+	if c.spec.Drop > 0 && !c.finish && c.random.Chance(1, uint64(c.spec.Drop)) {
+		c.net.After(c.wait(20*time.Millisecond), func() {
+			if c.conns == conns {
+				c.hang()
+			}
+		})
+	}
+}
+
+// Received implements [Actor].
+func (c *client) Received(frame []byte) {
+	if len(frame) < 8 || int(binary.BigEndian.Uint32(frame)) != len(frame)-4 {
+		c.wrong("frame", "an answer whose length prefix is not its length")
+		return
+	}
+	corr := int32(binary.BigEndian.Uint32(frame[4:]))
+	if len(c.pending) == 0 || c.pending[0].corr != corr {
+		c.wrong("answer-order", "an answer to request "+strconv.Itoa(int(corr))+", which is not the oldest without one")
+		return
+	}
+	call := c.pending[0]
+	c.pending = c.pending[1:]
+	body := frame[8:]
+	if call.resp.IsFlexible() && call.resp.Key() != int16(kmsg.ApiVersions) {
+		if len(body) == 0 || body[0] != 0 {
+			c.wrong("frame", "tagged fields in the header of an answer")
+			return
+		}
+		body = body[1:]
+	}
+	if err := call.resp.ReadFrom(body); err != nil {
+		c.wrong("frame", kmsg.NameForKey(call.resp.Key())+" version "+strconv.Itoa(int(call.version))+
+			" cannot be decoded: "+err.Error())
+		return
+	}
+	call.done(call.resp)
+}
+
+func (c *client) wrong(name, text string) {
+	c.ledger.Wrong(name, "client "+strconv.Itoa(c.index)+": "+text)
+}
+
+// unexpected reports an error code that nothing explains.
+func (c *client) unexpected(api string, code int16) {
+	c.wrong("error-code", api+" is answered "+core.ErrorCode(code).String())
+}
+
+// Finish implements [Actor].
+func (c *client) Finish() { c.finish = true }
+
+// retriable are the codes that say no more than "not now".
+func retriable(code int16) bool {
+	switch core.ErrorCode(code) {
+	case core.LeaderNotAvailable, core.NotLeaderOrFollower, core.RequestTimedOut, core.KafkaStorageError,
+		core.UnknownTopicOrPartition, core.UnknownTopicID, core.CoordinatorLoadInProgress, core.CoordinatorNotAvailable,
+		core.NotCoordinator, core.NotEnoughReplicas, core.NotController, core.UnknownServerError, core.ReplicaNotAvailable,
+		core.OffsetNotAvailable:
+		return true
+	}
+	return false
+}
+
+// New returns the client that a plan describes.
+func New(net Net, index int, plan *fault.Plan, random core.PRNG, l *check.Ledger) Actor {
+	c := newClient(net, index, plan, plan.Clients[index], random, l)
+	switch c.spec.Kind {
+	case fault.Producer:
+		return newProducer(c)
+	case fault.Consumer:
+		return newConsumer(c)
+	case fault.Member:
+		return newMember(c)
+	case fault.Committer:
+		return newCommitter(c)
+	case fault.Admin:
+		return newAdmin(c)
+	case fault.Garbage:
+		return newGarbage(c)
+	}
+	panic("workload: no such client")
+}

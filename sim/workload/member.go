@@ -1,0 +1,223 @@
+package workload
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"ottla.dev/core"
+	"ottla.dev/sim/check"
+)
+
+// member is a member of a consumer group of the classic protocol.
+type member struct {
+	client
+	id         string
+	generation int32
+	joined     bool
+	flying     bool
+	owned      []core.TopicPartition
+	next       core.Offset
+	session    int32 // ms
+	commits    int
+}
+
+func newMember(c client) *member {
+	m := &member{client: c, generation: -1}
+	m.session = int32(m.random.Between(600, 5000))
+	m.opened, m.lost = func() { m.find(m.spec.Group, m.act) }, func() { m.flying = false }
+	return m
+}
+
+// Start implements [Actor].
+func (m *member) Start() { m.dial() }
+
+// Idle implements [Actor].
+func (m *member) Idle() bool { return m.finish && !m.flying }
+
+// Doing implements [Actor].
+func (m *member) Doing() string { return "its coordinator" }
+
+func (m *member) later(d time.Duration) { m.net.After(m.wait(d), m.act) }
+
+// act does the next thing: join, or as a member beat, commit, or leave.
+func (m *member) act() {
+	if !m.up || m.flying {
+		return
+	}
+	if m.finish {
+		return
+	}
+	m.flying = true
+	switch {
+	case !m.joined:
+		m.join()
+	case m.random.Chance(1, 60):
+		m.leave()
+	case len(m.owned) > 0 && m.random.Chance(1, 2):
+		m.commitOwned()
+	default:
+		m.beat()
+	}
+}
+
+// settle reads an error code of the coordinator. It reports whether there is none.
+func (m *member) settle(api string, code int16) bool {
+	m.flying = false
+	switch core.ErrorCode(code) {
+	case core.NoError:
+		return true
+	case core.RebalanceInProgress:
+		m.joined = false
+		m.later(20 * time.Millisecond)
+	case core.IllegalGeneration:
+		m.joined = false
+		m.later(20 * time.Millisecond)
+	case core.UnknownMemberID:
+		m.joined, m.id = false, ""
+		m.later(20 * time.Millisecond)
+	default:
+		if !retriable(code) {
+			m.unexpected(api, code)
+		}
+		m.later(pauseBeforeRetry)
+	}
+	return false
+}
+
+func (m *member) join() {
+	m.owned = nil
+	req := kmsg.NewPtrJoinGroupRequest()
+	req.Group, req.MemberID, req.ProtocolType = m.spec.Group, m.id, "consumer"
+	req.SessionTimeoutMillis, req.RebalanceTimeoutMillis = m.session, int32(m.random.Between(1000, 5000))
+	meta := kmsg.NewConsumerMemberMetadata()
+	for i := range m.plan.Topics {
+		meta.Topics = append(meta.Topics, m.plan.Topics[i].Name)
+	}
+	proto := kmsg.NewJoinGroupRequestProtocol()
+	proto.Name, proto.Metadata = "range", meta.AppendTo(nil)
+	req.Protocols = append(req.Protocols, proto)
+	m.request(req, m.version(0, 9), func(r kmsg.Response) {
+		resp := r.(*kmsg.JoinGroupResponse)
+		if core.ErrorCode(resp.ErrorCode) == core.MemberIDRequired {
+			m.id, m.flying = resp.MemberID, false
+			m.act()
+			return
+		}
+		if !m.settle("JoinGroup", resp.ErrorCode) {
+			return
+		}
+		m.id, m.generation = resp.MemberID, resp.Generation
+		m.sync(resp)
+	})
+}
+
+// sync asks for the assignment, and brings it if this member leads.
+func (m *member) sync(join *kmsg.JoinGroupResponse) {
+	m.flying = true
+	req := kmsg.NewPtrSyncGroupRequest()
+	req.Group, req.MemberID, req.Generation = m.spec.Group, m.id, m.generation
+	req.ProtocolType, req.Protocol = kmsg.StringPtr("consumer"), kmsg.StringPtr("range")
+	if join.LeaderID == m.id {
+		for i, jm := range join.Members {
+			ra := kmsg.NewSyncGroupRequestGroupAssignment()
+			ra.MemberID, ra.MemberAssignment = jm.MemberID, m.share(i, len(join.Members))
+			req.GroupAssignment = append(req.GroupAssignment, ra)
+		}
+	}
+	m.request(req, m.version(0, 5), func(r kmsg.Response) {
+		resp := r.(*kmsg.SyncGroupResponse)
+		if !m.settle("SyncGroup", resp.ErrorCode) {
+			return
+		}
+		var a kmsg.ConsumerMemberAssignment
+		if err := a.ReadFrom(resp.MemberAssignment); err != nil {
+			m.wrong("assignment", "an assignment that no leader has made")
+			return
+		}
+		m.owned = nil
+		for _, t := range a.Topics {
+			for _, p := range t.Partitions {
+				m.owned = append(m.owned, core.TopicPartition{Topic: t.Topic, Partition: core.PartitionID(p)})
+			}
+		}
+		m.joined = true
+		m.ledger.Assigned(m.spec.Group, m.generation, m.id, m.owned)
+		m.look()
+	})
+}
+
+// share is what member i of n gets.
+func (m *member) share(i, n int) []byte {
+	a := kmsg.NewConsumerMemberAssignment()
+	for j, p := range m.ledger.Partitions() {
+		if j%n != i {
+			continue
+		}
+		k := slices.IndexFunc(a.Topics, func(t kmsg.ConsumerMemberAssignmentTopic) bool { return t.Topic == p.Name.Topic })
+		if k < 0 {
+			t := kmsg.NewConsumerMemberAssignmentTopic()
+			t.Topic = p.Name.Topic
+			a.Topics = append(a.Topics, t)
+			k = len(a.Topics) - 1
+		}
+		a.Topics[k].Partitions = append(a.Topics[k].Partitions, int32(p.Name.Partition))
+	}
+	return a.AppendTo(nil)
+}
+
+// look asks where the group stands, as a consumer does that was given partitions.
+func (m *member) look() {
+	if len(m.owned) == 0 {
+		m.later(m.spec.Pause)
+		return
+	}
+	m.flying = true
+	m.committedOffsets(m.spec.Group, m.owned, func(code int16, largest core.Offset) {
+		if m.settle("OffsetFetch", code) {
+			m.next = largest + 1
+			m.later(m.spec.Pause)
+		}
+	})
+}
+
+func (m *member) commitOwned() {
+	m.commits++
+	m.next++
+	mark := strconv.Itoa(m.index) + "/" + strconv.Itoa(m.commits)
+	cm := check.Commit{Offset: m.next, Mark: mark}
+	m.commit(m.spec.Group, m.id, m.generation, m.owned, cm, func(code int16) {
+		if m.settle("OffsetCommit", code) {
+			m.later(m.spec.Pause)
+		}
+	})
+}
+
+func (m *member) beat() {
+	req := kmsg.NewPtrHeartbeatRequest()
+	req.Group, req.MemberID, req.Generation = m.spec.Group, m.id, m.generation
+	m.request(req, m.version(0, 4), func(r kmsg.Response) {
+		if m.settle("Heartbeat", r.(*kmsg.HeartbeatResponse).ErrorCode) {
+			m.later(min(m.spec.Pause*4, time.Duration(m.session)*time.Millisecond))
+		}
+	})
+}
+
+func (m *member) leave() {
+	version := m.version(0, 5)
+	req := kmsg.NewPtrLeaveGroupRequest()
+	req.Group, req.MemberID = m.spec.Group, m.id
+	if version >= 3 {
+		rm := kmsg.NewLeaveGroupRequestMember()
+		rm.MemberID = m.id
+		req.Members = append(req.Members, rm)
+	}
+	m.joined, m.id = false, ""
+	m.request(req, version, func(r kmsg.Response) {
+		if m.settle("LeaveGroup", r.(*kmsg.LeaveGroupResponse).ErrorCode) {
+			m.later(500 * time.Millisecond)
+		}
+	})
+}

@@ -1,0 +1,297 @@
+package workload
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"ottla.dev/core"
+	"ottla.dev/core/record"
+	"ottla.dev/sim/check"
+	"ottla.dev/sim/fault"
+)
+
+// producer sends batches as Kafka's own producers do: several requests in flight, and after a failure all that have no
+// answer again, in order and with the same sequence numbers.
+type producer struct {
+	client
+	id      int64
+	epoch   int16
+	asking  bool // for a producer id
+	seqs    map[core.TopicPartition]int32
+	number  uint64
+	window  []*sending // requests that are not done, oldest first
+	flying  int        // of them, those that were sent on this connection and have no answer
+	again   bool       // all of the window is to be sent again once nothing is flying
+	resting bool       // until the next batch
+}
+
+// sending is one produce request.
+type sending struct{ batches []*batch }
+
+type batch struct {
+	part  *check.Partition
+	topic *fault.Topic
+	first uint64
+	count int
+	began check.Sending
+	bytes []byte
+	bad   bool
+	done  bool
+}
+
+func newProducer(c client) *producer {
+	p := &producer{client: c, id: -1, epoch: -1, seqs: map[core.TopicPartition]int32{}}
+	p.opened, p.lost = p.pump, p.down
+	return p
+}
+
+// Start implements [Actor].
+func (p *producer) Start() { p.dial() }
+
+// Idle implements [Actor].
+func (p *producer) Idle() bool { return p.finish && len(p.window) == 0 }
+
+// Doing implements [Actor].
+func (p *producer) Doing() string {
+	if len(p.window) == 0 {
+		return "nothing"
+	}
+	return strconv.Itoa(len(p.window)) + " produce requests, the first for " + p.window[0].batches[0].part.Name.String()
+}
+
+func (p *producer) down() {
+	p.flying, p.asking = 0, false
+	p.again = len(p.window) > 0
+}
+
+// pump does what can be done next.
+func (p *producer) pump() {
+	switch {
+	case !p.up || p.asking:
+	case p.spec.Idempotent && p.id < 0:
+		p.askID()
+	case p.again && p.flying > 0:
+	case p.again:
+		p.again = false
+		for _, s := range p.window {
+			p.send(s)
+		}
+	case p.finish || p.resting || len(p.window) >= p.spec.InFlight:
+	default:
+		s := p.next()
+		p.window = append(p.window, s)
+		p.send(s)
+		p.rest(p.wait(2 * p.spec.Pause))
+		p.pump()
+	}
+}
+
+func (p *producer) rest(d time.Duration) {
+	p.resting = true
+	p.net.After(d, func() {
+		p.resting = false
+		p.pump()
+	})
+}
+
+func (p *producer) askID() {
+	p.asking = true
+	req := kmsg.NewPtrInitProducerIDRequest()
+	p.request(req, p.version(0, 5), func(r kmsg.Response) {
+		p.asking = false
+		resp := r.(*kmsg.InitProducerIDResponse)
+		switch {
+		case resp.ErrorCode == 0:
+			p.id, p.epoch = resp.ProducerID, resp.ProducerEpoch
+			p.pump()
+		case retriable(resp.ErrorCode):
+			p.net.After(100*time.Millisecond, p.pump)
+		default:
+			p.unexpected("InitProducerId", resp.ErrorCode)
+		}
+	})
+}
+
+// next makes a request of one to three batches for different partitions.
+func (p *producer) next() *sending {
+	s := &sending{}
+	parts := p.ledger.Partitions()
+	for i, n := int(p.random.Below(uint64(len(parts)))), p.random.Between(1, 3); n > 0 && len(s.batches) < len(parts); n-- {
+		s.batches = append(s.batches, p.batch(parts[i]))
+		i = (i + 1) % len(parts)
+	}
+	return s
+}
+
+// roomLeft is what is kept free of a batch's largest size, for recompression that makes a batch larger.
+const roomLeft = 100
+
+func (p *producer) batch(part *check.Partition) *batch {
+	b := &batch{part: part, first: p.number, began: part.Sending()}
+	b.bad = p.spec.Bad > 0 && p.random.Chance(1, uint64(p.spec.Bad))
+	var rb record.Builder
+	rb.Start(nil, 0)
+	if p.spec.Idempotent && !b.bad {
+		rb.SetProducer(core.ProducerID(p.id), core.ProducerEpoch(p.epoch), core.Sequence(p.seqs[part.Name]))
+	}
+	limit := part.LargestBatch() - roomLeft
+	for range p.random.Between(1, int64(p.spec.MaxRecords)) {
+		value := check.AppendPayload(nil, check.Payload{Client: p.index, Number: p.number, Topic: part.Name.Topic,
+			Partition: part.Name.Partition}, int(p.random.Between(1, int64(p.spec.MaxValue))))
+		if b.count > 0 && rb.Size()+rb.Room(p.net.Wall(), nil, value) > limit {
+			break
+		}
+		rb.Append(p.net.Wall(), nil, value)
+		b.count++
+		p.number++
+	}
+	buf, _ := rb.Finish()
+	b.bytes = buf
+	if b.bad {
+		buf[len(buf)-1-int(p.random.Below(uint64(len(buf)-21)))] ^= 1 << p.random.Below(8)
+		p.ledger.Refused(part, p.index, b.first, b.count)
+	} else if p.spec.Idempotent {
+		p.seqs[part.Name] += int32(b.count)
+	}
+	return b
+}
+
+func (p *producer) send(s *sending) {
+	req := kmsg.NewPtrProduceRequest()
+	req.Acks, req.TimeoutMillis = p.spec.Acks, int32(p.random.Between(50, 20000))
+	version := p.version(3, 13)
+	if version >= 13 && len(p.ids) < len(p.plan.Topics) {
+		version = 12
+	}
+	for _, b := range s.batches {
+		if b.done {
+			continue
+		}
+		rp := kmsg.NewProduceRequestTopicPartition()
+		rp.Partition, rp.Records = int32(b.part.Name.Partition), b.bytes
+		if n := len(req.Topics); n > 0 && req.Topics[n-1].Topic == b.part.Name.Topic {
+			req.Topics[n-1].Partitions = append(req.Topics[n-1].Partitions, rp)
+			continue
+		}
+		rt := kmsg.NewProduceRequestTopic()
+		rt.Topic, rt.TopicID = b.part.Name.Topic, p.ids[b.part.Name.Topic]
+		rt.Partitions = append(rt.Partitions, rp)
+		req.Topics = append(req.Topics, rt)
+	}
+	if p.spec.Acks == 0 {
+		p.sendSilent(req, version)
+		return
+	}
+	p.flying++
+	p.request(req, version, func(r kmsg.Response) {
+		p.flying--
+		p.answered(s, r.(*kmsg.ProduceResponse))
+		p.pump()
+	})
+}
+
+// sendSilent sends a request that gets no answer.
+func (p *producer) sendSilent(req *kmsg.ProduceRequest, version int16) {
+	req.SetVersion(version)
+	p.corr++
+	p.net.Send(p.format.AppendRequest(nil, req, p.corr))
+	p.window = p.window[:0]
+}
+
+func (p *producer) answered(s *sending, resp *kmsg.ProduceResponse) {
+	left := 0
+	for _, b := range s.batches {
+		if b.done {
+			continue
+		}
+		rp := p.find(resp, b)
+		if rp == nil {
+			p.wrong("missing-answer", "a Produce answer lacks "+b.part.Name.String())
+			return
+		}
+		p.outcome(s, b, rp)
+		if !b.done {
+			left++
+		}
+	}
+	if left > 0 {
+		p.again = true
+		p.rest(50 * time.Millisecond)
+		return
+	}
+	for i, o := range p.window {
+		if o == s {
+			p.window = append(p.window[:i:i], p.window[i+1:]...)
+			return
+		}
+	}
+}
+
+func (p *producer) find(resp *kmsg.ProduceResponse, b *batch) *kmsg.ProduceResponseTopicPartition {
+	for i := range resp.Topics {
+		t := &resp.Topics[i]
+		if t.Topic != b.part.Name.Topic && (resp.Version < 13 || t.TopicID != p.ids[b.part.Name.Topic]) {
+			continue
+		}
+		for j := range t.Partitions {
+			if t.Partitions[j].Partition == int32(b.part.Name.Partition) {
+				return &t.Partitions[j]
+			}
+		}
+	}
+	return nil
+}
+
+func (p *producer) outcome(s *sending, b *batch, rp *kmsg.ProduceResponseTopicPartition) {
+	code := core.ErrorCode(rp.ErrorCode)
+	switch {
+	case code == core.NoError && b.bad:
+		p.wrong("bad-batch", "a batch with a flipped bit was taken at "+b.part.Name.String())
+	case code == core.NoError:
+		b.done = true
+		p.ledger.Acked(b.part, b.began, core.Offset(rp.BaseOffset), p.index, b.first, b.count, p.spec.Acks)
+	case retriable(rp.ErrorCode):
+	case b.bad:
+		b.done = true
+	case p.spec.Idempotent && (code == core.OutOfOrderSequenceNumber || code == core.UnknownProducerID ||
+		code == core.InvalidProducerEpoch):
+		p.sequenceLost(s, b, code)
+	default:
+		p.unexpected("Produce to "+b.part.Name.String(), rp.ErrorCode)
+		b.done = true
+	}
+}
+
+// sequenceLost judges a refused sequence number. Behind a batch that has failed itself it is natural. Otherwise the broker has
+// forgotten acknowledged records, which only write.caching allows it to, and the producer begins anew.
+func (p *producer) sequenceLost(s *sending, b *batch, code core.ErrorCode) {
+	for _, o := range p.window {
+		for _, earlier := range o.batches {
+			if earlier.part == b.part && !earlier.done && earlier != b {
+				return
+			}
+			if earlier == b {
+				if !b.part.MayForget() {
+					p.wrong("sequence", code.String()+" at "+b.part.Name.String()+" for record "+
+						strconv.FormatUint(b.first, 10)+", and everything before it was acknowledged")
+				}
+				p.renew()
+				return
+			}
+		}
+	}
+}
+
+// renew takes a new producer id and gives up what has no answer: whether it is in the log is not known.
+func (p *producer) renew() {
+	p.id = -1
+	for _, o := range p.window {
+		for _, b := range o.batches {
+			b.done = true
+		}
+	}
+	p.window = nil
+	clear(p.seqs)
+}

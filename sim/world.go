@@ -1,0 +1,239 @@
+package sim
+
+import (
+	"time"
+
+	"ottla.dev/core"
+	"ottla.dev/sim/check"
+	"ottla.dev/sim/disk"
+	"ottla.dev/sim/fault"
+	"ottla.dev/sim/trace"
+)
+
+// Epoch is the calendar time at which every simulation begins, in milliseconds: the first of January 2026.
+const Epoch core.Timestamp = 1767225600000
+
+const (
+	// healFor is how long after the faults everything may take to come to its end.
+	healFor = 5 * time.Minute
+	// stepsPerMilli is how many events one millisecond may hold; more is a machine that never comes to rest.
+	stepsPerMilli = 200_000
+)
+
+// World is one simulation.
+type World struct {
+	plan     *fault.Plan
+	now      time.Duration
+	events   queue
+	disk     *disk.Disk
+	schedule core.PRNG
+	faults   core.PRNG
+	seeds    core.PRNG // of the broker's starts
+	trace    *trace.Trace
+	ledger   *check.Ledger
+	slots    []*slot
+	proc     *process
+	skew     time.Duration // of the wall clock
+	starts   int
+	healed   bool
+	restarts int
+	// finishing says that the next clean stop is the last; ended that it is complete.
+	finishing bool
+	ended     bool
+
+	failure     *check.Failure
+	pausedUntil time.Duration
+	injected    int  // faults of the disk that struck
+	syncFailed  bool // since the process started
+	cut         int  // file operations until the process is stopped again
+	again       []int
+	stopKind    fault.StopKind
+	stopDue     bool
+	stopping    time.Duration // since when a clean stop is under way, 0 if none is
+	before      *check.Logs   // the logs as the last process left them
+	busySince   time.Duration
+	busy        int
+	stats       Stats
+}
+
+// Stats says how much was simulated.
+type Stats struct {
+	Simulated time.Duration `json:"simulated"`
+	Events    int           `json:"events"`
+	Steps     int           `json:"steps"`
+	Starts    int           `json:"starts"`
+	Crashes   int           `json:"crashes"`
+	Kills     int           `json:"kills"`
+	CleanEnds int           `json:"cleanEnds"`
+	Halts     int           `json:"halts"`
+	Injected  int           `json:"faults"`
+	Acked     int           `json:"acked"`
+	Read      int           `json:"read"`
+	Commits   int           `json:"commits"`
+	Answers   int           `json:"answers"`
+}
+
+// Add adds the counts of another simulation.
+func (s *Stats) Add(o Stats) {
+	s.Simulated += o.Simulated
+	s.Events += o.Events
+	s.Steps += o.Steps
+	s.Starts += o.Starts
+	s.Crashes += o.Crashes
+	s.Kills += o.Kills
+	s.CleanEnds += o.CleanEnds
+	s.Halts += o.Halts
+	s.Injected += o.Injected
+	s.Acked += o.Acked
+	s.Read += o.Read
+	s.Commits += o.Commits
+	s.Answers += o.Answers
+}
+
+// Result is what came of a simulation.
+type Result struct {
+	Seed    uint64
+	Hash    uint64
+	Lines   int
+	Stats   Stats
+	Failure *check.Failure // nil if all is well
+	Tail    string         // the last lines of the trace
+}
+
+// New prepares the simulation of a plan. If to is not nil it gets every line of the trace.
+func New(plan *fault.Plan, to func(line []byte)) *World {
+	w := &World{plan: plan, trace: trace.New(to), schedule: plan.Stream(fault.StreamSchedule),
+		faults: plan.Stream(fault.StreamFaults), seeds: plan.Stream(fault.StreamBroker)}
+	w.disk = disk.New(w.faults.Fork(1))
+	w.disk.Unordered = plan.UnorderedNames
+	w.disk.Fault = w.diskFault
+	w.ledger = check.NewLedger(plan, w.fail)
+	workload := plan.Stream(fault.StreamWorkload)
+	for i := range plan.Clients {
+		w.addClient(i, workload.Fork(uint64(i)))
+	}
+	w.addSetup(workload.Fork(1 << 32))
+	w.planFaults()
+	w.after(0, w.start)
+	return w
+}
+
+// Run simulates to the end or to the first failure. A panic of the core is left to the caller.
+func (w *World) Run() Result {
+	for w.failure == nil && !w.ended {
+		w.Next()
+	}
+	return w.Result()
+}
+
+// Result gives what came of the simulation so far.
+func (w *World) Result() Result {
+	w.stats.Simulated = w.now
+	w.stats.Starts = w.starts
+	w.stats.Injected = w.injected
+	w.stats.Acked, w.stats.Read, w.stats.Commits = w.ledger.Counts()
+	r := Result{Seed: w.plan.Seed, Hash: w.trace.Hash(), Lines: w.trace.Lines(), Stats: w.stats, Failure: w.failure}
+	if r.Failure != nil {
+		r.Tail = w.trace.Tail(60)
+	}
+	return r
+}
+
+// Tail returns the last lines of the trace.
+func (w *World) Tail(n int) string { return w.trace.Tail(n) }
+
+// Next executes one event.
+func (w *World) Next() {
+	if len(w.events.heap) == 0 {
+		w.fail(check.Liveness, "quiet", "nothing is left to happen, and the end has not come")
+		return
+	}
+	e := w.events.pop()
+	if e.proc != nil && e.proc.dead {
+		w.events.recycle(e)
+		return
+	}
+	if e.actor != nil && e.kind != eventFile && w.pausedUntil > e.at {
+		e.at = w.pausedUntil
+		w.events.again(e)
+		return
+	}
+	w.now = e.at
+	w.stats.Events++
+	w.watchdog()
+	w.execute(e)
+	w.events.recycle(e)
+	if w.stopDue {
+		w.stopNow()
+	}
+}
+
+func (w *World) watchdog() {
+	if w.now-w.busySince > time.Millisecond {
+		w.busySince, w.busy = w.now, 0
+	}
+	if w.busy++; w.busy > stepsPerMilli {
+		w.fail(check.Liveness, "busy", "more events in a millisecond than any work needs")
+	}
+	switch {
+	case w.healed && w.now > w.plan.Duration+healFor:
+		w.fail(check.Liveness, "stuck", w.stuck())
+	case w.stopping > 0 && w.now > w.stopping+time.Minute:
+		w.fail(check.Liveness, "shutdown", "a clean shutdown is not complete after a minute")
+	}
+}
+
+func (w *World) execute(e *event) {
+	switch e.kind {
+	case eventInput:
+		w.step(e.actor, e.in)
+	case eventTick:
+		w.tick(e.actor, e.at)
+	case eventFile:
+		w.fileOp(e.actor, e.op)
+	case eventSyncBegin:
+		w.syncBegin(e.actor, e.op)
+	case eventSyncEnd:
+		w.syncEnd(e.actor, e.op, e.syncing)
+	case eventJob:
+		w.jobStep(e.job)
+	case eventCall:
+		e.call()
+	}
+}
+
+// fail ends the simulation with the first failure.
+func (w *World) fail(class check.Class, name, text string) {
+	if w.failure == nil {
+		w.failure = &check.Failure{Class: class, Check: name, Text: text, At: w.now}
+		w.trace.Begin(w.now, "FAILED").Word(name).Word(text).End()
+	}
+}
+
+// after calls f at a time from now.
+func (w *World) after(d time.Duration, f func()) {
+	e := w.events.new()
+	e.at, e.kind, e.call = w.now+d, eventCall, f
+	w.events.push(e)
+}
+
+// soon draws a delay of at most most. Most delays are short, and a few are long.
+func (w *World) soon(most time.Duration) time.Duration {
+	if most <= 0 {
+		return 0
+	}
+	r := w.schedule.Uint64()
+	d := time.Duration(r >> 8 % uint64(most))
+	if r&7 != 0 {
+		d /= 8
+	}
+	return d
+}
+
+func (w *World) instant(p *process) core.Instant {
+	return core.Instant{Mono: w.now - p.started, Wall: w.wall()}
+}
+
+func (w *World) wall() core.Timestamp {
+	return Epoch + core.Timestamp((w.now+w.skew)/time.Millisecond)
+}

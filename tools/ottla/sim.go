@@ -1,0 +1,204 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ottla.dev/sim"
+	"ottla.dev/sim/check"
+	"ottla.dev/sim/fault"
+)
+
+// simOptions are the flags of `ottla sim`.
+type simOptions struct {
+	seeds   uint64
+	start   uint64
+	seed    int64
+	jobs    int
+	trace   bool
+	plan    bool
+	json    bool
+	forTime time.Duration
+}
+
+func simCommand() *cobra.Command {
+	var o simOptions
+	cmd := &cobra.Command{
+		Use:   "sim",
+		Short: "Simulate brokers with faults, from seeds",
+		Long: "Simulate brokers with faults, from seeds. Each seed draws a broker, its topics, clients and faults, and runs them\n" +
+			"in virtual time on a simulated disk. The exit status is 0 if all is well, 127 if an assertion failed, 128 if\n" +
+			"something did not come to its end, 129 if something wrong was said or kept.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.OutOrStdout()) },
+	}
+	f := cmd.Flags()
+	f.Uint64Var(&o.seeds, "seeds", 200, "how many seeds to run")
+	f.Uint64Var(&o.start, "start", 0, "the first seed")
+	f.Int64Var(&o.seed, "seed", -1, "run this seed only")
+	f.IntVar(&o.jobs, "jobs", runtime.NumCPU(), "seeds to run at the same time")
+	f.BoolVar(&o.trace, "trace", false, "with --seed: print a line an event")
+	f.BoolVar(&o.plan, "plan", false, "with --seed: print what the seed has drawn, and do not run it")
+	f.BoolVar(&o.json, "json", false, "print a JSON object a seed, and one for all")
+	f.DurationVar(&o.forTime, "for", 0, "run seeds for this long instead of a number of them")
+	return cmd
+}
+
+func (o *simOptions) run(out io.Writer) error {
+	if o.jobs < 1 {
+		return fmt.Errorf("--jobs %d: at least 1", o.jobs)
+	}
+	if (o.trace || o.plan) && o.seed < 0 {
+		return fmt.Errorf("--trace and --plan need --seed")
+	}
+	if o.plan {
+		_, err := out.Write(fault.Draw(uint64(o.seed)).AppendText(nil))
+		return err
+	}
+	if o.seed >= 0 {
+		o.start, o.seeds, o.jobs = uint64(o.seed), 1, 1
+	}
+	s := &simRun{options: o, out: out, began: time.Now()}
+	s.all()
+	return s.finish()
+}
+
+// simRun is the run of many seeds.
+type simRun struct {
+	options *simOptions
+	out     io.Writer
+	began   time.Time
+	next    atomic.Uint64
+
+	mu      sync.Mutex
+	done    uint64
+	failed  int
+	worst   check.Class
+	sum     sim.Stats
+	printed time.Time
+}
+
+func (s *simRun) all() {
+	var wg sync.WaitGroup
+	for range s.options.jobs {
+		wg.Go(func() {
+			for {
+				n := s.next.Add(1) - 1
+				if s.options.forTime > 0 && time.Since(s.began) > s.options.forTime ||
+					s.options.forTime == 0 && n >= s.options.seeds {
+					return
+				}
+				s.report(runSeed(s.options.start+n, s.line()))
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// line returns where the lines of the trace go.
+func (s *simRun) line() func([]byte) {
+	if !s.options.trace {
+		return nil
+	}
+	return func(line []byte) { fmt.Fprintf(s.out, "%s\n", line) }
+}
+
+// simResult is the result of a seed, with the stack of a panic.
+type simResult struct {
+	sim.Result
+	stack string
+}
+
+// runSeed simulates one seed. A panic is the seed's failure and not the program's: this is the one place that catches one.
+func runSeed(seed uint64, line func([]byte)) (r simResult) {
+	w := sim.New(fault.Draw(seed), line)
+	defer func() {
+		if p := recover(); p != nil {
+			r.Result = w.Result()
+			r.stack = string(debug.Stack())
+			r.Tail = w.Tail(60)
+			r.Failure = &check.Failure{Class: check.Assertion, Check: "panic", Text: fmt.Sprint(p), At: r.Stats.Simulated}
+		}
+	}()
+	r.Result = w.Run()
+	return r
+}
+
+func (s *simRun) report(r simResult) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.done++
+	s.sum.Add(r.Stats)
+	f := r.Failure
+	if f != nil {
+		s.failed++
+		s.worst = max(s.worst, f.Class)
+	}
+	switch {
+	case s.options.json:
+		s.object(r)
+	case f != nil:
+		fmt.Fprintf(s.out, "seed %d: %v\n    replay: ottla sim --seed %d --trace\n", r.Seed, f, r.Seed)
+		if s.options.seeds == 1 && s.options.forTime == 0 {
+			fmt.Fprintf(s.out, "%s%s", r.stack, map[bool]string{false: r.Tail}[s.options.trace])
+		}
+	case s.options.seeds == 1 && s.options.forTime == 0:
+		fmt.Fprintf(s.out, "seed %d: ok, hash %016x, %d events, %d starts\n", r.Seed, r.Hash, r.Stats.Events, r.Stats.Starts)
+	case time.Since(s.printed) > 2*time.Second:
+		s.printed = time.Now()
+		fmt.Fprintf(s.out, "%d seeds, %d failed, %s\n", s.done, s.failed, s.speed())
+	}
+}
+
+// object prints the result of a seed for machines.
+func (s *simRun) object(r simResult) {
+	object := map[string]any{"seed": r.Seed, "hash": fmt.Sprintf("%016x", r.Hash), "stats": r.Stats}
+	if f := r.Failure; f != nil {
+		object["class"], object["check"], object["text"] = f.Class.String(), f.Check, f.Text
+		object["replay"] = fmt.Sprintf("ottla sim --seed %d --trace", r.Seed)
+		if r.stack != "" {
+			object["stack"] = r.stack
+		}
+	}
+	s.encode(object)
+}
+
+func (s *simRun) encode(v any) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Fprintf(s.out, "%s\n", b)
+}
+
+// speed is simulated time a second of processor time.
+func (s *simRun) speed() string {
+	cpu := cpuTime()
+	if cpu <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.0f simulated seconds a CPU second", s.sum.Simulated.Seconds()/cpu.Seconds())
+}
+
+func (s *simRun) finish() error {
+	if s.options.json {
+		s.encode(map[string]any{"seeds": s.done, "failed": s.failed, "stats": s.sum,
+			"speed": s.sum.Simulated.Seconds() / cpuTime().Seconds()})
+	} else {
+		fmt.Fprintf(s.out, "%d seeds, %d failed, %s: %d starts, %d crashes, %d kills, %d clean ends, %d halts, %d disk faults, "+
+			"%d records acknowledged, %d read, %d commits\n", s.done, s.failed, s.speed(), s.sum.Starts, s.sum.Crashes,
+			s.sum.Kills, s.sum.CleanEnds, s.sum.Halts, s.sum.Injected, s.sum.Acked, s.sum.Read, s.sum.Commits)
+	}
+	if s.failed > 0 {
+		return exitError{code: int(s.worst)}
+	}
+	return nil
+}
