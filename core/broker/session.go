@@ -30,7 +30,8 @@ type Session struct {
 	held     []byte // a frame that waits for the calls before it
 	nextCall uint64
 	gone     bool // the peer has disconnected
-	closing  bool // no more requests are served
+	ending   bool // a request was malformed: no more are read, and the connection ends when those before it are answered
+	closing  bool // no more requests are served, and no more answers sent
 	finished bool // control was told, and the driver may forget the session
 }
 
@@ -132,7 +133,7 @@ func (s *Session) find(id uint64) *call {
 // frame takes one request, or holds it until those before it are answered.
 func (s *Session) frame(frame []byte) {
 	switch {
-	case s.closing:
+	case s.closing, s.ending:
 		s.out.Release(frame)
 	case s.held != nil:
 		panic("broker: a frame although reading was not resumed")
@@ -165,7 +166,7 @@ func (s *Session) begin(frame []byte, h wire.Header, body []byte, err error) {
 	if err != nil {
 		s.calls = s.calls[:len(s.calls)-1]
 		s.recycle(c)
-		s.hangUp()
+		s.ending = true // the flush that follows every begin hangs up
 		return
 	}
 	switch r := req.(type) {
@@ -211,9 +212,12 @@ func (s *Session) flush() {
 		s.calls = s.calls[:n]
 		resume := c.kind != callProduce || n == maxPipelined-1
 		s.answer(c)
-		if resume && s.held == nil && !s.closing {
+		if resume && s.held == nil && !s.closing && !s.ending {
 			s.out.Resume = true
 		}
+	}
+	if s.ending && len(s.calls) == 0 {
+		s.hangUp()
 	}
 	if s.held != nil && len(s.calls) == 0 && !s.closing {
 		frame := s.held
