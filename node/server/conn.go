@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -100,7 +101,8 @@ func (c *conn) serve() {
 		c.server.FramesIn.Add(1)
 		e.Deliver(c.session, core.Input{Kind: core.InputFrame, Frame: frame})
 	}
-	if err == errEnd {
+	var size frameSizeError
+	if err == errEnd || errors.As(err, &size) {
 		c.awaitAnswers()
 	}
 	w := e.Worker()
@@ -120,7 +122,8 @@ func (c *conn) awaitTurn() bool {
 	return !c.dead
 }
 
-// awaitAnswers lets the requests of a client that has closed its own direction come to their answers.
+// awaitAnswers lets requests come to their answers although no more are read: the client has closed its own direction, or
+// what it sent behind them is no frame.
 func (c *conn) awaitAnswers() {
 	timer := time.AfterFunc(lingerAfterEnd, c.kill)
 	defer timer.Stop()
