@@ -29,7 +29,8 @@ func missingTopics(c *Context, req *kmsg.MetadataRequest) []string {
 	}
 	var names []string
 	for i := range req.Topics {
-		if t := req.Topics[i].Topic; t != nil && c.Cluster.Image.TopicByName(*t) == nil && !IsInternal(*t) {
+		t := req.Topics[i].Topic
+		if req.Topics[i].TopicID == [16]byte{} && t != nil && c.Cluster.Image.TopicByName(*t) == nil && !IsInternal(*t) {
 			names = append(names, *t)
 		}
 	}
@@ -93,7 +94,7 @@ func fillMetadata(c *Context, req *kmsg.MetadataRequest, resp *kmsg.MetadataResp
 
 func requestedTopic(c *Context, want *kmsg.MetadataRequestTopic, req *kmsg.MetadataRequest,
 	failed map[string]core.ErrorCode) kmsg.MetadataResponseTopic {
-	if want.Topic == nil {
+	if want.TopicID != [16]byte{} || want.Topic == nil {
 		if t := c.Cluster.Image.TopicByID(want.TopicID); t != nil {
 			return metadataTopic(c, t, req)
 		}

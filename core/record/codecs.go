@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"strings"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -183,13 +184,19 @@ func (c *Codecs) readZstd(src []byte) CodecError {
 			}
 			c.plain = out
 			return 0
-		case !errors.Is(err, zstd.ErrDecoderSizeExceeded), room == possible:
+		case !lacksRoom(err), room == possible:
 			return ErrCompressed
 		case room == most:
 			return ErrTooLarge
 		}
 		room = min(most, 2*room)
 	}
+}
+
+// lacksRoom reports whether a larger buffer may help. Where a frame does not state its size, as librdkafka's do not, the
+// library says this of a full buffer in two ways, and only one of them has a name.
+func lacksRoom(err error) bool {
+	return errors.Is(err, zstd.ErrDecoderSizeExceeded) || strings.Contains(err.Error(), "bigger than max block size")
 }
 
 // zstdClaim is the size that the first frame's header claims for its content, 0 if none.
