@@ -113,7 +113,7 @@ func TestVerifyFindsDamage(t *testing.T) {
 			func(b []byte) []byte { return b[:4] }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			disk := recovered(t)
+			disk := closed(t)
 			b := disk.Bytes(c.file)
 			if len(b) == 0 {
 				t.Fatalf("%s is not there", c.file)
@@ -130,6 +130,116 @@ func TestVerifyFindsDamage(t *testing.T) {
 			}
 			t.Errorf("problems %+v, want one with %q in %s", s.Problems, c.want, c.file)
 		})
+	}
+}
+
+// closed is the recovered disk after a clean shutdown.
+func closed(t *testing.T) *logtest.Disk {
+	disk := recovered(t)
+	disk.Put("/data/.kafka_cleanshutdown", []byte(`{"version":0,"brokerEpoch":1}`), true)
+	return disk
+}
+
+func TestEveryChangedByteOfAClosedSegmentIsFound(t *testing.T) {
+	clean := closed(t)
+	if s, err := Verify(clean, "/data"); err != nil || len(s.Problems)+len(s.Notes) != 0 {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	for _, name := range []string{log.FileName(0, log.LogSuffix), log.FileName(0, log.IndexSuffix),
+		log.FileName(0, log.TimeIndexSuffix), log.FileName(60, log.SnapshotSuffix)} {
+		path := dir + "/" + name
+		sound := clean.Bytes(path)
+		if len(sound) == 0 {
+			t.Fatalf("%s is empty", path)
+		}
+		for i := range sound {
+			for _, flip := range []byte{0x01, 0x80, 0xff} {
+				bad := append([]byte{}, sound...)
+				bad[i] ^= flip
+				disk := clean.Clone()
+				disk.Put(path, bad, true)
+				if s, err := Verify(disk, "/data"); err != nil || len(s.Problems) == 0 {
+					t.Errorf("%s: byte %d changed by %#x is not found (%v)", path, i, flip, err)
+				}
+			}
+		}
+	}
+}
+
+func TestATornEndIsNoDamage(t *testing.T) {
+	segment := dir + "/" + log.FileName(30, log.LogSuffix)
+	last := len(recovered(t).Bytes(segment))
+	for _, c := range []struct {
+		name     string
+		clean    bool
+		recovery string
+		spoil    func(b []byte) []byte
+		problems int
+		notes    int
+	}{
+		{"cut", false, "", func(b []byte) []byte { return b[:last-5] }, 0, 1},
+		{"half a header", false, "", func(b []byte) []byte { return append(b, b[:30]...) }, 0, 1},
+		{"zeros", false, "", func(b []byte) []byte { return append(b, make([]byte, 100)...) }, 0, 1},
+		{"last batch without its bytes", false, "", func(b []byte) []byte { clear(b[last-20:]); return b }, 0, 1},
+		{"after a clean shutdown", true, "", func(b []byte) []byte { return b[:last-5] }, 1, 0},
+		{"below the recovery point", false, "0\n1\nt 0 60\n", func(b []byte) []byte { return b[:last-5] }, 1, 0},
+		{"batches follow", false, "", func(b []byte) []byte { b[70] ^= 1; return b }, 1, 0},
+		{"batches follow a bad length", false, "", func(b []byte) []byte { b[8] ^= 0x80; return b }, 1, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			disk := recovered(t)
+			if c.clean {
+				disk = closed(t)
+			}
+			if c.recovery != "" {
+				disk.Put("/data/recovery-point-offset-checkpoint", []byte(c.recovery), true)
+			}
+			disk.Put(segment, c.spoil(disk.Bytes(segment)), true)
+			s, err := Verify(disk, "/data")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if min(len(s.Problems), 1) != c.problems || len(s.Notes) != c.notes {
+				t.Errorf("problems %+v, notes %+v", s.Problems, s.Notes)
+			}
+		})
+	}
+}
+
+func TestTransactionIndexesSayWhatTheLogSays(t *testing.T) {
+	clean := closed(t)
+	var all []byte
+	for i, producer := range []core.ProducerID{7, 8} {
+		var b record.Builder
+		b.Start(nil, core.Offset(i))
+		b.SetTransactional()
+		b.SetProducer(producer, 0, 0)
+		b.Append(1000, nil, []byte("v"))
+		_, v := b.Finish()
+		all = append(all, v...)
+	}
+	var b record.Builder
+	b.Start(nil, 2)
+	b.SetProducer(7, 0, core.NoSequence)
+	b.AppendEndTxn(1001, false, record.EndTxn{})
+	_, v := b.Finish()
+	clean.Put("/data/x-0/"+log.FileName(0, log.LogSuffix), append(all, v...), true)
+	clean.Put("/data/x-0/"+log.FileName(0, log.IndexSuffix), nil, true)
+	clean.Put("/data/x-0/"+log.FileName(0, log.TimeIndexSuffix), nil, true)
+	clean.Put("/data/x-0/"+log.EpochCheckpointName, []byte("0\n0\n"), true)
+	path := "/data/x-0/" + log.FileName(0, log.TxnIndexSuffix)
+	sound := log.AppendAbortedTxn(nil, log.AbortedTxn{Producer: 7, First: 0, Last: 2, LastStableOffset: 1})
+	clean.Put(path, sound, true)
+	if s, err := Verify(clean, "/data"); err != nil || len(s.Problems) != 0 {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	for i := range sound {
+		bad := append([]byte{}, sound...)
+		bad[i] ^= 1
+		clean.Put(path, bad, true)
+		if s, err := Verify(clean, "/data"); err != nil || len(s.Problems) == 0 {
+			t.Errorf("byte %d changed is not found (%v)", i, err)
+		}
 	}
 }
 
