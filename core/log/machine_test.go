@@ -543,35 +543,42 @@ func (w *world) truncate(t *rapid.T) {
 	w.compareState()
 }
 
+// modelRounds is how many times as many sequences as rapid's default are tried.
+const modelRounds = 5
+
 func TestLogAgainstModel(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		w := newWorld(t)
-		t.Repeat(map[string]func(*rapid.T){
-			"append":     w.append,
-			"append2":    w.append,
-			"append3":    w.append,
-			"sync":       func(*rapid.T) { w.log.Sync(&w.out); w.driver.Execute(&w.out) },
-			"complete":   w.complete,
-			"complete2":  w.complete,
-			"job":        w.runJob,
-			"plan":       w.plan,
-			"plan2":      w.plan,
-			"located":    w.located,
-			"unpin":      w.unpin,
-			"crash":      w.crash,
-			"shutdown":   w.shutdown,
-			"retain":     w.retain,
-			"delete":     w.deleteRecords,
-			"tick":       w.tick,
-			"timestamp":  w.timestamp,
-			"truncate":   w.truncate,
-			"checkpoint": func(*rapid.T) { w.checkpoint = w.log.RecoveryPoint() },
-			"": func(t *rapid.T) {
-				if w.log.LogEndOffset() != w.end() {
-					t.Fatalf("log end offset %d, model %d", w.log.LogEndOffset(), w.end())
-				}
-				w.compareFiles()
-			},
-		})
+	for range modelRounds {
+		rapid.Check(t, againstModel)
+	}
+}
+
+func againstModel(t *rapid.T) {
+	w := newWorld(t)
+	t.Repeat(map[string]func(*rapid.T){
+		"append":     w.append,
+		"append2":    w.append,
+		"append3":    w.append,
+		"sync":       func(*rapid.T) { w.log.Sync(&w.out); w.driver.Execute(&w.out) },
+		"complete":   w.complete,
+		"complete2":  w.complete,
+		"job":        w.runJob,
+		"plan":       w.plan,
+		"plan2":      w.plan,
+		"located":    w.located,
+		"unpin":      w.unpin,
+		"crash":      w.crash,
+		"shutdown":   w.shutdown,
+		"retain":     w.retain,
+		"delete":     w.deleteRecords,
+		"tick":       w.tick,
+		"timestamp":  w.timestamp,
+		"truncate":   w.truncate,
+		"checkpoint": func(*rapid.T) { w.checkpoint = w.log.RecoveryPoint() },
+		"": func(t *rapid.T) {
+			if w.log.LogEndOffset() != w.end() {
+				t.Fatalf("log end offset %d, model %d", w.log.LogEndOffset(), w.end())
+			}
+			w.compareFiles()
+		},
 	})
 }

@@ -139,8 +139,11 @@ func (l *Log) Close(out *core.Outbox) {
 	}
 	l.Sync(out)
 	l.closing = true
-	l.seal(l.active(), out)
 	l.snapshot(out)
+	if l.active().indexFile == 0 && l.flight.idle() {
+		return // nothing was appended since the start, which left everything durable
+	}
+	l.seal(l.active(), out)
 	l.flight.syncDir(l.dir, out)
 }
 
