@@ -19,13 +19,14 @@ type pending struct {
 
 // flight keeps the operations under way, in the order in which they were asked for.
 //
-// Invariant: synced <= written; the head of the queue, if any, is not done.
+// Invariant: synced <= written; the head of the queue, if any, is not done; every write before wrote is done.
 type flight struct {
 	slot    uint32
 	epoch   uint32
 	seq     uint64 // of the next ticket
 	queue   []pending
 	head    int // first of queue that is not taken; its seq is seq-(len(queue)-head)
+	wrote   int // first of queue that is a write not done: writes do not wait for the syncs between them
 	written core.Offset
 	synced  core.Offset
 	asked   core.Offset // what has been asked to be synced
@@ -36,7 +37,7 @@ type flight struct {
 func (f *flight) ticket(kind opKind, end core.Offset) core.Ticket {
 	if f.head > 0 && len(f.queue) == cap(f.queue) {
 		f.queue = f.queue[:copy(f.queue, f.queue[f.head:])]
-		f.head = 0
+		f.head, f.wrote = 0, f.wrote-f.head
 	}
 	f.queue = append(f.queue, pending{end: end, kind: kind})
 	t := core.Ticket{Log: f.slot, Epoch: f.epoch, Seq: f.seq}
@@ -58,19 +59,22 @@ func (f *flight) complete(seq uint64) {
 		panic("log: completion of an operation that is not under way")
 	}
 	f.queue[f.head+int(seq-first)].done = true
+	for ; f.wrote < len(f.queue) && (f.queue[f.wrote].done || f.queue[f.wrote].kind != opWrite); f.wrote++ {
+		if p := f.queue[f.wrote]; p.kind == opWrite {
+			f.written = max(f.written, p.end)
+		}
+	}
 	for f.head < len(f.queue) && f.queue[f.head].done {
 		p := f.queue[f.head]
 		switch p.kind {
-		case opWrite:
-			f.written = max(f.written, p.end)
-		case opSync:
+		case opSync: // after a truncation it covers writes that were forgotten
 			f.written, f.synced = max(f.written, p.end), max(f.synced, p.end)
-		case opOther:
+		case opWrite, opOther:
 		}
 		f.head++
 	}
 	if f.head == len(f.queue) {
-		f.queue, f.head = f.queue[:0], 0
+		f.queue, f.head, f.wrote = f.queue[:0], 0, 0
 	}
 }
 
@@ -80,7 +84,7 @@ func (f *flight) first() uint64 { return f.seq - uint64(len(f.queue)-f.head) }
 // restart forgets what is under way: completions of it are stale from now on.
 func (f *flight) restart() {
 	f.epoch++
-	f.queue, f.head = f.queue[:0], 0
+	f.queue, f.head, f.wrote = f.queue[:0], 0, 0
 }
 
 // idle reports whether nothing is under way.
