@@ -16,7 +16,8 @@ import (
 //
 // A fetch that finds less than MinBytes waits. If all its partitions are on one shard, that shard waits. Otherwise all
 // shards read at once; when that is not enough each is asked to wait for more than it had, and the first to have more
-// calls the others back: then the sum is taken again.
+// calls the others back: then the sum is taken again. No operation is looked at while it, or a cancellation of it, is
+// with a shard.
 type FetchCall struct {
 	header      wire.Header
 	incremental bool
@@ -27,7 +28,11 @@ type FetchCall struct {
 	ops         []*partition.FetchOp
 	cancels     []partition.CancelOp
 	out         []bool // which ops are under way
-	pending     int
+	canceling   []bool // which cancellations are under way
+	pending     int    // of both
+	waiting     bool   // several shards wait for more
+	canceled    bool   // nobody waits for the answer
+	call        uint64
 	minBytes    int
 	maxBytes    int
 	deadline    time.Duration
@@ -44,9 +49,10 @@ const (
 // Start resolves the request's partitions and sends the reads.
 func (f *FetchCall) Start(s *Server, h wire.Header, req *kmsg.FetchRequest, call uint64) {
 	f.header, f.useIDs, f.pending, f.incremental = h, h.Version >= 13, 0, false
-	f.code, f.sessionID, f.entries = core.NoError, 0, f.entries[:0]
-	f.minBytes = int(max(0, req.MinBytes))
+	f.code, f.sessionID, f.entries, f.waiting = core.NoError, 0, f.entries[:0], false
+	f.canceled, f.call = false, call
 	f.maxBytes = int(min(max(0, req.MaxBytes), s.Cluster.Settings.FetchMaxBytes))
+	f.minBytes = min(int(max(0, req.MinBytes)), f.maxBytes)
 	f.deadline = s.Now.Mono + time.Duration(max(0, req.MaxWaitMillis))*time.Millisecond
 	if f.code = f.session(s, req); f.code != core.NoError {
 		return
@@ -54,7 +60,7 @@ func (f *FetchCall) Start(s *Server, h wire.Header, req *kmsg.FetchRequest, call
 	for len(f.ops) < int(s.Cluster.Shards) {
 		f.ops = append(f.ops, &partition.FetchOp{})
 		f.cancels = append(f.cancels, partition.CancelOp{})
-		f.out = append(f.out, false)
+		f.out, f.canceling = append(f.out, false), append(f.canceling, false)
 	}
 	shards := f.plan(s, req.IsolationLevel == 1, call)
 	if f.minBytes == 0 || f.anyRefused() {
@@ -95,6 +101,10 @@ func (f *FetchCall) session(s *Server, req *kmsg.FetchRequest) core.ErrorCode {
 		return core.FetchSessionTopicIDError
 	}
 	eachFetched(req, f.useIDs, sess.put)
+	if sess.tooLarge() {
+		sess.close()
+		return core.FetchSessionIDNotFound
+	}
 	for i := range req.ForgottenTopics {
 		t := &req.ForgottenTopics[i]
 		for _, p := range t.Partitions {
@@ -182,13 +192,29 @@ func (f *FetchCall) Returned(s *Server, op *partition.FetchOp) {
 			f.pending--
 		}
 	}
-	if f.pending > 0 {
+	if f.pending > 0 && f.waiting {
 		f.Cancel(s) // one shard has news: hear the others now
+	}
+	f.goOn(s)
+}
+
+// Canceled takes back a cancellation.
+func (f *FetchCall) Canceled(s *Server, c *partition.CancelOp) {
+	for i := range f.cancels {
+		if &f.cancels[i] == c {
+			f.canceling[i] = false
+			f.pending--
+		}
+	}
+	f.goOn(s)
+}
+
+// goOn decides, with nothing under way, whether to answer or to wait for more.
+func (f *FetchCall) goOn(s *Server) {
+	if f.pending > 0 || f.canceled || f.enough(s.Now) {
 		return
 	}
-	if f.enough(s.Now) {
-		return
-	}
+	f.waiting = true
 	for i, op := range f.ops {
 		if len(op.Items) > 0 {
 			op.MinBytes, op.Deadline = op.Bytes+1, f.deadline
@@ -211,11 +237,19 @@ func (f *FetchCall) enough(now core.Instant) bool {
 	return total >= f.minBytes || now.Reached(f.deadline)
 }
 
+// Abandon ends the waiting because nobody is there to be answered.
+func (f *FetchCall) Abandon(s *Server) {
+	f.canceled = true
+	f.Cancel(s)
+}
+
 // Cancel calls back the operations that are under way.
 func (f *FetchCall) Cancel(s *Server) {
 	for i := range f.ops {
-		if f.out[i] {
-			f.cancels[i].Fetch = f.ops[i]
+		if f.out[i] && !f.canceling[i] {
+			f.canceling[i] = true
+			f.pending++
+			f.cancels[i] = partition.CancelOp{Reply: s.Self, Call: f.call, Fetch: f.ops[i]}
 			s.Out.Send(core.Shard(uint32(i)), &f.cancels[i])
 		}
 	}
@@ -289,6 +323,9 @@ func (f *FetchCall) choose(s *Server) {
 // tell reports whether an entry has news for the client, and notes in the session what it will be told.
 func (f *FetchCall) tell(s *Server, e *fetchEntry, it *partition.FetchItem) bool {
 	if it == nil || it.Code != core.NoError {
+		if i, ok := s.fetches.index[e.key]; ok && f.sessionID != 0 {
+			s.fetches.entries[i].told = false // so that the client hears when the error is gone
+		}
 		return true
 	}
 	news := it.Len > 0 || it.DivergingEpoch != core.NoLeaderEpoch || !e.told ||

@@ -51,10 +51,12 @@ const maxFetchPartitions = 100_000
 func (f *fetchSession) open(random *core.PRNG, useIDs bool) {
 	f.epoch, f.useIDs, f.first = 1, useIDs, 0
 	f.id = int32(random.Below(1<<31-1)) + 1
-	if len(f.entries) == 0 || len(f.entries) > maxFetchPartitions {
-		f.id = 0
+	if len(f.entries) == 0 || f.tooLarge() {
+		f.close()
 	}
 }
+
+func (f *fetchSession) tooLarge() bool { return len(f.entries) > maxFetchPartitions }
 
 // close ends the session.
 func (f *fetchSession) close() {

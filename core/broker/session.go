@@ -102,6 +102,9 @@ func (s *Session) message(m core.Message) {
 	case *partition.FetchOp:
 		c := s.find(m.Call)
 		c.fetch.Returned(&s.server, m)
+	case *partition.CancelOp:
+		c := s.find(m.Call)
+		c.fetch.Canceled(&s.server, m)
 	case *partition.QueryOp:
 		s.resume(m.Call, m)
 	case *api.ControlOp:
@@ -317,7 +320,7 @@ func (s *Session) disconnected() {
 	s.dropHeld()
 	for _, c := range s.calls {
 		if c.kind == callFetch {
-			c.fetch.Cancel(&s.server)
+			c.fetch.Abandon(&s.server)
 		}
 	}
 	s.flush()

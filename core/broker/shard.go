@@ -186,7 +186,7 @@ func (s *Shard) place(t *metadata.Topic, p *metadata.Partition) {
 		return
 	}
 	if r := s.set.Replica(id); r != nil {
-		s.set.SetLeaderEpoch(r, p.LeaderEpoch)
+		s.set.SetLeaderEpoch(r, p.LeaderEpoch, &s.out)
 		return
 	}
 	name := core.TopicPartition{Topic: t.Name, Partition: p.ID}

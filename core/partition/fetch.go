@@ -13,13 +13,13 @@ func (s *Set) fetch(now core.Instant, op *FetchOp, out *core.Outbox) {
 	op.Bytes, op.canceled = 0, false
 	op.planning = 1
 	for i := range op.Items {
-		s.read(op, i, out)
+		s.read(now, op, i, out)
 	}
 	s.planned(now, op, out)
 }
 
 // read plans one item.
-func (s *Set) read(op *FetchOp, i int, out *core.Outbox) {
+func (s *Set) read(now core.Instant, op *FetchOp, i int, out *core.Outbox) {
 	it := &op.Items[i]
 	it.File, it.Pos, it.Len, it.DivergingEpoch = 0, 0, 0, core.NoLeaderEpoch
 	r := s.byID[it.ID]
@@ -32,7 +32,7 @@ func (s *Set) read(op *FetchOp, i int, out *core.Outbox) {
 	}
 	room := min(it.MaxBytes, op.MaxBytes-op.Bytes)
 	rng, job, code := r.log.Plan(it.Offset, room, r.highWatermark, op.Bytes == 0)
-	s.take(r, op, i, rng, job, code, out)
+	s.take(now, r, op, i, rng, job, code, out)
 }
 
 // refuseFetch finds what is against reading an item.
@@ -52,16 +52,20 @@ func (r *Replica) diverges(it *FetchItem) bool {
 		return false
 	}
 	epoch, end := r.log.Epochs().EndOffsetFor(it.LastFetchedEpoch, r.log.LogEndOffset())
-	if epoch == core.NoLeaderEpoch || end < 0 || epoch == it.LastFetchedEpoch && end >= it.Offset {
+	switch {
+	case epoch == core.NoLeaderEpoch:
+		it.Code = core.OffsetOutOfRange // as Kafka says to an epoch that this log has never heard of
+	case epoch == it.LastFetchedEpoch && end >= it.Offset:
 		return false
+	default:
+		it.DivergingEpoch, it.DivergingEnd = epoch, end
 	}
-	it.DivergingEpoch, it.DivergingEnd = epoch, end
 	return true
 }
 
 // take notes what planning an item came to: a range, a refusal, or a job that has to run first.
-func (s *Set) take(r *Replica, op *FetchOp, i int, rng log.Range, job *log.LocateJob, code core.ErrorCode,
-	out *core.Outbox) {
+func (s *Set) take(now core.Instant, r *Replica, op *FetchOp, i int, rng log.Range, job *log.LocateJob,
+	code core.ErrorCode, out *core.Outbox) {
 	it := &op.Items[i]
 	it.Code = code
 	if job != nil {
@@ -72,6 +76,9 @@ func (s *Set) take(r *Replica, op *FetchOp, i int, rng log.Range, job *log.Locat
 	}
 	it.File, it.Pos, it.Len = rng.File, rng.Pos, rng.Len
 	op.Bytes += int(rng.Len)
+	if rng.Len > 0 {
+		r.lentUntil = now.Mono + answerGrace
+	}
 }
 
 // locatedJob takes back a job that looked for a range in a file.
@@ -87,10 +94,10 @@ func (s *Set) locatedJob(now core.Instant, j *log.LocateJob, out *core.Outbox) {
 	case r.removed:
 		r.log.Unpin(j.File)
 		it.Code = core.UnknownTopicOrPartition
-		s.depart(r, out)
+		s.depart(now, r, out)
 	default:
 		rng, again, code := r.log.Located(j)
-		s.take(r, rd.op, rd.item, rng, again, code, out)
+		s.take(now, r, rd.op, rd.item, rng, again, code, out)
 		if r.log.Failed() != nil {
 			s.settle(now, r, out)
 		}
@@ -142,23 +149,21 @@ func (s *Set) wake(now core.Instant, r *Replica, out *core.Outbox) {
 		return
 	}
 	woken := r.readers
-	r.readers = nil
+	r.readers = r.woken[:0]
 	for _, op := range woken {
 		s.refetch(now, op, out)
 	}
-	if r.readers == nil {
-		clear(woken)
-		r.readers = woken[:0]
-	}
+	clear(woken)
+	r.woken = woken[:0]
 }
 
 // wakeAll answers the operations that wait for a replica, because it will never have more.
 func (s *Set) wakeAll(now core.Instant, r *Replica, out *core.Outbox) {
-	for len(r.readers) > 0 {
-		op := r.readers[0]
-		s.unparkRead(op)
+	woken := r.readers
+	r.readers = nil
+	for _, op := range woken {
 		op.Deadline = now.Mono
-		s.fetch(now, op, out)
+		s.refetch(now, op, out)
 	}
 }
 

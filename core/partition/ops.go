@@ -131,8 +131,13 @@ func (op *FetchOp) AppendText(dst []byte) []byte {
 	return dst
 }
 
-// CancelOp asks a shard to give back a fetch that waits, at once. Ops that are not parked any more are left alone.
-type CancelOp struct{ Fetch *FetchOp }
+// CancelOp asks a shard to give back a fetch that waits, at once. It comes back to Reply, after the fetch if that was
+// waiting; until then the fetch may not be touched, even if it came back before the shard heard of the cancellation.
+type CancelOp struct {
+	Reply core.Address
+	Call  uint64
+	Fetch *FetchOp
+}
 
 // AppendText implements [core.Message].
 func (op *CancelOp) AppendText(dst []byte) []byte { return append(dst, "Cancel"...) }

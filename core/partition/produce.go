@@ -55,6 +55,7 @@ func (s *Set) append(now core.Instant, r *Replica, op *ProduceOp, i int, out *co
 		}
 	default:
 		it.BaseOffset, it.LastOffset = r.log.Append(now, it.Batch, r.leaderEpoch, out)
+		r.writing++
 		if !r.settings.WriteCaching {
 			r.log.Sync(out)
 		}
@@ -170,6 +171,7 @@ func (s *Set) AppendInternal(now core.Instant, r *Replica, v record.View, out *c
 		return 0, 0, core.MessageTooLarge
 	}
 	base, last = r.log.Append(now, v, r.leaderEpoch, out)
+	r.writing++
 	r.log.Sync(out)
 	s.touch(r)
 	return base, last, core.NoError

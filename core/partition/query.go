@@ -90,7 +90,7 @@ func (s *Set) askOffset(r *Replica, op *QueryOp, i int, out *core.Outbox) {
 }
 
 // timestampFound takes back a job that looked for a timestamp.
-func (s *Set) timestampFound(j *log.TimestampJob, out *core.Outbox) {
+func (s *Set) timestampFound(now core.Instant, j *log.TimestampJob, out *core.Outbox) {
 	a, ok := s.asked[j]
 	if !ok {
 		panic("partition: a timestamp job that nobody waits for")
@@ -102,7 +102,7 @@ func (s *Set) timestampFound(j *log.TimestampJob, out *core.Outbox) {
 	switch {
 	case r.removed:
 		it.Code = core.UnknownTopicOrPartition
-		s.depart(r, out)
+		s.depart(now, r, out)
 	case j.Err != nil:
 		it.Code = core.KafkaStorageError
 	case j.Found:
@@ -121,6 +121,8 @@ func (s *Set) deleteRecords(r *Replica, it *QueryItem, out *core.Outbox) {
 		to = r.highWatermark
 	}
 	switch {
+	case s.closing:
+		it.Code = core.NotLeaderOrFollower // no checkpoint will follow
 	case !r.settings.CleanupDelete && r.settings.CleanupCompact:
 		it.Code = core.PolicyViolation
 	case to < 0 || to > r.highWatermark:

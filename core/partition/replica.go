@@ -27,12 +27,18 @@ type Replica struct {
 	waits     []wait     // produce items that wait for a write or for the high watermark
 	head      int        // first of waits that is not answered
 	written   int        // first of waits whose write is not known to be done
+	writing   int        // writes under way: the disk still reads the bytes of what waits
 	readers   []*FetchOp // parked until something more can be read
+	woken     []*FetchOp // memory of readers, used in turns
 	opening   *log.OpenJob
-	parked    []core.Message // operations that came before the log was open
-	deadline  time.Duration  // of the earliest wait, or core.Never
-	removed   bool           // the topic is deleted
-	departing bool           // and its files are being removed
+	behind    int           // produce operations that wait for some log to open, and go first
+	deadline  time.Duration // of the earliest wait, or core.Never
+	lentUntil time.Duration // until then a session may hold a range of the files that it has not sent yet
+	// reconfigured says that the settings have changed since the log began to be opened with them.
+	reconfigured bool
+	timed        bool // on the set's list of replicas that want a tick
+	removed      bool // the topic is deleted
+	departing    bool // and its files are being removed
 }
 
 // wait is a produce item under way.
@@ -81,6 +87,17 @@ func (r *Replica) commit() bool {
 	moved := hw > r.highWatermark
 	r.highWatermark = hw
 	return moved
+}
+
+// next is when the replica wants a tick, or core.Never.
+func (r *Replica) next() time.Duration {
+	at := r.deadline
+	if r.log != nil {
+		if d, ok := r.log.Deadline(); ok {
+			at = min(at, d)
+		}
+	}
+	return at
 }
 
 // fence checks the epoch that a request believes the partition to be in (KIP-320).

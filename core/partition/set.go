@@ -23,13 +23,19 @@ type Set struct {
 
 	located map[*log.LocateJob]reading
 	asked   map[*log.TimestampJob]asking
-	reads   []*FetchOp // parked, by arrival
+	parked  []core.Message // operations that wait for logs to open, by arrival
+	loading int            // logs that are being opened
+	reads   []*FetchOp     // parked until there is more to read, by arrival
 	readDue time.Duration
+	timed   []*Replica    // those that want a tick
+	ticked  []*Replica    // memory of timed, used in turns
 	due     time.Duration // no replica wants a tick before
+	mapped  int           // index in ordered of the replica that a mapping came for last
 	deletes []*QueryOp    // DeleteRecords that wait for the checkpoint of log start offsets
 	leaving []*Replica    // deleted, with their folder still there
 	held    []*Replica    // new, waiting for a folder of the same name to go
 	closing bool          // no more batches are taken
+	closed  int           // how many of ordered, from the front, are known to be closed
 
 	// ProducerExpiryMs is producer.id.expiration.ms.
 	ProducerExpiryMs int64
@@ -91,6 +97,7 @@ func (s *Set) Open(now core.Instant, o Opening, out *core.Outbox) {
 		Settings: LogSettings(o.Settings, s.ProducerExpiryMs, &s.random)}
 	s.byID[o.ID], s.bySlot[r.slot] = r, r
 	s.ordered = append(s.ordered, r)
+	s.loading++
 	if slices.ContainsFunc(s.leaving, func(l *Replica) bool { return l.name == r.name }) {
 		s.held = append(s.held, r)
 		return
@@ -103,6 +110,7 @@ func (s *Set) Configure(now core.Instant, r *Replica, t config.Topic, out *core.
 	cached := r.settings.WriteCaching
 	r.settings = t
 	if r.log == nil {
+		r.reconfigured = true
 		return
 	}
 	r.log.Configure(LogSettings(t, s.ProducerExpiryMs, &s.random))
@@ -113,12 +121,15 @@ func (s *Set) Configure(now core.Instant, r *Replica, t config.Topic, out *core.
 	s.touch(r)
 }
 
-// SetLeaderEpoch starts a leadership of a new epoch.
-func (s *Set) SetLeaderEpoch(r *Replica, epoch core.LeaderEpoch) {
+// SetLeaderEpoch starts a leadership of a new epoch, which begins at the log end offset (KIP-101).
+func (s *Set) SetLeaderEpoch(r *Replica, epoch core.LeaderEpoch, out *core.Outbox) {
 	if epoch < r.leaderEpoch {
 		panic("partition: leader epoch of " + r.name.String() + " goes back")
 	}
 	r.leaderEpoch = epoch
+	if r.Online() && !s.closing {
+		r.log.AssignEpoch(epoch, out)
+	}
 }
 
 // Remove deletes a replica whose topic is deleted: everything that waits for it is told so.
@@ -126,24 +137,30 @@ func (s *Set) Remove(now core.Instant, r *Replica, out *core.Outbox) {
 	r.removed = true
 	delete(s.byID, r.id)
 	s.ordered = slices.DeleteFunc(s.ordered, func(o *Replica) bool { return o == r })
-	s.failWaits(r, core.UnknownTopicOrPartition, out)
-	s.wakeAll(now, r, out)
-	s.unpark(now, r, out)
 	s.leaving = append(s.leaving, r)
-	s.depart(r, out)
+	if r.opening != nil {
+		s.loading--
+	}
+	s.end(now, r, out)
+	s.unpark(now, out)
 }
 
-// depart deletes the files of a removed replica, once nothing reads from them any more.
-func (s *Set) depart(r *Replica, out *core.Outbox) {
-	if r.log == nil && r.opening == nil {
+// answerGrace is how long a session gets to pass a range of a file on to its driver, which keeps the file from then on.
+// The files of a deleted topic stay open for so long after the last read.
+const answerGrace = time.Second
+
+// depart deletes the files of a removed replica, once nothing uses them any more.
+func (s *Set) depart(now core.Instant, r *Replica, out *core.Outbox) {
+	switch {
+	case r.log == nil && r.opening == nil:
 		s.gone(r, out) // it could not be opened; what is on the disk is left to the operator
-		return
+	case r.log == nil || r.departing || r.log.Pinned() || r.writing > 0:
+	case !now.Reached(r.lentUntil):
+		s.due = min(s.due, r.lentUntil)
+	default:
+		r.departing = true
+		out.Run(r.log.Delete(r.dir, r.name, s.random.UUID(), out))
 	}
-	if r.log == nil || r.departing || r.log.Pinned() {
-		return
-	}
-	r.departing = true
-	out.Run(r.log.Delete(r.dir, r.name, s.random.UUID(), out))
 }
 
 // departed takes back the job that removed a folder, and opens what waited for the folder's name. Files that could not be
@@ -182,18 +199,33 @@ func (s *Set) opened(now core.Instant, j *log.OpenJob, out *core.Outbox) {
 		return
 	}
 	r.opening = nil
+	s.loading--
 	s.Changed = append(s.Changed, r)
 	if j.Err != nil {
 		r.offline = j.Err
 		s.fail(r, j.Err)
 	} else {
-		r.log = log.New(now, r.slot, &s.files, j, out)
-		r.highWatermark = r.log.LogEndOffset()
-		for _, note := range j.Report.Notes {
-			out.Note(core.Warn, note)
-		}
+		s.begin(now, r, j, out)
 	}
-	s.unpark(now, r, out)
+	s.unpark(now, out)
+}
+
+// begin starts to serve from a log that is open. What changed while it was being opened is made up for.
+func (s *Set) begin(now core.Instant, r *Replica, j *log.OpenJob, out *core.Outbox) {
+	r.log = log.New(now, r.slot, &s.files, j, out)
+	r.highWatermark = r.log.LogEndOffset()
+	if r.reconfigured {
+		r.log.Configure(LogSettings(r.settings, s.ProducerExpiryMs, &s.random))
+	}
+	for _, note := range j.Report.Notes {
+		out.Note(core.Warn, note)
+	}
+	if s.closing {
+		r.log.Close(out)
+		return
+	}
+	r.log.AssignEpoch(r.leaderEpoch, out)
+	s.touch(r)
 }
 
 // openedInVain deletes a log whose topic was deleted while it was being opened.
@@ -204,56 +236,24 @@ func (s *Set) openedInVain(now core.Instant, r *Replica, j *log.OpenJob, out *co
 		return
 	}
 	r.log = log.New(now, r.slot, &s.files, j, out)
-	s.depart(r, out)
-}
-
-// unpark works the operations that waited for the log.
-func (s *Set) unpark(now core.Instant, r *Replica, out *core.Outbox) {
-	waiting := r.parked
-	r.parked = nil
-	for _, m := range waiting {
-		s.Work(now, m, out)
-	}
-}
-
-// maxParked bounds the operations that wait for one log to open.
-const maxParked = 1024
-
-// park keeps m until the logs of the partitions that it names are open. It reports false if none of them is opening.
-func (s *Set) park(id core.TopicIDPartition, m core.Message) bool {
-	r := s.byID[id]
-	if r == nil || r.opening == nil || len(r.parked) == maxParked {
-		return false
-	}
-	r.parked = append(r.parked, m)
-	return true
+	s.depart(now, r, out)
 }
 
 // Work takes one operation. It reports false if m is none of this package's.
 func (s *Set) Work(now core.Instant, m core.Message, out *core.Outbox) bool {
+	if s.blocked(m) {
+		s.park(m, out)
+		return true
+	}
 	switch op := m.(type) {
 	case *ProduceOp:
-		for i := range op.Items {
-			if s.park(op.Items[i].ID, op) {
-				return true
-			}
-		}
 		s.produce(now, op, out)
 	case *FetchOp:
-		for i := range op.Items {
-			if s.park(op.Items[i].ID, op) {
-				return true
-			}
-		}
 		s.fetch(now, op, out)
 	case *CancelOp:
 		s.cancel(now, op.Fetch, out)
+		out.Send(op.Reply, op)
 	case *QueryOp:
-		for i := range op.Items {
-			if s.park(op.Items[i].ID, op) {
-				return true
-			}
-		}
 		s.query(now, op, out)
 	default:
 		return false
@@ -267,22 +267,38 @@ func (s *Set) Completed(now core.Instant, in core.Input, out *core.Outbox) {
 	if r == nil || r.log == nil {
 		return
 	}
+	if in.Kind == core.InputWritten {
+		r.writing--
+	}
 	r.log.Completed(in)
 	s.settle(now, r, out)
 }
 
 // settle draws the consequences of what happened to a log: progress of those who wait, or its failure.
 func (s *Set) settle(now core.Instant, r *Replica, out *core.Outbox) {
-	if err := r.log.Failed(); err != nil {
-		if !r.removed {
-			s.fail(r, err)
-		}
-		s.failWaits(r, core.KafkaStorageError, out)
-		s.wakeAll(now, r, out)
+	if r.removed || r.log.Failed() != nil {
+		s.end(now, r, out)
 		return
 	}
 	s.advance(now, r, out)
 	s.touch(r)
+}
+
+// end answers everything that waits for a replica that serves no more. Produce requests are answered when the disk has
+// let go of their bytes, however the write went.
+func (s *Set) end(now core.Instant, r *Replica, out *core.Outbox) {
+	code := core.UnknownTopicOrPartition
+	if !r.removed {
+		code = core.KafkaStorageError
+		s.fail(r, r.log.Failed())
+	}
+	if r.writing == 0 {
+		s.failWaits(r, code, out)
+	}
+	s.wakeAll(now, r, out)
+	if r.removed {
+		s.depart(now, r, out)
+	}
 }
 
 func (s *Set) fail(r *Replica, err error) {
@@ -293,21 +309,30 @@ func (s *Set) fail(r *Replica, err error) {
 
 // Mapped takes an [core.InputMapped] or [core.InputFailed].
 func (s *Set) Mapped(now core.Instant, in core.Input, out *core.Outbox) {
-	if r := s.bySlot[in.Ticket.Log]; r != nil && r.log != nil && r.log.Mapped(in) {
-		if r.log.Failed() != nil {
-			s.settle(now, r, out)
-		}
-		return
-	}
-	//core:unordered at most one log knows the file
-	for _, r := range s.bySlot {
-		if r.log != nil && r.log.Mapped(in) {
-			if r.log.Failed() != nil {
-				s.settle(now, r, out)
-			}
+	// Mappings come in the order in which the logs asked for them: after the log of the last one it is mostly this one's
+	// turn, or the next one's.
+	for i := range s.ordered {
+		at := (s.mapped + i) % len(s.ordered)
+		if s.mapOne(now, s.ordered[at], in, out) {
+			s.mapped = at
 			return
 		}
 	}
+	for _, r := range s.leaving {
+		if s.mapOne(now, r, in, out) {
+			return
+		}
+	}
+}
+
+func (s *Set) mapOne(now core.Instant, r *Replica, in core.Input, out *core.Outbox) bool {
+	if r.log == nil || !r.log.Mapped(in) {
+		return false
+	}
+	if r.log.Failed() != nil {
+		s.settle(now, r, out)
+	}
+	return true
 }
 
 // JobDone takes back a job.
@@ -318,7 +343,7 @@ func (s *Set) JobDone(now core.Instant, job core.Job, out *core.Outbox) {
 	case *log.LocateJob:
 		s.locatedJob(now, j, out)
 	case *log.TimestampJob:
-		s.timestampFound(j, out)
+		s.timestampFound(now, j, out)
 	case *log.CheckpointJob:
 		s.logJob(now, j.Log, job, out)
 	case *log.SnapshotJob:
@@ -344,27 +369,43 @@ func (s *Set) Tick(now core.Instant, out *core.Outbox) {
 		return
 	}
 	s.due = core.Never
-	for _, r := range slices.Clone(s.ordered) {
-		if now.Reached(r.deadline) {
-			s.expireWaits(now, r, out)
-		}
-		if r.log != nil {
-			if at, ok := r.log.Deadline(); ok && now.Reached(at) {
-				r.log.Tick(now, out)
-				s.settle(now, r, out)
-			}
-		}
-		s.touch(r)
+	ticked := s.timed
+	s.timed = s.ticked[:0]
+	for _, r := range ticked {
+		r.timed = false
+		s.tick(now, r, out)
+	}
+	clear(ticked)
+	s.ticked = ticked[:0]
+	for _, r := range slices.Clone(s.leaving) {
+		s.depart(now, r, out)
 	}
 }
 
-// touch notes when a replica wants its next tick, so that Deadline need not ask them all.
+func (s *Set) tick(now core.Instant, r *Replica, out *core.Outbox) {
+	if r.removed || r.log == nil {
+		return
+	}
+	if now.Reached(r.deadline) {
+		s.expireWaits(now, r, out)
+	}
+	if at, ok := r.log.Deadline(); ok && now.Reached(at) {
+		r.log.Tick(now, out)
+		s.settle(now, r, out)
+	}
+	s.touch(r)
+}
+
+// touch notes when a replica wants its next tick, so that neither Deadline nor Tick need look at those that do not.
 func (s *Set) touch(r *Replica) {
-	s.due = min(s.due, r.deadline)
-	if r.log != nil {
-		if d, ok := r.log.Deadline(); ok {
-			s.due = min(s.due, d)
-		}
+	at := r.next()
+	if at == core.Never || r.removed {
+		return
+	}
+	s.due = min(s.due, at)
+	if !r.timed {
+		r.timed = true
+		s.timed = append(s.timed, r)
 	}
 }
 
@@ -386,11 +427,10 @@ func (s *Set) Retain(now core.Instant, out *core.Outbox) {
 }
 
 // Loading reports whether any log is still being opened.
-func (s *Set) Loading() bool {
-	return slices.ContainsFunc(s.ordered, func(r *Replica) bool { return r.opening != nil })
-}
+func (s *Set) Loading() bool { return s.loading > 0 }
 
-// Close readies every log for the end of the process: synced, with its snapshots and indexes in order.
+// Close readies every log for the end of the process: synced, with its snapshots and indexes in order. No replica is
+// removed from now on.
 func (s *Set) Close(out *core.Outbox) {
 	s.closing = true
 	for _, r := range s.ordered {
@@ -402,7 +442,11 @@ func (s *Set) Close(out *core.Outbox) {
 
 // Closed reports whether every log is closed, or failed.
 func (s *Set) Closed() bool {
-	return !slices.ContainsFunc(s.ordered, func(r *Replica) bool {
-		return r.opening != nil || r.log != nil && r.log.Failed() == nil && !r.log.Closed()
-	})
+	for ; s.closed < len(s.ordered); s.closed++ {
+		r := s.ordered[s.closed]
+		if r.opening != nil || r.Online() && !r.log.Closed() {
+			return false
+		}
+	}
+	return true
 }
