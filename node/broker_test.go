@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -122,5 +123,68 @@ func TestABrokerIsReadyWithin200Milliseconds(t *testing.T) {
 	}
 	if best > 200*time.Millisecond {
 		t.Errorf("the fastest of five starts took %v", best)
+	}
+}
+
+func TestAStopUnderLoadLosesNothing(t *testing.T) {
+	s := settings(t, "log.segment.bytes=1048576", "offsets.topic.num.partitions=3")
+	const topic = "load"
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var acknowledged int
+	for round := range 3 {
+		n, address := startReal(t, s)
+		p := client(t, kgo.SeedBrokers(address), kgo.DefaultProduceTopic(topic), kgo.DisableIdempotentWrite(),
+			kgo.RecordRetries(0), kgo.AllowAutoTopicCreation(), kgo.UnknownTopicRetries(-1))
+		if round == 0 {
+			if _, err := kadm.NewClient(p).CreateTopic(ctx, 3, 1, nil, topic); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c := client(t, kgo.SeedBrokers(address), kgo.ConsumeTopics(topic))
+		polling := make(chan struct{})
+		go func() {
+			defer close(polling)
+			for !c.PollFetches(ctx).IsClientClosed() {
+			}
+		}()
+		var ok atomic.Int64
+		stop, produced := make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(produced)
+			for running := true; running; {
+				for range 20 {
+					p.Produce(ctx, &kgo.Record{Value: make([]byte, 500)}, func(_ *kgo.Record, err error) {
+						if err == nil {
+							ok.Add(1)
+						}
+					})
+				}
+				select {
+				case <-stop:
+					running = false
+				case <-time.After(time.Millisecond):
+				}
+			}
+		}()
+		time.Sleep(150 * time.Millisecond)
+		shutdown(t, n)
+		close(stop)
+		<-produced
+		p.Close()
+		c.Close()
+		<-polling
+		acknowledged += int(ok.Load())
+	}
+	n, address := startReal(t, s)
+	defer shutdown(t, n)
+	ends, err := kadm.NewClient(client(t, kgo.SeedBrokers(address))).ListEndOffsets(ctx, topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kept int64
+	ends.Each(func(o kadm.ListedOffset) { kept += o.Offset })
+	if kept < int64(acknowledged) || acknowledged == 0 {
+		t.Errorf("%d records are kept, %d were acknowledged", kept, acknowledged)
 	}
 }
