@@ -16,6 +16,7 @@ type checkpoints struct {
 	due     time.Duration
 	running bool
 	again   bool // another round was asked for
+	final   bool // all logs are closed: what this round writes is what a clean shutdown leaves
 	missing int  // shards that have not answered
 	got     []*checkpoint
 }
@@ -77,7 +78,7 @@ func (c *Control) startCheckpoint() {
 	if p.running || c.phase != serving && c.phase != closing {
 		return
 	}
-	*p = checkpoints{running: true, missing: c.cfg.Shards, due: c.now.Mono + c.checkpointInterval()}
+	*p = checkpoints{running: true, final: c.allClosed(), missing: c.cfg.Shards, due: c.now.Mono + c.checkpointInterval()}
 	for i := range c.cfg.Shards {
 		c.out.Send(core.Shard(uint32(i)), &checkpoint{shard: uint32(i)})
 	}
@@ -129,15 +130,20 @@ func (c *Control) checkpointWritten(j *checkpointJob) {
 		m.written = true
 		c.out.Send(core.Shard(m.shard), m)
 	}
-	again := p.again
-	p.got, p.running, p.again = nil, false, false
+	again, final := p.again, p.final
+	p.got, p.running, p.again, p.final = nil, false, false, false
 	switch {
-	case c.phase == closing:
+	case final:
 		c.phase = stopped
 		c.out.Run(&markerJob{dirs: c.cfg.LogDirs, epoch: c.epoch})
 	case again:
 		c.startCheckpoint()
 	}
+}
+
+// allClosed reports whether a clean shutdown has come so far that nothing is written to any log any more.
+func (c *Control) allClosed() bool {
+	return c.phase == closing && c.waiting == 0 && c.quorum.Log().Closed()
 }
 
 // shutDown closes the logs of all shards; then the metadata log, the checkpoints and the markers follow.

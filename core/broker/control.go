@@ -237,7 +237,7 @@ func (c *Control) after() {
 	if c.want && (c.phase == serving || c.phase == electing) {
 		c.shutDown()
 	}
-	if c.phase == closing && c.waiting == 0 && c.quorum.Log().Closed() {
+	if c.allClosed() {
 		c.startCheckpoint()
 	}
 }
