@@ -10,11 +10,11 @@
 //
 // # What counts
 //
-// Offsets are assigned at Append, count as written when the write and all before it completed, and count as synced
-// when a sync asked for after the write, and everything asked for before that sync, completed. Completions may arrive
-// in any order; they are taken in the order in which the operations were asked for, which is what makes the sync of a
-// new segment wait for the syncs of the old one and of the folder. After a failed write or sync nothing is trusted any
-// more: the log is fenced and refuses everything until the broker starts anew and recovers it.
+// Offsets are assigned at Append. They count as written when their write and all writes before it completed, and as
+// synced when a sync asked for after the write completed together with everything asked for before that sync, in
+// whatever order the completions arrive: that makes the sync of a new segment wait for the syncs of the old one and of
+// the folder. After a failed write or sync nothing is trusted any more: the log is fenced and refuses everything until
+// the broker starts anew and recovers it.
 //
 // # Files
 //

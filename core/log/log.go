@@ -41,7 +41,8 @@ type Log struct {
 	flight  flight
 	failed  error
 
-	dirDirty     bool // the active segment's files are not known to be in the folder
+	dirDirty     bool   // the folder was not asked to be synced since the active segment's files were made
+	home         uint64 // the ticket after whose completion they are in the folder for good
 	unflushed    int64
 	unflushedAt  time.Duration // when the oldest un-synced batch came
 	epochsSaved  core.Offset   // epochs beginning before it are in the checkpoint
@@ -229,8 +230,7 @@ func (l *Log) AppendAssigned(now core.Instant, v record.View, out *core.Outbox) 
 	l.end = last + 1
 	if l.dirDirty {
 		// Not before the write: a driver may create a file only when it is first used.
-		l.dirDirty = false
-		l.flight.syncDir(l.dir, out)
+		l.syncHome(out)
 	}
 	l.countUnflushed(now, v, out)
 	l.invariants()

@@ -319,3 +319,19 @@ func TestReadBatchesGivesWholeBatchesOfARange(t *testing.T) {
 		t.Errorf("batches %v, %v", got, err)
 	}
 }
+
+func TestWritesDoNotWaitForTheSyncsBetweenThem(t *testing.T) {
+	x := newBench(t, 100)
+	x.log.Append(x.now, x.batch, 0, &x.out)
+	x.log.Sync(&x.out)
+	x.log.Append(x.now, x.batch, 0, &x.out)
+	end := x.log.LogEndOffset()
+	for _, op := range x.out.Files {
+		if op.Kind == core.OpWrite && op.Ticket.Seq != 0 {
+			x.log.Completed(core.Input{Kind: core.InputWritten, Ticket: op.Ticket})
+		}
+	}
+	if x.log.WrittenOffset() != end || x.log.SyncedOffset() != end-2 {
+		t.Errorf("written %d, synced %d, end %d", x.log.WrittenOffset(), x.log.SyncedOffset(), end)
+	}
+}

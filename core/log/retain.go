@@ -10,7 +10,8 @@ import (
 // Retain deletes old segments: those whose largest timestamp is older than retention.ms, the oldest while the log
 // without them is at least retention.bytes, and those below the log start offset. Only segments wholly below the high
 // watermark go, oldest first and without a gap. An expired active segment is rolled first, and goes once its producer
-// snapshot is written (Kafka: UnifiedLog.deleteOldSegments). It reports whether the log start offset moved.
+// snapshot and its successor are durable (Kafka: UnifiedLog.deleteOldSegments). It reports whether the log start offset
+// moved.
 func (l *Log) Retain(now core.Instant, highWatermark core.Offset, out *core.Outbox) bool {
 	if l.failed != nil || l.closing || l.truncating {
 		return false
@@ -67,7 +68,7 @@ func (l *Log) deleteWhile(now core.Instant, highWatermark core.Offset, out *core
 	if n == len(l.segments) {
 		l.roll(now, l.end, out)
 	}
-	if !l.replaceable(n, highWatermark, out) {
+	if !l.homeDurable(out) || !l.replaceable(n, highWatermark, out) {
 		return
 	}
 	gone := slices.Clone(l.segments[:n])
@@ -76,6 +77,17 @@ func (l *Log) deleteWhile(now core.Instant, highWatermark core.Offset, out *core
 	for _, s := range gone {
 		l.doom(now, s, out)
 	}
+}
+
+// homeDurable reports whether a crash leaves the active segment in the folder, and sees to it if not. Were older
+// segments deleted before, the crash could leave a folder without any, and offsets would begin anew.
+func (l *Log) homeDurable(out *core.Outbox) bool {
+	if l.dirDirty {
+		// Setting the size is a use of the file, without which a driver need not make it.
+		out.File(core.FileOp{Kind: core.OpTruncate, File: l.active().file})
+		l.syncHome(out)
+	}
+	return l.flight.first() > l.home
 }
 
 // replaceable reports whether what the first n segments tell of producers is in a snapshot that neither a crash nor a

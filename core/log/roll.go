@@ -43,6 +43,12 @@ func (l *Log) roll(now core.Instant, base core.Offset, out *core.Outbox) {
 	l.dirDirty = true
 }
 
+// syncHome asks for the sync that makes the active segment's entries in the folder durable.
+func (l *Log) syncHome(out *core.Outbox) {
+	l.dirDirty, l.home = false, l.flight.seq
+	l.flight.syncDir(l.dir, out)
+}
+
 // seal completes the indexes of a segment that gets no more batches, and asks for its syncs.
 func (l *Log) seal(s *segment, out *core.Outbox) {
 	timeDue := s.timeDue()

@@ -164,7 +164,7 @@ func (l *Log) cutState(j *TruncateJob, out *core.Outbox) {
 		l.epochsDirty = true
 		l.runEpochs(out)
 	}
-	l.dirDirty, l.unflushed, l.truncating = false, 0, true
+	l.unflushed, l.truncating = 0, true
 }
 
 // resyncAll asks for the syncs that make the log durable up to the new end in segment i.
@@ -178,7 +178,7 @@ func (l *Log) resyncAll(i int, out *core.Outbox) {
 	f.written, f.synced = min(f.written, l.end), min(f.synced, l.end)
 	f.asked = l.end
 	out.Sync(l.segments[i].file, f.ticket(opSync, l.end))
-	f.syncDir(l.dir, out)
+	l.syncHome(out)
 }
 
 // resync asks anew for the syncs of a segment's files, of which the roll's own are stale.

@@ -44,16 +44,16 @@ func (d *Driver) execute(op core.FileOp) {
 	if h == nil && op.Kind != core.OpOpen && op.Kind != core.OpSyncDir {
 		panic("logtest: operation on a file that is not open")
 	}
+	if h != nil && h.node == nil && op.Kind != core.OpClose {
+		h.node = d.make(h.path)
+	}
 	switch op.Kind {
 	case core.OpOpen:
 		if h != nil {
 			panic("logtest: file id used twice")
 		}
-		n, err := d.Disk.create(op.Path)
-		if err != nil {
-			panic(err)
-		}
-		d.files[op.File] = &handle{op.Path, n}
+		d.files[op.File] = &handle{path: op.Path}
+		return
 	case core.OpMap:
 		if int64(len(h.node.data)) < op.Size {
 			h.node.change(change{pos: op.Size})
@@ -88,6 +88,15 @@ func (d *Driver) execute(op core.FileOp) {
 	}
 }
 
+// make opens or creates a file. A driver may put this off until the file is used, and this one does.
+func (d *Driver) make(path string) *node {
+	n, err := d.Disk.create(path)
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
+
 func (d *Driver) complete(kind core.InputKind, op core.FileOp, err error, sync func()) {
 	if op.Ticket.Seq != 0 {
 		d.due = append(d.due, completion{core.Input{Kind: kind, File: op.File, Ticket: op.Ticket, Err: err}, sync})
@@ -118,7 +127,11 @@ func (d *Driver) Path(file core.FileID) (string, bool) {
 
 // Read returns bytes of an open file.
 func (d *Driver) Read(file core.FileID, pos, n int64) []byte {
-	return slices.Clone(d.files[file].node.data[pos : pos+n])
+	h := d.files[file]
+	if h.node == nil {
+		h.node = d.make(h.path)
+	}
+	return slices.Clone(h.node.data[pos : pos+n])
 }
 
 // Open returns how many files are open.
