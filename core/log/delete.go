@@ -43,8 +43,8 @@ func (l *Log) CloseFiles(out *core.Outbox) {
 	l.fence(ErrClosed)
 }
 
-// Pinned reports whether anybody uses the log's files: answers and jobs that read, jobs that write, writes and syncs that
-// were not completed. Jobs of a log that is gone must not find the folder of its successor.
+// Pinned reports whether anybody uses the log's files: answers and jobs that read, jobs that write, writes and syncs
+// that were not completed. Jobs of a log that is gone must not find the folder of its successor.
 func (l *Log) Pinned() bool {
 	if l.Busy() || l.epochsSaving != nil || l.flight.out > 0 {
 		return true
