@@ -125,7 +125,9 @@ func serverConfig(c *config.Config, most int) server.Config {
 	b := &c.Broker
 	limits := make(map[string]int)
 	for _, l := range b.ConnectionsPerIPOverrides {
-		limits[l.Host] = int(l.Max)
+		for _, address := range addresses(l.Host) {
+			limits[address] = int(l.Max)
+		}
 	}
 	idle := time.Duration(b.ConnectionsMaxIdleMs) * time.Millisecond
 	if b.ConnectionsMaxIdleMs > int64(time.Duration(1<<63-1)/time.Millisecond) {
@@ -142,6 +144,18 @@ func serverConfig(c *config.Config, most int) server.Config {
 		QueuedBytes:    memory() / queuedShare,
 		RetainedBytes:  retainedMost,
 	}
+}
+
+// addresses returns the addresses of a host, which may be one itself, in the form in which clients' addresses come.
+func addresses(host string) []string {
+	if ip := net.ParseIP(host); ip != nil {
+		return []string{ip.String()}
+	}
+	found, err := net.LookupHost(host)
+	if err != nil {
+		return nil
+	}
+	return found
 }
 
 // asked returns a setting's value if it was given, and -1 otherwise.

@@ -150,7 +150,7 @@ func (f *Folder) syncFiles() error {
 	}
 	for _, file := range f.dirty {
 		if err := retry(func() error { return f.calls.fdatasync(file.fd) }); err != nil {
-			return wrap("sync", file.path, err)
+			return wrap("sync", file.name(), err)
 		}
 	}
 	for _, dir := range f.dirs {

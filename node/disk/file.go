@@ -97,6 +97,13 @@ func (f *File) release() {
 	f.cache.list(f)
 }
 
+// name returns the path, for those who do not run the machine.
+func (f *File) name() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.path
+}
+
 // forget closes the descriptor now or when the last user has let go.
 func (f *File) forget() {
 	f.mu.Lock()

@@ -8,8 +8,9 @@ import (
 const stepsPerRound = 64
 
 // combineLimit is how many inputs one goroutine steps a machine for before it hands the machine to another goroutine,
-// so that a connection is not left waiting because it happened to be the one that claimed a busy shard.
-const combineLimit = 1024
+// so that a connection is not left waiting because it happened to be the one that claimed a busy shard, and answers
+// are not held back while more and more requests arrive.
+const combineLimit = 256
 
 // Worker is a goroutine's list of what it has claimed: machines to run, then connections to flush, then jobs.
 type Worker struct {

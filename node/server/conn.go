@@ -122,8 +122,8 @@ func (c *conn) awaitTurn() bool {
 	return !c.dead
 }
 
-// awaitAnswers lets requests come to their answers although no more are read: the client has closed its own direction, or
-// what it sent behind them is no frame.
+// awaitAnswers lets requests come to their answers although no more are read: the client has closed its own direction,
+// or what it sent behind them is no frame.
 func (c *conn) awaitAnswers() {
 	timer := time.AfterFunc(lingerAfterEnd, c.kill)
 	defer timer.Stop()
