@@ -22,6 +22,9 @@ const (
 
 	// DeleteDirSuffix ends the name of the folder of a deleted partition.
 	DeleteDirSuffix = "-delete"
+
+	// StrayDirSuffix ends the name of a partition's folder that no topic claims any more.
+	StrayDirSuffix = "-stray"
 )
 
 // Names of the other files in a partition's folder.
@@ -83,6 +86,13 @@ func ParseDirName(name string) (core.TopicPartition, bool) {
 // topic cut so that the name stays within what file systems take (Kafka: LocalLog.logDeleteDirName).
 func DeleteDirName(tp core.TopicPartition, unique core.UUID) string {
 	suffix := "-" + strconv.Itoa(int(tp.Partition)) + "." + unique.Hex() + DeleteDirSuffix
+	return tp.Topic[:min(len(tp.Topic), maxDirName-len(suffix))] + suffix
+}
+
+// StrayDirName is the name that the folder of a partition is given whose name belongs to another topic now
+// (Kafka: UnifiedLog.logStrayDirName, there with a random id).
+func StrayDirName(tp core.TopicPartition, topic core.UUID) string {
+	suffix := "-" + strconv.Itoa(int(tp.Partition)) + "." + topic.Hex() + StrayDirSuffix
 	return tp.Topic[:min(len(tp.Topic), maxDirName-len(suffix))] + suffix
 }
 

@@ -8,7 +8,7 @@ import (
 	"ottla.dev/core"
 )
 
-// ErrTopicID is the error of a folder that belongs to another topic of the same name.
+// ErrTopicID is the error of a folder that belongs to another topic and cannot be set aside.
 var ErrTopicID = errors.New("partition.metadata names another topic id")
 
 // OpenJob makes a partition's folder, or recovers what is in it. It may be cut off between any two file operations
@@ -105,7 +105,8 @@ func (o *opening) path(name string) string { return join(o.Dir, name) }
 func (o *opening) folder() error {
 	entries, err := o.fs.List(o.Dir)
 	if errors.Is(err, core.ErrNotExist) {
-		o.Report.Created = true
+		// Offsets that a checkpoint may have for the name are those of a topic that was deleted.
+		o.Report.Created, o.LogStart, o.Recovery = true, 0, 0
 		err = o.fs.Mkdir(o.Dir)
 	}
 	if err == nil && (o.Report.Created || !o.Clean) {
@@ -139,9 +140,35 @@ func (o *opening) metadata() error {
 	}
 	id, err := ReadPartitionMetadata(b)
 	if err == nil && id != o.Topic {
-		err = ErrTopicID
+		return o.setAside(id)
 	}
 	return fail("reading "+o.path(PartitionMetadataName), err)
+}
+
+// setAside moves the folder of another topic of the same name out of the way and begins a new one. That topic was
+// deleted, or the name could not have been given again, but the process ended before its folder was; what is
+// in it is kept for whoever knows better than the metadata (Kafka: LogManager, stray logs).
+func (o *opening) setAside(id core.UUID) error {
+	name := o.Dir[strings.LastIndexByte(o.Dir, '/')+1:]
+	tp, ok := ParseDirName(name)
+	if !ok {
+		return fail("reading "+o.path(PartitionMetadataName), ErrTopicID)
+	}
+	stray := join(o.Parent, StrayDirName(tp, id))
+	err := o.fs.Rename(o.Dir, stray)
+	if err == nil {
+		err = o.fs.Mkdir(o.Dir)
+	}
+	if err == nil {
+		err = o.fs.SyncDir(o.Parent)
+	}
+	if err != nil {
+		return fail("setting aside "+o.Dir, err)
+	}
+	o.note("it held another topic of the same name, which was deleted; that is now in " + stray)
+	o.Report.Created, o.dirty, o.names = true, true, map[string]int64{}
+	o.LogStart, o.Recovery = 0, 0
+	return WriteAtomically(o.fs, o.Dir, PartitionMetadataName, AppendPartitionMetadata(nil, o.Topic))
 }
 
 func (o *opening) remove(name string) error {

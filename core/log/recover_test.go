@@ -91,17 +91,26 @@ func TestDamageBelowTheRecoveryPointIsNotCutUnasked(t *testing.T) {
 	}
 }
 
-func TestFolderOfAnotherTopicIsRefused(t *testing.T) {
+// A topic was deleted, the process was killed before the folder was removed, and the name was given again. The new log
+// is empty and begins at 0, whatever the checkpoints say of the old one, whose bytes are kept.
+func TestFolderOfAnotherTopicIsSetAside(t *testing.T) {
 	disk, _ := logOf(1)
-	if job := openOn(disk, nil); job.Err != nil {
-		t.Fatal(job.Err)
+	first := openOn(disk, nil)
+	if first.Err != nil {
+		t.Fatal(first.Err)
 	}
-	job := openOn(disk, func(j *OpenJob) { j.Topic = core.UUID{2} })
-	if !errors.Is(job.Err, ErrTopicID) {
-		t.Errorf("error %v", job.Err)
+	held := disk.Bytes(firstLog)
+	job := openOn(disk, func(j *OpenJob) { j.Topic, j.LogStart, j.Recovery = core.UUID{2}, 1, 1 })
+	if job.Err != nil || job.Result.LogStart != 0 || job.Result.LogEnd != 0 {
+		t.Errorf("log %d..%d, error %v", job.Result.LogStart, job.Result.LogEnd, job.Err)
 	}
-	if openOn(disk, nil).Result.LogEnd != 1 {
-		t.Error("the refusal changed the log")
+	tp, _ := ParseDirName(testDir[strings.LastIndexByte(testDir, '/')+1:])
+	aside := first.Parent + "/" + StrayDirName(tp, first.Topic)
+	if got := disk.Bytes(aside + firstLog[len(testDir):]); string(got) != string(held) || len(held) == 0 {
+		t.Errorf("%d bytes were set aside of %d", len(got), len(held))
+	}
+	if again := openOn(disk, func(j *OpenJob) { j.Topic = core.UUID{2} }); again.Err != nil {
+		t.Error(again.Err)
 	}
 }
 
