@@ -30,7 +30,7 @@ type conn struct {
 // connect opens a connection for a client, or refuses it.
 func (w *World) connect(s *slot) {
 	p := w.proc
-	if p == nil || p.dead || !p.listening {
+	if p == nil || p.dead || !p.listening || w.closed {
 		w.trace.Begin(w.now, "refused").Num("client", int64(s.index)).End()
 		s.lose(nil)
 		return

@@ -64,7 +64,12 @@ func (w *World) effects(p *process, a *actor, out *core.Outbox) {
 	for _, s := range out.Sends {
 		to := p.actor(s.To)
 		if to == nil {
-			panic("sim: a message to " + s.To.String() + ", which is not there")
+			// Control may tell a session news while the session's last word is on its way.
+			w.trace.Begin(w.now, "dropped").Word(a.name).Word(s.To.String()).Text(s.Message.AppendText).End()
+			if a != p.control {
+				panic("sim: a message to " + s.To.String() + ", which is not there")
+			}
+			continue
 		}
 		in := core.Input{Kind: core.InputMessage, From: a.address, Message: s.Message}
 		w.inOrder(p, a.address, to, in, w.soon(w.plan.Delays.Message))

@@ -148,6 +148,7 @@ func (w *World) stuck() string {
 
 // audited is called when the auditor has read everything back: the connections end, then the broker.
 func (w *World) audited() {
+	w.closed = true
 	for _, s := range w.slots {
 		s.Hang(w.schedule.Chance(1, 2))
 	}

@@ -36,6 +36,7 @@ type World struct {
 	skew     time.Duration // of the wall clock
 	starts   int
 	healed   bool
+	closed   bool // no client connects any more
 	restarts int
 	// finishing says that the next clean stop is the last; ended that it is complete.
 	finishing bool

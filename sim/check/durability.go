@@ -17,7 +17,7 @@ func (l *Ledger) Stopped(fault.StopKind) {
 // read (C1, S5). After a crash, records that were acknowledged by the page cache alone may be gone, and then all that
 // followed them; everything else must be there.
 func (l *Ledger) Recovered(logs *Logs, crashed bool) {
-	for _, p := range l.order {
+	for _, p := range l.All() {
 		log := logs.Get(p.Name.String())
 		if log == nil {
 			if len(p.records) > 0 {
@@ -71,7 +71,7 @@ func (l *Ledger) ReadBack(p *Partition, start, end core.Offset, found func(core.
 			offsetText(p.deleted)+" only")
 	}
 	for o := start; o < core.Offset(len(p.records)); o++ {
-		if e := p.records[o]; e.known && (o >= end || !found(o)) {
+		if e := p.records[o]; e.known && !found(o) {
 			l.wrong("unseen", p, "record "+e.writer.text()+" at offset "+offsetText(o)+" is not there at the end")
 			return
 		}

@@ -2,6 +2,7 @@ package check
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"maps"
 	"slices"
 	"strconv"
@@ -51,21 +52,61 @@ func (f *files) indexes(interval int64) {
 			f.wrong(s.name + " has bytes that are no batch at " + strconv.FormatInt(size, 10) + " after a clean shutdown")
 			return
 		}
-		last := i == len(list)-1
-		f.sameIndex(strings.TrimSuffix(s.name, logSuffix)+".index", offsets, last)
-		f.sameIndex(strings.TrimSuffix(s.name, logSuffix)+".timeindex", times, last)
+		f.sameIndex(s, log.IndexSuffix, offsets)
+		if got, _ := f.disk.Bytes(f.dir + "/" + strings.TrimSuffix(s.name, logSuffix) + log.TimeIndexSuffix); i == len(list)-1 &&
+			len(got) < len(times) && len(got)+log.TimeIndexEntrySize >= len(times) {
+			// A log that nothing was appended to since the start need not get the entry of a closed segment.
+			times = times[:len(times)-log.TimeIndexEntrySize]
+		}
+		f.sameIndex(s, log.TimeIndexSuffix, times)
 	}
 }
 
-func (f *files) sameIndex(name string, want []byte, last bool) {
+func (f *files) sameIndex(s segment, suffix string, want []byte) {
+	name := strings.TrimSuffix(s.name, logSuffix) + suffix
 	got, ok := f.disk.Bytes(f.dir + "/" + name)
-	if !ok && len(want) == 0 {
+	if !ok && len(want) == 0 || string(got) == string(want) {
 		return
 	}
-	if string(got) != string(want) {
-		f.wrong(name + " has " + strconv.Itoa(len(got)) + " bytes, and the log calls for " + strconv.Itoa(len(want)) +
-			" or for others; the segment is the last one: " + strconv.FormatBool(last))
+	// A segment that was the last one at an earlier clean shutdown got a time entry then.
+	if suffix == log.TimeIndexSuffix && f.extends(s, got, want) {
+		return
 	}
+	f.wrong(name + " holds " + hex.EncodeToString(got) + ", and the log calls for " + hex.EncodeToString(want))
+}
+
+// extends reports whether a time index has the wanted entries, and others that are true.
+func (f *files) extends(s segment, got, want []byte) bool {
+	if len(got)%log.TimeIndexEntrySize != 0 {
+		return false
+	}
+	for len(got) > 0 {
+		if len(want) > 0 && string(got[:log.TimeIndexEntrySize]) == string(want[:log.TimeIndexEntrySize]) {
+			want = want[log.TimeIndexEntrySize:]
+		} else if !isHighest(s, log.TimeIndexEntryAt(got, s.base, 0)) {
+			return false
+		}
+		got = got[log.TimeIndexEntrySize:]
+	}
+	return len(want) == 0
+}
+
+// isHighest reports whether the batch that ends at the entry's offset was the first with the entry's timestamp, and no
+// batch before it had a higher one.
+func isHighest(s segment, e log.TimeIndexEntry) bool {
+	highest := core.NoTimestamp
+	for b := s.data; len(b) > 0; {
+		v, ok := batchAt(b)
+		if !ok {
+			return false
+		}
+		if v.LastOffset() == e.Offset {
+			return v.MaxTimestamp() == e.Timestamp && e.Timestamp > highest
+		}
+		highest = max(highest, v.MaxTimestamp())
+		b = b[len(v):]
+	}
+	return false
 }
 
 // buildIndexes computes what the index files of a closed segment hold: an entry before a batch is appended if more than

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"slices"
 	"strconv"
 
 	"ottla.dev/core"
@@ -13,6 +14,7 @@ type Ledger struct {
 	fail   Fail
 	parts  map[core.TopicPartition]*Partition
 	order  []*Partition
+	extra  []*Partition // of topics that come and go
 	groups map[commitKey]*commitState
 	owners map[ownerKey]string
 	gens   map[string]int32 // the newest generation of each group that somebody was told of
@@ -76,6 +78,22 @@ func (l *Ledger) Partition(name core.TopicPartition) *Partition { return l.parts
 
 // Partitions returns the partitions of the plan's topics, in order.
 func (l *Ledger) Partitions() []*Partition { return l.order }
+
+// All returns the partitions of the plan's topics and those of topics that come and go which are certainly there.
+func (l *Ledger) All() []*Partition { return slices.Concat(l.order, l.extra) }
+
+// Made notes a new topic, whose partition 0 is to be watched.
+func (l *Ledger) Made(topic string) *Partition {
+	p := &Partition{Name: core.TopicPartition{Topic: topic}, places: map[writer]core.Offset{}, refused: map[writer]bool{},
+		lastAck: -1, topic: &fault.Topic{Name: topic, Partitions: 1, Retained: true, MaxMessage: 1 << 20, SegmentBytes: 1 << 20}}
+	l.extra = append(l.extra, p)
+	return p
+}
+
+// Unmade forgets a topic that is being deleted.
+func (l *Ledger) Unmade(topic string) {
+	l.extra = slices.DeleteFunc(l.extra, func(p *Partition) bool { return p.Name.Topic == topic })
+}
 
 // Deleted is the offset up to which records were deleted by request.
 func (p *Partition) Deleted() core.Offset { return p.deleted }
@@ -186,11 +204,21 @@ func (l *Ledger) Read(p *Partition, o, highWatermark core.Offset, value []byte) 
 	l.place(p, o, writer{pay.Client, pay.Number}, !p.topic.Caching)
 }
 
+// Asked is what was true when a request was sent.
+type Asked struct {
+	starts int
+	gone   core.Offset
+}
+
+// Ask notes that a request about a partition is sent.
+func (l *Ledger) Ask(p *Partition) Asked { return Asked{l.starts, p.gone} }
+
 // Watermarks notes a high watermark and a log start offset that somebody was told. Within one process neither goes back
 // (C14, S19), and nothing is removed that no setting and no request removes.
-func (l *Ledger) Watermarks(p *Partition, v *View, highWatermark, logStart core.Offset) {
+func (l *Ledger) Watermarks(p *Partition, v *View, a Asked, highWatermark, logStart core.Offset) {
+	same := v.starts == a.starts
 	if highWatermark >= 0 {
-		if v.starts == l.starts && highWatermark < v.hw {
+		if same && highWatermark < v.hw {
 			l.wrong("high-watermark", p, "the high watermark went back from "+offsetText(v.hw)+" to "+
 				offsetText(highWatermark))
 		}
@@ -198,14 +226,14 @@ func (l *Ledger) Watermarks(p *Partition, v *View, highWatermark, logStart core.
 	}
 	if logStart >= 0 {
 		switch {
-		case v.starts == l.starts && logStart < v.start:
+		case same && logStart < v.start:
 			l.wrong("log-start", p, "the log start offset went back from "+offsetText(v.start)+" to "+offsetText(logStart))
 		case highWatermark >= 0 && logStart > highWatermark:
 			l.wrong("log-start", p, "the log start offset "+offsetText(logStart)+" is above the high watermark "+
 				offsetText(highWatermark))
-		case logStart < p.gone && v.starts == l.starts:
+		case logStart < a.gone:
 			l.wrong("log-start", p, "the log starts at "+offsetText(logStart)+", and a request has deleted up to "+
-				offsetText(p.gone))
+				offsetText(a.gone))
 		case p.topic.Retained && logStart > p.deleted:
 			l.wrong("log-start", p, "the log starts at "+offsetText(logStart)+", and records were deleted up to "+
 				offsetText(p.deleted)+" only")
@@ -213,7 +241,7 @@ func (l *Ledger) Watermarks(p *Partition, v *View, highWatermark, logStart core.
 		v.start = logStart
 		p.logStart = max(p.logStart, logStart)
 	}
-	v.starts = l.starts
+	v.starts = a.starts
 }
 
 // View is what one client has been told of a partition.

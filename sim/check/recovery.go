@@ -3,6 +3,8 @@ package check
 import (
 	"sort"
 	"strings"
+
+	"ottla.dev/core"
 )
 
 // Recovery checks that a restart has found again what was there (S12): what is in the log after it was there before, a
@@ -22,10 +24,8 @@ func Recovery(before, after *Logs, fail Fail) {
 		if before.Crashed {
 			least = was.Sure
 		}
-		switch {
-		case strings.HasPrefix(name, metadataPrefix):
-			// A new leadership has written to it before the broker opens.
-		case is.End > was.End:
+		internal := strings.HasPrefix(name, "__")
+		if is.End > was.End && !internal {
 			fail(Correctness, "recovery", name+" has grown in a restart from "+offsetText(was.End)+" to "+offsetText(is.End))
 			continue
 		}
@@ -34,19 +34,22 @@ func Recovery(before, after *Logs, fail Fail) {
 				offsetText(least)+" was certain to survive")
 			continue
 		}
-		sameBatches(name, was, is, fail)
+		upTo := was.End
+		if internal {
+			// A new leadership of the metadata, or a coordinator, may have written before the broker opens.
+			upTo = least
+		}
+		sameBatches(name, was, is, upTo, fail)
 	}
 }
 
 // ephemeral begins the names of topics that are made and deleted all the time.
 const ephemeral = "e"
 
-const metadataPrefix = "__cluster_metadata-"
-
-// sameBatches compares the batches that both logs have.
-func sameBatches(name string, was, is *Log, fail Fail) {
+// sameBatches compares the batches below upTo that both logs have.
+func sameBatches(name string, was, is *Log, upTo core.Offset, fail Fail) {
 	for _, b := range is.Batches {
-		if b.Base < was.Start || b.Base >= was.End {
+		if b.Base < was.Start || b.Base >= upTo {
 			continue
 		}
 		i := sort.Search(len(was.Batches), func(i int) bool { return was.Batches[i].Base >= b.Base })

@@ -6,6 +6,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"ottla.dev/core"
+	"ottla.dev/core/record"
+	"ottla.dev/sim/check"
 )
 
 // admin makes and deletes topics, deletes records, and asks all kinds of things.
@@ -13,6 +15,8 @@ type admin struct {
 	client
 	flying bool
 	topics map[string]topicState
+	parts  map[string]*check.Partition // of topics that are certainly there
+	number uint64
 	names  int
 	doing  string
 }
@@ -26,7 +30,7 @@ const (
 )
 
 func newAdmin(c client) *admin {
-	a := &admin{client: c, topics: map[string]topicState{}}
+	a := &admin{client: c, topics: map[string]topicState{}, parts: map[string]*check.Partition{}}
 	a.opened, a.lost = a.act, func() { a.flying = false }
 	return a
 }
@@ -45,7 +49,7 @@ func (a *admin) act() {
 		return
 	}
 	a.flying = true
-	switch a.random.Below(6) {
+	switch a.random.Below(8) {
 	case 0:
 		a.create()
 	case 1:
@@ -56,6 +60,8 @@ func (a *admin) act() {
 		a.list()
 	case 4:
 		a.timestamp()
+	case 5, 6:
+		a.produce()
 	default:
 		a.ask()
 	}
@@ -108,6 +114,7 @@ func (a *admin) create() {
 				a.wrong("metadata", "topic "+name+" was made twice")
 			}
 			a.set(name, present)
+			a.parts[name] = a.ledger.Made(name)
 		case core.TopicAlreadyExists:
 			if was == absent {
 				a.wrong("metadata", "topic "+name+" exists although it was deleted")
@@ -133,6 +140,8 @@ func (a *admin) delete() {
 		req.TopicNames = []string{name}
 	}
 	a.set(name, unsure)
+	a.ledger.Unmade(name)
+	delete(a.parts, name)
 	a.request(req, version, func(r kmsg.Response) {
 		code := r.(*kmsg.DeleteTopicsResponse).Topics[0].ErrorCode
 		switch core.ErrorCode(code) {
@@ -175,7 +184,7 @@ func (a *admin) list() {
 
 func (a *admin) deleteRecords() {
 	a.doing = "DeleteRecords"
-	parts := a.ledger.Partitions()
+	parts := a.ledger.All()
 	part := parts[a.random.Below(uint64(len(parts)))]
 	a.listOffsets(part, -1, func(code int16, end int64) {
 		if code != 0 || end <= 0 || !a.random.Chance(1, 4) {
@@ -203,6 +212,38 @@ func (a *admin) deleteRecords() {
 			}
 			a.done(rp.ErrorCode, core.OffsetOutOfRange)
 		})
+	})
+}
+
+// produce sends a record to a topic that comes and goes.
+func (a *admin) produce() {
+	a.doing = "Produce"
+	part := a.parts[a.pickTopic()]
+	if part == nil {
+		a.done(0)
+		return
+	}
+	a.number++
+	first, began := a.number, part.Sending()
+	var rb record.Builder
+	rb.Start(nil, 0)
+	rb.Append(a.net.Wall(), nil, check.AppendPayload(nil, check.Payload{Client: a.index, Number: first,
+		Topic: part.Name.Topic}, 30))
+	buf, _ := rb.Finish()
+	req := kmsg.NewPtrProduceRequest()
+	req.Acks, req.TimeoutMillis = -1, 10000
+	rt := kmsg.NewProduceRequestTopic()
+	rt.Topic = part.Name.Topic
+	rp := kmsg.NewProduceRequestTopicPartition()
+	rp.Records = buf
+	rt.Partitions = append(rt.Partitions, rp)
+	req.Topics = append(req.Topics, rt)
+	a.request(req, a.version(3, 12), func(r kmsg.Response) {
+		rp := r.(*kmsg.ProduceResponse).Topics[0].Partitions[0]
+		if rp.ErrorCode == 0 {
+			a.ledger.Acked(part, began, core.Offset(rp.BaseOffset), a.index, first, 1, -1)
+		}
+		a.done(rp.ErrorCode)
 	})
 }
 

@@ -68,8 +68,8 @@ func (a *Auditor) act() {
 		a.makeTopics()
 	case !a.finish || !a.idle():
 		a.net.After(pauseBeforeRetry, a.act)
-	case a.parts < len(a.ledger.Partitions()):
-		a.readBack(a.ledger.Partitions()[a.parts])
+	case a.parts < len(a.ledger.All()):
+		a.readBack(a.ledger.All()[a.parts])
 	case a.groups == nil:
 		a.groups = []groupOffsets{}
 		a.ledger.Groups(func(group string, p core.TopicPartition) { a.groups = append(a.groups, groupOffsets{group, p}) })

@@ -28,6 +28,7 @@ type consumer struct {
 type position struct {
 	part  *check.Partition
 	view  check.View
+	asked check.Asked
 	next  core.Offset
 	known bool // next is set
 	told  bool // the broker's session knows next
@@ -103,6 +104,7 @@ func (k *consumer) fetch() {
 		req.SessionID, req.SessionEpoch = k.session, k.epoch
 	}
 	for _, p := range k.positions {
+		p.asked = k.ledger.Ask(p.part)
 		if req.SessionEpoch > 0 && p.told {
 			continue
 		}
@@ -198,7 +200,7 @@ func (k *consumer) take(p *position, rp *kmsg.FetchResponseTopicPartition, versi
 	if version >= 5 {
 		start = core.Offset(rp.LogStartOffset)
 	}
-	k.ledger.Watermarks(p.part, &p.view, core.Offset(rp.HighWatermark), start)
+	k.ledger.Watermarks(p.part, &p.view, p.asked, core.Offset(rp.HighWatermark), start)
 	next := readBatches(&k.client, k.codecs, p.part, p.next, core.Offset(rp.HighWatermark), rp.RecordBatches)
 	if next != p.next {
 		p.next, p.told = next, false
