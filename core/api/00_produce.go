@@ -131,7 +131,7 @@ func (s *Server) checkBatch(topic *Topic, b []byte, version int16) (record.View,
 	}
 	v := checked.Batch
 	if v.IsTransactional() {
-		return nil, &record.Error{Code: core.InvalidTxnState, Index: record.WholeBatch,
+		return nil, &record.Error{Code: core.TransactionalIDAuthFailed, Index: record.WholeBatch,
 			Message: "a transactional batch in a request without a transactional id"}
 	}
 	to, level := storedCodec(topic.Settings, v.Codec())

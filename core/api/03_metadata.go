@@ -1,6 +1,8 @@
 package api
 
 import (
+	"slices"
+
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"ottla.dev/core"
@@ -12,6 +14,11 @@ import (
 // is complete, where Kafka answers LEADER_NOT_AVAILABLE and has the client ask again. v10 adds topic ids, v12 asks by id.
 func Metadata(c *Context) {
 	req := c.Request.(*kmsg.MetadataRequest)
+	if c.Version < 12 && slices.ContainsFunc(req.Topics, namedByID) {
+		c.Response = refuseMetadata(req, core.InvalidRequest)
+		return
+	}
+	req.Topics = distinctTopics(req.Topics)
 	resp := kmsg.NewPtrMetadataResponse()
 	c.Response = resp
 	if create := missingTopics(c, req); len(create) > 0 {
@@ -19,6 +26,40 @@ func Metadata(c *Context) {
 		return
 	}
 	fillMetadata(c, req, resp, nil)
+}
+
+// namedByID reports whether a request names a topic by its id, which v10 and v11 have room for and Kafka refuses.
+func namedByID(t kmsg.MetadataRequestTopic) bool { return t.Topic == nil || t.TopicID != [16]byte{} }
+
+// refuseMetadata refuses a request as a whole (Kafka: MetadataRequest.getErrorResponse).
+func refuseMetadata(req *kmsg.MetadataRequest, code core.ErrorCode) kmsg.Response {
+	resp := kmsg.NewPtrMetadataResponse()
+	for _, t := range req.Topics {
+		if t.Topic == nil {
+			t.Topic = new(string) // the answers of these versions have no null for it
+		}
+		resp.Topics = append(resp.Topics, missingTopic(t.Topic, t.TopicID, code))
+	}
+	return resp
+}
+
+// distinctTopics leaves one of each topic, as Kafka does: a request of many small parts must not ask for the same large
+// answer over and over. Null, which asks for all topics, stays null.
+func distinctTopics(topics []kmsg.MetadataRequestTopic) []kmsg.MetadataRequestTopic {
+	type key struct {
+		id   core.UUID
+		name string
+	}
+	seen := make(map[key]bool, len(topics))
+	return slices.DeleteFunc(topics, func(t kmsg.MetadataRequestTopic) bool {
+		k := key{id: t.TopicID}
+		if k.id.IsZero() && t.Topic != nil {
+			k.name = *t.Topic
+		}
+		again := seen[k]
+		seen[k] = true
+		return again
+	})
 }
 
 // missingTopics lists the topics that a request names, that do not exist, and that it may create.
@@ -34,7 +75,8 @@ func missingTopics(c *Context, req *kmsg.MetadataRequest) []string {
 			names = append(names, *t)
 		}
 	}
-	return names
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // createMissing creates topics with the broker's defaults and calls then with the codes of those that could not be.

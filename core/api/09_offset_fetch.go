@@ -7,7 +7,8 @@ import (
 )
 
 // OffsetFetch serves API key 9, v1-10. v8 asks for many groups, each of which has its own coordinator; v10 names topics
-// by id. A request for all topics of a group gets all that still exist by id, or all by name.
+// by id. A request for all topics of a group gets all that still exist by id, or all by name. A group that is named again
+// is refused, so that a few bytes of request cannot ask for all of its offsets over and over.
 func OffsetFetch(c *Context) {
 	req := c.Request.(*kmsg.OffsetFetchRequest)
 	if c.Version < 8 {
@@ -17,8 +18,15 @@ func OffsetFetch(c *Context) {
 	resp := kmsg.NewPtrOffsetFetchResponse()
 	resp.Groups = make([]kmsg.OffsetFetchResponseGroup, len(req.Groups))
 	c.Response = resp
+	seen := make(map[string]bool, len(req.Groups))
 	for i := range req.Groups {
 		g := req.Groups[i]
+		if seen[g.Group] || len(seen) >= maxGroups {
+			resp.Groups[i].Default()
+			resp.Groups[i].Group, resp.Groups[i].ErrorCode = g.Group, int16(core.InvalidRequest)
+			continue
+		}
+		seen[g.Group] = true
 		unknown := nameTopics(c, &g)
 		one := kmsg.NewPtrOffsetFetchRequest()
 		one.Version, one.RequireStable = req.Version, req.RequireStable

@@ -21,6 +21,7 @@ func FindCoordinator(c *Context) {
 		if c.Version < 4 {
 			keys = []string{req.CoordinatorKey}
 		}
+		resp.Coordinators = make([]kmsg.FindCoordinatorResponseCoordinator, 0, len(keys))
 		for _, key := range keys {
 			resp.Coordinators = append(resp.Coordinators, findCoordinator(c, req.CoordinatorType, key))
 		}

@@ -10,13 +10,24 @@ import (
 )
 
 // DescribeConfigs serves API key 32, v0-4: every setting of the table in core/config with value, source, synonyms (v1),
-// type and documentation (v3). A broker resource names this broker, or none for what is set for all brokers.
+// type and documentation (v3). A broker resource names this broker, or none for what is set for all brokers. A resource
+// that is named again is answered once: a few bytes of request must not ask for the whole table over and over.
 func DescribeConfigs(c *Context) {
 	req := c.Request.(*kmsg.DescribeConfigsRequest)
 	resp := kmsg.NewPtrDescribeConfigsResponse()
 	c.Response = resp
+	type resource struct {
+		kind kmsg.ConfigResourceType
+		name string
+	}
+	seen := make(map[resource]bool, len(req.Resources))
 	for i := range req.Resources {
 		want := &req.Resources[i]
+		key := resource{want.ResourceType, want.ResourceName}
+		if seen[key] {
+			continue
+		}
+		seen[key] = true
 		r := kmsg.NewDescribeConfigsResponseResource()
 		r.ResourceType, r.ResourceName = want.ResourceType, want.ResourceName
 		r.Configs = []kmsg.DescribeConfigsResponseResourceConfig{}

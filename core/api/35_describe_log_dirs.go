@@ -21,11 +21,12 @@ func DescribeLogDirs(c *Context) {
 		d.Dir = dir
 		resp.Dirs = append(resp.Dirs, d)
 	}
+	asked := askedLogDirs(req)
 	for i := range c.Cluster.Shards {
 		op := &partition.QueryOp{Kind: partition.QueryLogDirectory, All: true, Reply: c.Self, Call: c.Call}
 		c.Send(core.Shard(i), op, func(core.Message) {
 			for j := range op.Items {
-				addLogDir(c, req, resp, &op.Items[j])
+				addLogDir(c, asked, resp, &op.Items[j])
 			}
 			if c.Done() {
 				sortLogDirs(resp)
@@ -34,9 +35,13 @@ func DescribeLogDirs(c *Context) {
 	}
 }
 
-func addLogDir(c *Context, req *kmsg.DescribeLogDirsRequest, resp *kmsg.DescribeLogDirsResponse, it *partition.QueryItem) {
+func addLogDir(c *Context, asked map[core.TopicPartition]bool, resp *kmsg.DescribeLogDirsResponse,
+	it *partition.QueryItem) {
 	t := c.Cluster.Image.TopicByID(it.ID.Topic)
-	if t == nil || it.Code != core.NoError || !asksForLogDir(req, t.Name, int32(it.ID.Partition)) {
+	if t == nil || it.Code != core.NoError {
+		return
+	}
+	if asked != nil && !asked[core.TopicPartition{Topic: t.Name, Partition: it.ID.Partition}] {
 		return
 	}
 	p := kmsg.NewDescribeLogDirsResponseDirTopicPartition()
@@ -59,16 +64,18 @@ func addLogDir(c *Context, req *kmsg.DescribeLogDirsRequest, resp *kmsg.Describe
 	}
 }
 
-func asksForLogDir(req *kmsg.DescribeLogDirsRequest, topic string, p int32) bool {
+// askedLogDirs is the set of partitions that a request asks for, nil for all.
+func askedLogDirs(req *kmsg.DescribeLogDirsRequest) map[core.TopicPartition]bool {
 	if req.Topics == nil {
-		return true
+		return nil
 	}
+	asked := map[core.TopicPartition]bool{}
 	for i := range req.Topics {
-		if req.Topics[i].Topic == topic && slices.Contains(req.Topics[i].Partitions, p) {
-			return true
+		for _, p := range req.Topics[i].Partitions {
+			asked[core.TopicPartition{Topic: req.Topics[i].Topic, Partition: core.PartitionID(p)}] = true
 		}
 	}
-	return false
+	return asked
 }
 
 func sortLogDirs(resp *kmsg.DescribeLogDirsResponse) {

@@ -7,7 +7,8 @@ import (
 	"ottla.dev/core/partition"
 )
 
-// DescribeProducers serves API key 61, v0 (KIP-664): the idempotent producers that a partition remembers.
+// DescribeProducers serves API key 61, v0 (KIP-664): the idempotent producers that a partition remembers. A
+// partition that is named again is refused, so that a few bytes of request cannot ask for the same long list.
 func DescribeProducers(c *Context) {
 	req := c.Request.(*kmsg.DescribeProducersRequest)
 	resp := kmsg.NewPtrDescribeProducersResponse()
@@ -18,6 +19,7 @@ func DescribeProducers(c *Context) {
 		t.Partitions = make([]kmsg.DescribeProducersResponseTopicPartition, len(req.Topics[i].Partitions))
 		resp.Topics = append(resp.Topics, t)
 	}
+	seen := map[core.TopicIDPartition]bool{}
 	var q query
 	for i := range req.Topics {
 		for j, p := range req.Topics[i].Partitions {
@@ -25,10 +27,14 @@ func DescribeProducers(c *Context) {
 			out.Default()
 			out.Partition = p
 			id, code := c.Cluster.Resolve(req.Topics[i].Topic, p)
+			if code == core.NoError && seen[id] {
+				code = core.InvalidRequest
+			}
 			if code != core.NoError {
 				out.ErrorCode = int16(code)
 				continue
 			}
+			seen[id] = true
 			q.add(c, req.Topics[i].Topic, partition.QueryItem{ID: id, LeaderEpoch: core.NoLeaderEpoch}, func(it *partition.QueryItem) {
 				out.ErrorCode = int16(it.Code)
 				for _, pr := range it.Producers {

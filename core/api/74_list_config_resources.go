@@ -1,7 +1,6 @@
 package api
 
 import (
-	"slices"
 	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -29,10 +28,12 @@ func ListConfigResources(c *Context) {
 		r.Name, r.Type = name, int8(t)
 		resp.ConfigResources = append(resp.ConfigResources, r)
 	}
-	for i, number := range types {
-		if slices.Contains(types[:i], number) {
+	seen := map[int8]bool{}
+	for _, number := range types {
+		if seen[number] {
 			continue
 		}
+		seen[number] = true
 		switch t := metadata.ResourceType(number); t {
 		case metadata.ResourceTopic:
 			for topic := range c.Cluster.Image.Topics() {

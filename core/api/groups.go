@@ -23,6 +23,10 @@ func coordinates(c *Context, groupID string, req kmsg.Request, then func(kmsg.Re
 	c.Send(to, op, func(core.Message) { then(op.Call.Response) })
 }
 
+// maxGroups is how many groups one request may name. Each is a question of its own to a coordinator, which takes many
+// times the memory of its name; Kafka has no bound. Those beyond it are answered INVALID_REQUEST.
+const maxGroups = 10_000
+
 // Group serves the API keys of one group each whose answer is the coordinator's own: 11 JoinGroup, 12 Heartbeat,
 // 13 LeaveGroup, 14 SyncGroup.
 func Group(c *Context) {
