@@ -44,6 +44,7 @@ type serveOptions struct {
 	metrics string
 	print   bool
 	verbose bool
+	profile string
 }
 
 func newServe(started time.Time) *cobra.Command {
@@ -62,6 +63,7 @@ func newServe(started time.Time) *cobra.Command {
 	flags.StringArrayVar(&options.set, "set", nil, "a setting, as `key=value`; may be repeated")
 	flags.StringVar(&options.metrics, "metrics", "", "serve metrics for Prometheus at this `address`")
 	flags.BoolVar(&options.print, "print-settings", false, "print the settings in force, and do not start")
+	flags.StringVar(&options.profile, "cpu-profile", "", "write a CPU profile to this `file` until the broker stops")
 	flags.BoolVar(&options.verbose, "verbose", false, "log the ends of connections as well")
 	return cmd
 }
@@ -87,6 +89,13 @@ func serve(out, errs io.Writer, args []string, options serveOptions, started tim
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
 
+	if options.profile != "" {
+		stop, err := startProfile(options.profile)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
 	node.TuneMemory()
 	n, err := node.Start(node.Config{Settings: settings, Version: version, Metrics: options.metrics, Log: log})
 	if err != nil {
