@@ -37,7 +37,7 @@ func openFolder(path string) (*Folder, error) {
 		lock.Close()
 		return nil, fmt.Errorf("cannot open the data folder %s: %w", path, err)
 	}
-	return &Folder{path: path, lock: lock, root: root}, nil
+	return &Folder{path: path, lock: lock, root: root, committer: committer{method: newMethod()}}, nil
 }
 
 // takeLock takes both kinds of lock on the file: flock, and the record lock with which the JVM's Kafka locks it.
