@@ -25,6 +25,7 @@ import (
 //	s…          the same, by way of the shard
 //	a…          the same by way of the shard, reading the next request meanwhile
 //	f pos len   answer a range of the shard's file (two 8-byte numbers)
+//	u           answer a range of a file that the shard does not have
 //	x           answer "bye" and close
 //	n…          answer nothing
 type fakeBroker struct {
@@ -134,6 +135,8 @@ func (s *fakeSession) take(frame []byte) {
 		s.reply(frame, core.Part{Bytes: prefix(int(size))},
 			core.Part{Owner: core.Shard(0), File: 7, Pos: int64(pos), Len: int64(size)})
 		s.Resume = true
+	case 'u':
+		s.reply(frame, core.Part{Owner: core.Shard(0), File: 8, Len: 1})
 	case 'x':
 		s.reply(frame, core.Part{Bytes: prefix(3)}, core.Part{Bytes: []byte("bye")})
 		s.Close = true

@@ -110,14 +110,26 @@ func TestARangeBeyondTheFileClosesTheConnection(t *testing.T) {
 	expectEnd(t, c)
 }
 
-func TestAnUnknownFileClosesTheConnection(t *testing.T) {
+func TestAnUnknownFileClosesTheConnectionAfterTheAnswersBefore(t *testing.T) {
 	w := start(t, defaults())
-	w.dial(t).Write(rangeRequest(0, 1)) // opens it
-	os.Remove(w.broker.shard.path)
 	c := w.dial(t)
-	c.Write(rangeRequest(0, 1<<20))
-	// The descriptor is open already, or was opened before the removal; either way nothing may hang.
-	io.Copy(io.Discard, io.LimitReader(c, 4))
+	c.Write(append(frame([]byte("a first")), frame([]byte("u"))...))
+	expect(t, c, []byte("a first"))
+	expectEnd(t, c)
+}
+
+func TestAFileThatIsRemovedMeanwhileIsSentWhole(t *testing.T) {
+	w := start(t, defaults())
+	c := w.dial(t)
+	c.Write(rangeRequest(0, 5<<20)) // more than the sockets take
+	io.ReadFull(c, make([]byte, 4))
+	if err := os.Remove(w.broker.shard.path); err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(io.LimitReader(c, 5<<20))
+	if err != nil || !bytes.Equal(got, w.content) {
+		t.Errorf("%d bytes of a removed file, %v", len(got), err)
+	}
 }
 
 func TestAClientThatDoesNotReadDelaysNobody(t *testing.T) {
