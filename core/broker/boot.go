@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"ottla.dev/core"
+	"ottla.dev/core/api"
 	"ottla.dev/core/log"
 	"ottla.dev/core/metadata"
 	"ottla.dev/core/raft"
@@ -32,6 +33,7 @@ type bootJob struct {
 	dirs      []string
 	clusterID string      // for a new cluster
 	ids       []core.UUID // for new directories
+	random    core.PRNG   // names folders that are put aside
 	wall      core.Timestamp
 	settings  log.Settings
 
@@ -40,6 +42,9 @@ type bootJob struct {
 	brokerEpoch core.BrokerEpoch
 	state       raft.ElectionState
 	open        *log.OpenJob
+	notes       []string                     // for the operator
+	found       map[string][]log.OffsetEntry // what each checkpoint file holds, by its path
+	populated   bool                         // a log directory holds a partition beside the metadata
 	image       *metadata.Image
 	err         error
 }
@@ -54,7 +59,7 @@ func (j *bootJob) Long() bool { return true }
 func (j *bootJob) Run(fs core.FS) {
 	j.memory = diskMemory{directories: map[core.UUID]string{}, holders: map[string]string{}, clean: map[string]bool{},
 		recovery: map[string]core.Offset{}, logStart: map[string]core.Offset{}}
-	j.brokerEpoch = -1
+	j.brokerEpoch, j.found = -1, map[string][]log.OffsetEntry{}
 	found := ""
 	for i, dir := range j.dirs {
 		if j.err = j.identify(fs, i, dir, &found); j.err != nil {
@@ -64,13 +69,20 @@ func (j *bootJob) Run(fs core.FS) {
 			return
 		}
 	}
-	j.err = j.openMetadata(fs)
+	if j.err = j.openMetadata(fs); j.err != nil {
+		return
+	}
+	for _, dir := range j.dirs {
+		if j.err = j.tidy(fs, dir); j.err != nil {
+			return
+		}
+	}
 }
 
 // identify reads the directory's meta.properties, or writes one for a directory that has none. A directory that holds
 // data is never taken for a new one of another cluster.
 func (j *bootJob) identify(fs core.FS, i int, dir string, found *string) error {
-	if err := fs.Mkdir(dir); err != nil {
+	if err := makeFolder(fs, dir); err != nil {
 		return fmt.Errorf("making the data folder %s: %w", dir, err)
 	}
 	b, err := readAll(fs, dir+"/"+metaPropertiesFile)
@@ -109,6 +121,33 @@ func (j *bootJob) identify(fs core.FS, i int, dir string, found *string) error {
 	return nil
 }
 
+// makeFolder makes a folder and its parents, and has each of them known to the disk: a folder whose own entry a crash
+// takes away is lost with everything in it, however often that was synced.
+func makeFolder(fs core.FS, dir string) error {
+	if _, err := fs.List(dir); !errors.Is(err, core.ErrNotExist) {
+		return err
+	}
+	parent := "."
+	if i := strings.LastIndexByte(strings.TrimRight(dir, "/"), '/'); i == 0 {
+		parent = "/"
+	} else if i > 0 {
+		parent = dir[:i]
+	}
+	if parent != "." && parent != "/" {
+		if err := makeFolder(fs, parent); err != nil {
+			return err
+		}
+	}
+	if err := fs.Mkdir(dir); err != nil {
+		return err
+	}
+	err := fs.SyncDir(parent)
+	if parent == "." && errors.Is(err, core.ErrNotExist) {
+		return nil // a driver without a working folder
+	}
+	return err
+}
+
 func parseMeta(text string) map[string]string {
 	p := map[string]string{}
 	for _, line := range strings.Split(text, "\n") {
@@ -128,8 +167,9 @@ func (j *bootJob) remember(fs core.FS, dir string) error {
 		return fmt.Errorf("listing %s: %w", dir, err)
 	}
 	for _, e := range entries {
-		if _, ok := log.ParseDirName(e.Name); e.Dir && ok {
+		if tp, ok := log.ParseDirName(e.Name); e.Dir && ok {
 			j.memory.holders[e.Name] = dir
+			j.populated = j.populated || tp != metadataPartition()
 		}
 	}
 	marker, err := readAll(fs, dir+"/"+cleanShutdownFile)
@@ -145,10 +185,7 @@ func (j *bootJob) remember(fs core.FS, dir string) error {
 	} else if !errors.Is(err, core.ErrNotExist) {
 		return fmt.Errorf("reading %s in %s: %w", cleanShutdownFile, dir, err)
 	}
-	for _, c := range []struct {
-		file string
-		into map[string]core.Offset
-	}{{recoveryCheckpointFile, j.memory.recovery}, {startCheckpointFile, j.memory.logStart}} {
+	for _, c := range j.checkpointFiles() {
 		b, err := readAll(fs, dir+"/"+c.file)
 		if err != nil {
 			continue
@@ -157,6 +194,7 @@ func (j *bootJob) remember(fs core.FS, dir string) error {
 		if err != nil {
 			continue
 		}
+		j.found[dir+"/"+c.file] = offsets
 		for _, e := range offsets {
 			c.into[e.TopicPartition.String()] = e.Offset
 		}
@@ -183,10 +221,10 @@ func marker(epoch core.BrokerEpoch) []byte {
 
 // openMetadata opens the metadata log and replays it.
 func (j *bootJob) openMetadata(fs core.FS) error {
-	root := j.dirs[0]
-	name := core.TopicPartition{Topic: "__cluster_metadata"}
+	root, name := j.dirs[0], metadataPartition()
 	j.open = &log.OpenJob{Log: controlLog, Parent: root, Dir: root + "/" + name.String(), Topic: core.MetadataTopicID(),
-		Wall: j.wall, Settings: j.settings, Clean: j.memory.clean[root]}
+		Wall: j.wall, Settings: j.settings, Clean: j.memory.clean[root],
+		Recovery: j.memory.recovery[name.String()]}
 	j.open.Run(fs)
 	if j.open.Err != nil {
 		return fmt.Errorf("opening the metadata log: %w", j.open.Err)
@@ -200,12 +238,18 @@ func (j *bootJob) openMetadata(fs core.FS) error {
 		}
 	case !errors.Is(err, core.ErrNotExist):
 		return fmt.Errorf("reading %s: %w", raft.StateFile, err)
+	case j.open.Result.LogEnd == 0 && j.populated:
+		return fmt.Errorf("%s has no metadata, but log.dirs hold partitions: restore it, or name the folder that has it first "+
+			"in log.dirs", j.open.Dir)
 	case j.open.Result.LogEnd > 0:
 		return fmt.Errorf("%s is missing beside a metadata log that is not empty: restore it, or this node may vote twice "+
 			"in an epoch", raft.StateFile)
 	}
 	return j.replay(fs)
 }
+
+// metadataPartition names the metadata log.
+func metadataPartition() core.TopicPartition { return core.TopicPartition{Topic: api.MetadataTopic} }
 
 func (j *bootJob) replay(fs core.FS) error {
 	img := metadata.NewImage(j.clusterID)

@@ -78,7 +78,10 @@ func (c *Control) startCheckpoint() {
 	if p.running || c.phase != serving && c.phase != closing {
 		return
 	}
-	*p = checkpoints{running: true, final: c.allClosed(), missing: c.cfg.Shards, due: c.now.Mono + c.checkpointInterval()}
+	*p = checkpoints{running: true, final: c.allClosed(), missing: c.cfg.Shards, due: core.Never}
+	if c.phase == serving {
+		p.due = c.now.Mono + c.checkpointInterval()
+	}
 	for i := range c.cfg.Shards {
 		c.out.Send(core.Shard(uint32(i)), &checkpoint{shard: uint32(i)})
 	}
@@ -93,8 +96,12 @@ func (c *Control) collect(m *checkpoint) {
 	}
 	slices.SortFunc(p.got, func(a, b *checkpoint) int { return int(a.shard) - int(b.shard) })
 	job := &checkpointJob{dirs: c.cfg.LogDirs}
-	for _, dir := range c.cfg.LogDirs {
+	for i, dir := range c.cfg.LogDirs {
 		var lists [3][]log.OffsetEntry
+		if i == 0 {
+			lists[0] = append(lists[0], log.OffsetEntry{TopicPartition: metadataPartition(),
+				Offset: c.quorum.Log().RecoveryPoint()})
+		}
 		for _, m := range p.got {
 			for _, e := range m.entries {
 				if e.dir == dir {

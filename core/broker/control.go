@@ -175,6 +175,7 @@ func (c *Control) boot() {
 	for range c.cfg.LogDirs {
 		job.ids = append(job.ids, c.random.UUID())
 	}
+	job.random = c.random.Fork(2)
 	c.out.Run(job)
 }
 
@@ -210,7 +211,7 @@ func (c *Control) booted(j *bootJob) {
 		c.halt(j.err.Error())
 		return
 	}
-	for _, n := range j.open.Report.Notes {
+	for _, n := range append(j.open.Report.Notes, j.notes...) {
 		c.out.Note(core.Warn, n)
 	}
 	c.clusterID, c.memory, c.directories, c.previous = j.clusterID, &j.memory, j.directories, j.brokerEpoch
@@ -234,8 +235,8 @@ func (c *Control) after() {
 		c.lead()
 	}
 	c.commit()
-	if c.want && (c.phase == serving || c.phase == electing) {
-		c.shutDown()
+	if c.want && c.phase == serving {
+		c.shutDown() // not earlier: a start that is not complete leaves nothing that could be marked as clean
 	}
 	if c.allClosed() {
 		c.startCheckpoint()
@@ -326,7 +327,7 @@ func (c *Control) beat(join bool) {
 
 func (c *Control) serve() {
 	c.phase = serving
-	c.out.Listen = true
+	c.out.Listen = !c.want
 	c.points.due = c.now.Mono + c.checkpointInterval()
 }
 
@@ -338,7 +339,7 @@ func (c *Control) tick() {
 		c.beat(false)
 	}
 	if c.phase == serving && c.now.Reached(c.points.due) {
-		c.points.again = true
+		c.points.due = c.now.Mono + c.checkpointInterval() // even if a round is running
 		c.startCheckpoint()
 	}
 }

@@ -52,7 +52,7 @@ func (h *coordinatorHost) Append(now core.Instant, batch []byte) (base, last cor
 
 // coordinate follows a replica that has changed: a coordinator is loaded when its log is open, and told the high watermark.
 func (s *Shard) coordinate(r *partition.Replica) {
-	if r.Name().Topic != api.ConsumerOffsetsTopic || s.closing != nil {
+	if r.Name().Topic != api.ConsumerOffsetsTopic || s.closing != nil || s.set.Replica(r.ID()) != r {
 		return
 	}
 	h := s.coordinatorOf(r)

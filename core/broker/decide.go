@@ -135,7 +135,11 @@ func (c *Control) giveProducerIDs() {
 		op.Response = resp
 		c.out.Send(op.Reply, op)
 	}
-	if len(b.waiting) == 0 || b.asking {
+	switch {
+	case len(b.waiting) == 0 || b.asking:
+		return
+	case c.phase > serving: // the metadata log takes no more records
+		c.failProducerIDs(core.NotController)
 		return
 	}
 	b.asking = true

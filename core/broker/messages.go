@@ -58,7 +58,7 @@ type checkpoint struct {
 	shard   uint32
 	entries []checkpointEntry
 	written bool
-	deletes []*partition.QueryOp // the shard's, kept here meanwhile
+	waiting partition.Checkpoint // the shard's, kept here meanwhile
 }
 
 type checkpointEntry struct {
@@ -75,7 +75,8 @@ func (m *checkpoint) AppendText(dst []byte) []byte {
 	return strconv.AppendUint(dst, uint64(m.shard), 10)
 }
 
-// wantCheckpoint asks control for a checkpoint soon: an answer of DeleteRecords waits for it.
+// wantCheckpoint asks control for a checkpoint soon: an answer of DeleteRecords or the folder of a deleted partition waits
+// for it.
 type wantCheckpoint struct{}
 
 // AppendText implements [core.Message].

@@ -128,7 +128,7 @@ func (s *Shard) after() {
 		s.failed = true
 		s.out.Send(core.Control(), &storageFailed{dir: s.set.Dir, err: s.set.Failed})
 	}
-	if s.set.DeletesWait() && !s.asked {
+	if s.set.WantsCheckpoint() && !s.asked {
 		s.asked = true
 		s.out.Send(core.Control(), &wantCheckpoint{})
 	}
@@ -152,6 +152,8 @@ func (s *Shard) begin(m *begin) {
 			s.place(t, p)
 		}
 	}
+	// What the disk remembers is of the partitions of the start. A topic that is created again has a new log.
+	s.disk = &diskMemory{directories: m.disk.directories}
 }
 
 // learn applies what has changed in the metadata.
@@ -161,18 +163,23 @@ func (s *Shard) learn(m *news) {
 		return
 	}
 	s.set.ProducerExpiryMs = m.cluster.Settings.ProducerIDExpirationMs
+	// First what goes: a topic that was deleted and created again comes as two changes, in any order.
 	for _, change := range m.delta.Topics {
 		change.Partitions(func(before, after *metadata.Partition) {
-			switch {
-			case after == nil:
+			if after == nil {
 				s.removePartition(change.Before, before.ID)
-			default:
-				s.place(change.After, after)
 			}
 		})
 		if change.After == nil {
 			s.forgetTopic(change.Before)
 		}
+	}
+	for _, change := range m.delta.Topics {
+		change.Partitions(func(_, after *metadata.Partition) {
+			if after != nil {
+				s.place(change.After, after)
+			}
+		})
 	}
 	for _, r := range m.delta.Configs {
 		s.configure(r)
@@ -246,11 +253,11 @@ func (s *Shard) configure(r metadata.Resource) {
 // checkpoint fills in the offsets to write, or answers those who waited for them to be written.
 func (s *Shard) checkpoint(m *checkpoint) {
 	if m.written {
-		s.set.FinishDeletes(m.deletes, &s.out)
+		s.set.Checkpointed(s.now, m.waiting, &s.out)
 		return
 	}
 	s.asked = false
-	m.deletes = s.set.TakeDeletes()
+	m.waiting = s.set.TakeCheckpoint()
 	for _, r := range s.set.Replicas() {
 		if l := r.Log(); r.Online() {
 			m.entries = append(m.entries, checkpointEntry{dir: r.Dir(), name: r.Name(), recovery: l.RecoveryPoint(),

@@ -3,6 +3,7 @@ package broker_test
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -24,6 +25,9 @@ type world struct {
 	actors   []*actor
 	sessions uint32
 	listens  bool
+	stopped  bool
+	halted   string
+	notes    []string
 }
 
 // actor is a machine with its files and inbox. The fields behind link are a session's.
@@ -52,17 +56,34 @@ func worldSettings() map[string]string {
 }
 
 func newWorld(shards int) *world {
-	w := &world{disk: logtest.NewDisk(), now: core.Instant{Mono: time.Second, Wall: 1_700_000_000_000}}
-	w.broker = broker.New(broker.Config{Version: "test", Seed: 1, Static: worldSettings(), LogDirs: []string{"data"},
+	w := worldOn(logtest.NewDisk(), shards, nil)
+	if !w.listens {
+		panic("the broker does not start: " + w.halted)
+	}
+	return w
+}
+
+// worldOn starts a broker on a disk, with settings beside those of all worlds.
+func worldOn(disk *logtest.Disk, shards int, set map[string]string) *world {
+	w := compose(disk, shards, set)
+	w.give(w.actor(core.Control()), core.Input{Kind: core.InputStart})
+	w.settle()
+	return w
+}
+
+// starts makes the seeds of brokers different.
+var starts uint64
+
+func compose(disk *logtest.Disk, shards int, set map[string]string) *world {
+	w := &world{disk: disk, now: core.Instant{Mono: time.Second, Wall: 1_700_000_000_000}}
+	static := worldSettings()
+	maps.Copy(static, set)
+	starts++
+	w.broker = broker.New(broker.Config{Version: "test", Seed: starts, Static: static, LogDirs: []string{"/data"},
 		Endpoints: []metadata.Endpoint{{Name: "PLAINTEXT", Host: "localhost", Port: 9092}}, Shards: shards})
 	w.add(core.Control(), w.broker.Control())
 	for i := range uint32(shards) {
 		w.add(core.Shard(i), w.broker.Shard(i))
-	}
-	w.give(w.actor(core.Control()), core.Input{Kind: core.InputStart})
-	w.settle()
-	if !w.listens {
-		panic("the broker does not start")
 	}
 	return w
 }
@@ -104,10 +125,17 @@ func (w *world) settle() {
 
 func (w *world) execute(a *actor) {
 	out := &a.out
-	if out.Halt != "" {
-		panic("the broker halts: " + out.Halt)
+	if w.halted == "" {
+		w.halted = out.Halt
 	}
-	w.listens = w.listens || out.Listen
+	if w.halted != "" {
+		out.Reset()
+		return
+	}
+	w.listens, w.stopped = w.listens || out.Listen, w.stopped || out.Stopped
+	for _, n := range out.Notes {
+		w.notes = append(w.notes, n.Text)
+	}
 	sends, jobs := slices.Clone(out.Sends), slices.Clone(out.Jobs)
 	files := core.Outbox{Files: out.Files}
 	out.Files, out.Jobs = nil, nil

@@ -28,7 +28,7 @@ func (s *Set) query(now core.Instant, op *QueryOp, out *core.Outbox) {
 		}
 	}
 	if op.Kind == QueryDelete && op.anyDeleted() {
-		s.deletes = append(s.deletes, op)
+		s.waiting.deletes = append(s.waiting.deletes, op)
 		return
 	}
 	op.close(out)
@@ -141,24 +141,6 @@ func (op *QueryOp) anyDeleted() bool {
 		}
 	}
 	return false
-}
-
-// DeletesWait reports whether an answer waits for a checkpoint of the log start offsets.
-func (s *Set) DeletesWait() bool { return len(s.deletes) > 0 }
-
-// TakeDeletes hands over the operations that wait for a checkpoint taken from now on. The owner gives them to
-// FinishDeletes when it is written.
-func (s *Set) TakeDeletes() []*QueryOp {
-	taken := s.deletes
-	s.deletes = nil
-	return taken
-}
-
-// FinishDeletes answers operations whose new log start offsets are in the checkpoint.
-func (s *Set) FinishDeletes(ops []*QueryOp, out *core.Outbox) {
-	for _, op := range ops {
-		op.close(out)
-	}
 }
 
 func (s *Set) listAll(op *QueryOp) {

@@ -37,6 +37,7 @@ type Replica struct {
 	// reconfigured says that the settings have changed since the log began to be opened with them.
 	reconfigured bool
 	timed        bool // on the set's list of replicas that want a tick
+	forgotten    bool // and no offset checkpoint names it any more
 	removed      bool // the topic is deleted
 	departing    bool // and its files are being removed
 }

@@ -199,7 +199,7 @@ func (w *world) change(a args) {
 	case "close":
 		w.set.Close(&w.out)
 	case "checkpoint":
-		w.set.FinishDeletes(w.set.TakeDeletes(), &w.out)
+		w.set.Checkpointed(w.now, w.set.TakeCheckpoint(), &w.out)
 	case "restart":
 		w.restart()
 	case "state":

@@ -31,7 +31,7 @@ type Set struct {
 	ticked  []*Replica    // memory of timed, used in turns
 	due     time.Duration // no replica wants a tick before
 	mapped  int           // index in ordered of the replica that a mapping came for last
-	deletes []*QueryOp    // DeleteRecords that wait for the checkpoint of log start offsets
+	waiting Checkpoint    // what waits for a checkpoint that is not begun
 	leaving []*Replica    // deleted, with their folder still there
 	held    []*Replica    // new, waiting for a folder of the same name to go
 	closing bool          // no more batches are taken
@@ -138,6 +138,7 @@ func (s *Set) Remove(now core.Instant, r *Replica, out *core.Outbox) {
 	delete(s.byID, r.id)
 	s.ordered = slices.DeleteFunc(s.ordered, func(o *Replica) bool { return o == r })
 	s.leaving = append(s.leaving, r)
+	s.waiting.replicas = append(s.waiting.replicas, r)
 	if r.opening != nil {
 		s.loading--
 	}
@@ -154,7 +155,7 @@ func (s *Set) depart(now core.Instant, r *Replica, out *core.Outbox) {
 	switch {
 	case r.log == nil && r.opening == nil:
 		s.gone(r, out) // it could not be opened; what is on the disk is left to the operator
-	case r.log == nil || r.departing || r.log.Pinned() || r.writing > 0:
+	case r.log == nil || r.departing || !r.forgotten || r.log.Pinned() || r.writing > 0:
 	case !now.Reached(r.lentUntil):
 		s.due = min(s.due, r.lentUntil)
 	default:

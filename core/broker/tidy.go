@@ -1,0 +1,101 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"ottla.dev/core"
+	"ottla.dev/core/log"
+)
+
+// straySuffix ends the name of a folder that holds a partition which the metadata do not know (Kafka: LogManager).
+const straySuffix = "-stray"
+
+// tidy finishes the removals of folders that a crash cut off, and puts aside the folders of partitions that the metadata
+// do not know: deleted ones whose folder was still there at the crash. They are kept, for data is never deleted for want
+// of metadata, but not in the way of a new partition of the same name. What the checkpoints say of them is dropped: the
+// new one would take it for its own.
+func (j *bootJob) tidy(fs core.FS, dir string) error {
+	entries, err := fs.List(dir)
+	if err != nil {
+		return fmt.Errorf("listing %s: %w", dir, err)
+	}
+	for _, e := range entries {
+		tp, ok := log.ParseDirName(e.Name)
+		switch {
+		case !e.Dir:
+		case log.IsDeleteDirName(e.Name):
+			job := log.DeleteJob{Parent: dir, Renamed: dir + "/" + e.Name, Remove: true}
+			if job.Run(fs); job.Err != nil {
+				return job.Err
+			}
+		case !ok || tp == metadataPartition():
+		default:
+			if err := j.putAside(fs, dir, e.Name, tp); err != nil {
+				return err
+			}
+		}
+	}
+	return j.forgetOthers(fs, dir)
+}
+
+// putAside renames a partition's folder unless the metadata know it.
+func (j *bootJob) putAside(fs core.FS, dir, name string, tp core.TopicPartition) error {
+	topic := j.image.TopicByName(tp.Topic)
+	b, err := readAll(fs, dir+"/"+name+"/"+log.PartitionMetadataName)
+	switch {
+	case err == nil:
+		id, err := log.ReadPartitionMetadata(b)
+		if err != nil {
+			return fmt.Errorf("reading %s in %s/%s: %w", log.PartitionMetadataName, dir, name, err)
+		}
+		if topic != nil && topic.ID != id {
+			topic = nil
+		}
+	case !errors.Is(err, core.ErrNotExist):
+		return fmt.Errorf("reading %s in %s/%s: %w", log.PartitionMetadataName, dir, name, err)
+	}
+	if topic != nil && topic.Partition(tp.Partition) != nil {
+		return nil
+	}
+	aside := strings.TrimSuffix(log.DeleteDirName(tp, j.random.UUID()), log.DeleteDirSuffix) + straySuffix
+	if err := fs.Rename(dir+"/"+name, dir+"/"+aside); err != nil {
+		return fmt.Errorf("renaming %s/%s: %w", dir, name, err)
+	}
+	delete(j.memory.holders, name)
+	j.notes = append(j.notes, fmt.Sprintf("%s/%s belongs to no partition that the metadata know, because the topic was deleted; "+
+		"it is put aside as %s and can be removed", dir, name, aside))
+	return fs.SyncDir(dir)
+}
+
+// forgetOthers drops, on the disk too, what the checkpoints of a log directory say of partitions that are not in it.
+func (j *bootJob) forgetOthers(fs core.FS, dir string) error {
+	for _, c := range j.checkpointFiles() {
+		var kept []log.OffsetEntry
+		for _, e := range j.found[dir+"/"+c.file] {
+			if name := e.TopicPartition.String(); j.memory.holders[name] == dir {
+				kept = append(kept, e)
+			} else {
+				delete(c.into, name)
+			}
+		}
+		if len(kept) == len(j.found[dir+"/"+c.file]) {
+			continue
+		}
+		if err := log.WriteAtomically(fs, dir, c.file, log.AppendOffsetCheckpoint(nil, kept)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkpointFile is an offset checkpoint and where its offsets are remembered.
+type checkpointFile struct {
+	file string
+	into map[string]core.Offset
+}
+
+func (j *bootJob) checkpointFiles() []checkpointFile {
+	return []checkpointFile{{recoveryCheckpointFile, j.memory.recovery}, {startCheckpointFile, j.memory.logStart}}
+}
