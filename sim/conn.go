@@ -38,7 +38,7 @@ func (w *World) connect(s *slot) {
 	p.nextConn++
 	id := p.nextConn
 	c := &conn{proc: p, slot: s, lent: map[*byte]int{}}
-	c.actor = newActor(core.Session(id), p.broker.NewSession(id), w.disk)
+	c.actor = newActor(core.Session(id), p.session(id), w.disk)
 	c.actor.conn = c
 	p.sessions[id] = c.actor
 	s.conn = c

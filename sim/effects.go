@@ -123,7 +123,7 @@ func (w *World) tick(a *actor, at time.Duration) {
 // and writes to a mapping are there at once.
 func (w *World) file(p *process, a *actor, op core.FileOp) {
 	if op.Kind == core.OpWrite {
-		if w.plan.Delays.Write > 0 && a.queued[op.File] == 0 && a.table.Mapped(op.File) {
+		if a.queued[op.File] == 0 && a.table.Mapped(op.File) {
 			op.Data = slices.Clone(op.Data)
 			w.apply(p, a, op)
 			return

@@ -23,7 +23,7 @@ type process struct {
 	started   time.Duration
 	dead      bool
 	listening bool
-	broker    *broker.Broker
+	session   func(id uint32) core.Machine
 	control   *actor
 	shards    []*actor
 	sessions  map[uint32]*actor
@@ -53,6 +53,25 @@ func newActor(a core.Address, m core.Machine, d *disk.Disk) *actor {
 	return &actor{address: a, name: a.String(), machine: m, table: disk.NewTable(d), queued: map[core.FileID]int{}, armed: core.Never}
 }
 
+// machines are those of one life of the broker.
+type machines struct {
+	control core.Machine
+	shards  []core.Machine
+	session func(id uint32) core.Machine
+}
+
+// broker makes the machines of a broker.
+func (w *World) broker() machines {
+	b := broker.New(broker.Config{Version: "sim", Seed: w.seeds.Uint64(), Static: w.plan.StaticMap(),
+		LogDirs: []string{logDir}, Shards: w.plan.Shards,
+		Endpoints: []metadata.Endpoint{{Name: "PLAINTEXT", Host: "broker", Port: 9092}}})
+	m := machines{control: b.Control(), session: b.NewSession}
+	for i := range b.Shards() {
+		m.shards = append(m.shards, b.Shard(uint32(i)))
+	}
+	return m
+}
+
 // start begins a life of the broker.
 func (w *World) start() {
 	if w.proc != nil && !w.proc.dead {
@@ -70,13 +89,12 @@ func (w *World) start() {
 		w.restart(time.Second)
 		return
 	}
-	p.broker = broker.New(broker.Config{Version: "sim", Seed: w.seeds.Uint64(), Static: w.plan.StaticMap(),
-		LogDirs: []string{logDir}, Shards: w.plan.Shards,
-		Endpoints: []metadata.Endpoint{{Name: "PLAINTEXT", Host: "broker", Port: 9092}}})
-	p.control = newActor(core.Control(), p.broker.Control(), w.disk)
-	for i := range uint32(p.broker.Shards()) {
-		p.shards = append(p.shards, newActor(core.Shard(i), p.broker.Shard(i), w.disk))
+	m := w.compose()
+	p.control = newActor(core.Control(), m.control, w.disk)
+	for i, shard := range m.shards {
+		p.shards = append(p.shards, newActor(core.Shard(uint32(i)), shard, w.disk))
 	}
+	p.session = m.session
 	if len(w.again) > 0 && w.cut == 0 {
 		w.cut, w.again = w.again[0], w.again[1:]
 	}

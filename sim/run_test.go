@@ -1,17 +1,88 @@
 package sim
 
 import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
 	"testing"
 
 	"ottla.dev/sim/fault"
 )
 
+// seedsInTest is how many seeds a plain test run simulates. `ottla sim` runs as many as one likes.
+const seedsInTest = 12
+
 func TestSeeds(t *testing.T) {
-	for seed := range uint64(60) {
+	var sum Stats
+	for seed := range uint64(seedsInTest) {
 		r := New(fault.Draw(seed), nil).Run()
-		t.Logf("seed %d: hash %x %+v", seed, r.Hash, r.Stats)
 		if r.Failure != nil {
-			t.Errorf("seed %d: %v\n%s", seed, r.Failure, r.Tail)
+			t.Errorf("seed %d: %v (replay: ottla sim --seed %d --trace)", seed, r.Failure, seed)
+		}
+		sum.Add(r.Stats)
+	}
+	// A simulation in which nothing happens finds nothing.
+	for name, n := range map[string]int{"acked": sum.Acked, "read": sum.Read, "commits": sum.Commits, "crashes": sum.Crashes,
+		"kills": sum.Kills, "clean ends": sum.CleanEnds, "halts": sum.Halts, "disk faults": sum.Injected} {
+		if n < 10 {
+			t.Errorf("%d %s in %d seeds", n, name, seedsInTest)
 		}
 	}
+}
+
+// hashesEnv makes the test binary print hashes instead of running tests.
+const hashesEnv = "OTTLA_SIM_HASHES"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(hashesEnv) != "" {
+		fmt.Print(hashes())
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+func hashes() string {
+	var b strings.Builder
+	for seed := uint64(1000); seed < 1006; seed++ {
+		r := New(fault.Draw(seed), nil).Run()
+		fmt.Fprintf(&b, "%d %016x %d\n", seed, r.Hash, r.Lines)
+	}
+	return b.String()
+}
+
+func TestASeedHasOneTraceInEveryProcess(t *testing.T) {
+	var got [2]string
+	for i, procs := range []string{"1", "4"} {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), hashesEnv+"=1", "GOMAXPROCS="+procs)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		got[i] = string(out)
+	}
+	if got[0] != got[1] || strings.Count(got[0], "\n") != 6 {
+		t.Errorf("one process says\n%s another\n%s", got[0], got[1])
+	}
+}
+
+// A disk whose syncs do nothing must be found out, or the checks are worth nothing.
+func TestALyingDiskIsFoundOut(t *testing.T) {
+	found := map[string]int{}
+	for seed := uint64(0); seed < 200 && len(found) < 2; seed++ {
+		plan := fault.Draw(seed)
+		if len(plan.Stops) == 0 || plan.Stops[0].Kind != fault.Crash {
+			continue
+		}
+		w := New(plan, nil)
+		w.disk.Lies = true
+		if f := w.Run().Failure; f != nil {
+			found[f.Check]++
+		}
+	}
+	if len(found) == 0 {
+		t.Error("nobody has noticed")
+	}
+	t.Logf("%v", found)
 }

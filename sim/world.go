@@ -32,6 +32,7 @@ type World struct {
 	trace    *trace.Trace
 	ledger   *check.Ledger
 	slots    []*slot
+	compose  func() machines
 	proc     *process
 	skew     time.Duration // of the wall clock
 	starts   int
@@ -103,18 +104,25 @@ type Result struct {
 
 // New prepares the simulation of a plan. If to is not nil it gets every line of the trace.
 func New(plan *fault.Plan, to func(line []byte)) *World {
-	w := &World{plan: plan, trace: trace.New(to), schedule: plan.Stream(fault.StreamSchedule),
-		faults: plan.Stream(fault.StreamFaults), seeds: plan.Stream(fault.StreamBroker)}
-	w.disk = disk.New(w.faults.Fork(1))
-	w.disk.Unordered = plan.UnorderedNames
-	w.disk.Fault = w.diskFault
-	w.ledger = check.NewLedger(plan, w.fail)
+	w := empty(plan, to)
+	w.compose = w.broker
 	workload := plan.Stream(fault.StreamWorkload)
 	for i := range plan.Clients {
 		w.addClient(i, workload.Fork(uint64(i)))
 	}
 	w.addSetup(workload.Fork(1 << 32))
 	w.planFaults()
+	return w
+}
+
+// empty returns a world without machines and clients.
+func empty(plan *fault.Plan, to func(line []byte)) *World {
+	w := &World{plan: plan, trace: trace.New(to), schedule: plan.Stream(fault.StreamSchedule),
+		faults: plan.Stream(fault.StreamFaults), seeds: plan.Stream(fault.StreamBroker)}
+	w.disk = disk.New(w.faults.Fork(1))
+	w.disk.Unordered = plan.UnorderedNames
+	w.disk.Fault = w.diskFault
+	w.ledger = check.NewLedger(plan, w.fail)
 	w.after(0, w.start)
 	return w
 }

@@ -208,10 +208,14 @@ func (l *Ledger) Read(p *Partition, o, highWatermark core.Offset, value []byte) 
 type Asked struct {
 	starts int
 	gone   core.Offset
+	known  core.Offset // nothing at or above it is known
+	cuts   int
 }
 
 // Ask notes that a request about a partition is sent.
-func (l *Ledger) Ask(p *Partition) Asked { return Asked{l.starts, p.gone} }
+func (l *Ledger) Ask(p *Partition) Asked {
+	return Asked{l.starts, p.gone, core.Offset(len(p.records)), p.cuts}
+}
 
 // Watermarks notes a high watermark and a log start offset that somebody was told. Within one process neither goes back
 // (C14, S19), and nothing is removed that no setting and no request removes.
@@ -257,8 +261,8 @@ func (l *Ledger) Deleting(p *Partition, o core.Offset) { p.deleted = max(p.delet
 func (l *Ledger) HasDeleted(p *Partition, o core.Offset) { p.gone = max(p.gone, o) }
 
 // OutOfRange judges a refusal of an offset: it must lie below the log start offset or above everything that is there.
-func (l *Ledger) OutOfRange(p *Partition, o core.Offset) {
-	if int(o) < len(p.records) && p.records[o].known && p.topic.Retained && o >= p.deleted {
+func (l *Ledger) OutOfRange(p *Partition, a Asked, o core.Offset) {
+	if o < a.known && a.cuts == p.cuts && p.records[o].known && p.topic.Retained && o >= p.deleted {
 		l.wrong("out-of-range", p, "offset "+offsetText(o)+" is out of range, and was there")
 	}
 }

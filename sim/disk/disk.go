@@ -42,6 +42,8 @@ type Disk struct {
 	Full bool
 	// Unordered lets a crash undo any subset of a folder's changes, and not only the latest.
 	Unordered bool
+	// Lies makes syncs succeed without doing anything: a broken disk that no software survives, to test the checks with.
+	Lies bool
 	// Counts of what was done, by [Op].
 	Counts [Names + 1]int
 	random core.PRNG

@@ -148,6 +148,7 @@ func (s Syncing) Finish() error {
 	}
 	err := s.disk.enter(Sync, s.path)
 	switch {
+	case s.disk.Lies:
 	case !s.node.dir:
 		s.node.settle(s.mark, err != nil, &s.disk.random)
 	case err == nil:

@@ -186,7 +186,7 @@ func (k *consumer) find(version int16, t *kmsg.FetchResponseTopic, partition int
 func (k *consumer) take(p *position, rp *kmsg.FetchResponseTopicPartition, version int16) bool {
 	switch code := core.ErrorCode(rp.ErrorCode); {
 	case code == core.OffsetOutOfRange:
-		k.ledger.OutOfRange(p.part, p.next)
+		k.ledger.OutOfRange(p.part, p.asked, p.next)
 		p.known, p.told = false, false
 		return true
 	case retriable(rp.ErrorCode):
