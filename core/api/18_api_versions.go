@@ -22,11 +22,31 @@ func ApiVersions(c *Context) {
 	if c.Version < 3 {
 		return
 	}
+	addSupportedFeatures(resp, c)
 	resp.FinalizedFeaturesEpoch = int64(c.Cluster.Image.Offset())
 	for _, f := range c.Cluster.Image.Features() {
 		ff := kmsg.NewApiVersionsResponseFinalizedFeature()
 		ff.Name, ff.MinVersionLevel, ff.MaxVersionLevel = f.Name, f.Level, f.Level
 		resp.FinalizedFeatures = append(resp.FinalizedFeatures, ff)
+	}
+}
+
+// addSupportedFeatures tells what levels the broker could run (KIP-584). Clients of v3 do not read a range that begins
+// at 0, so it begins at 1 for them (KAFKA-17011).
+func addSupportedFeatures(resp *kmsg.ApiVersionsResponse, c *Context) {
+	self := c.Cluster.Image.Broker(c.Cluster.Self)
+	if self == nil {
+		return
+	}
+	for _, f := range self.Features {
+		sf := kmsg.NewApiVersionsResponseSupportedFeature()
+		sf.Name, sf.MinVersion, sf.MaxVersion = f.Name, f.Min, f.Max
+		if c.Version < 4 {
+			sf.MinVersion = max(1, f.Min)
+		}
+		if sf.MinVersion <= sf.MaxVersion {
+			resp.SupportedFeatures = append(resp.SupportedFeatures, sf)
+		}
 	}
 }
 

@@ -6,14 +6,9 @@ import (
 	"ottla.dev/core"
 )
 
-// DeleteTopics serves API key 20, v0-6 (by id from v6 on). With delete.topic.enable=false every topic is refused.
-func DeleteTopics(c *Context) {
-	if c.Cluster.Settings.DeleteTopics {
-		Controls(c)
-		return
-	}
-	c.Response = refuseDeletes(c.Request.(*kmsg.DeleteTopicsRequest), core.TopicDeletionDisabled)
-}
+// DeleteTopics serves API key 20, v0-6 (by id from v6 on). With delete.topic.enable=false the controller refuses every
+// topic, in versions before 3 with INVALID_REQUEST because their clients do not know TOPIC_DELETION_DISABLED.
+func DeleteTopics(c *Context) { Controls(c) }
 
 func refuseDeletes(req *kmsg.DeleteTopicsRequest, code core.ErrorCode) kmsg.Response {
 	resp := kmsg.NewPtrDeleteTopicsResponse()

@@ -61,7 +61,16 @@ func describeResource(c *Context, want *kmsg.DescribeConfigsRequestResource) ([]
 				" or empty string, but received " + want.ResourceName
 		}
 		return config.DescribeBroker(c.Cluster.Layers(""), want.ConfigNames), core.NoError, ""
-	case kmsg.ConfigResourceTypeBrokerLogger, kmsg.ConfigResourceTypeClientMetrics, kmsg.ConfigResourceTypeGroupConfig:
+	case kmsg.ConfigResourceTypeBrokerLogger:
+		if want.ResourceName != strconv.Itoa(int(c.Cluster.Self)) {
+			return nil, core.InvalidRequest, "Unexpected broker id for the loggers of broker " +
+				strconv.Itoa(int(c.Cluster.Self))
+		}
+		return nil, core.NoError, ""
+	case kmsg.ConfigResourceTypeClientMetrics, kmsg.ConfigResourceTypeGroupConfig:
+		if want.ResourceName == "" {
+			return nil, core.InvalidRequest, "The resource name must not be empty."
+		}
 		return nil, core.NoError, ""
 	}
 	return nil, core.InvalidRequest, "Unsupported resource type."

@@ -9,24 +9,26 @@ import (
 	"ottla.dev/core/metadata"
 )
 
-// maxDescribedPartitions bounds one answer of DescribeTopicPartitions (max.request.partition.size.limit).
-const maxDescribedPartitions = 2000
-
 // DescribeTopicPartitions serves API key 75, v0 (KIP-966): topics in the order of their names, cut after a number of
-// partitions, with a cursor to go on from.
+// partitions (the request's, at most max.request.partition.size.limit), with a cursor to go on from.
 func DescribeTopicPartitions(c *Context) {
 	req := c.Request.(*kmsg.DescribeTopicPartitionsRequest)
 	resp := kmsg.NewPtrDescribeTopicPartitionsResponse()
 	c.Response = resp
 	resp.Topics = []kmsg.DescribeTopicPartitionsResponseTopic{}
-	left := maxDescribedPartitions
-	if req.ResponsePartitionLimit > 0 {
-		left = min(left, int(req.ResponsePartitionLimit))
+	if req.Cursor != nil && req.Cursor.Partition < 0 {
+		for i := range req.Topics {
+			rt := undescribed(req.Topics[i].Topic)
+			rt.ErrorCode = int16(core.InvalidRequest)
+			resp.Topics = append(resp.Topics, rt)
+		}
+		return
 	}
+	left := int(max(1, min(c.Cluster.Settings.RequestPartitionLimit, req.ResponsePartitionLimit)))
 	for _, name := range describedTopics(c, req) {
 		first := int32(0)
 		if req.Cursor != nil && name == req.Cursor.Topic {
-			first = max(0, req.Cursor.Partition)
+			first = req.Cursor.Partition
 		}
 		t := c.Cluster.Image.TopicByName(name)
 		if t == nil {

@@ -210,6 +210,10 @@ func TestAdmin(t *testing.T) {
 		{"DescribeConfigs of a broker that is no number", describe(4, "x"), "42"},
 		{"DescribeConfigs of a kind that is none", describe(77, "x"), "42"},
 		{"DescribeConfigs of this broker", describe(4, self), ""},
+		{"DescribeConfigs of this broker's loggers", describe(8, self), ""},
+		{"DescribeConfigs of another broker's loggers", describe(8, "99"), "42"},
+		{"DescribeConfigs of a group without a name", describe(32, ""), "42"},
+		{"DescribeConfigs of client metrics without a name", describe(16, ""), "42"},
 		{"DescribeProducers of a partition twice (ours)", flexible(wire.DescribeProducers, 0).
 			uv(2).compact(plain).uv(3).i32(1).i32(1).uv(0).uv(0), "42"},
 		{"DescribeLogDirs of a topic that is not there", header(wire.DescribeLogDirs, 0).arr(1).str("nowhere").arr(1).i32(0), ""},
@@ -222,6 +226,8 @@ func TestAdmin(t *testing.T) {
 			uv(2).compact("a/b").uv(0).i32(100).i8(-1).uv(0), "17"},
 		{"DescribeTopicPartitions with a negative limit", flexible(wire.DescribeTopicPartitions, 0).
 			uv(2).compact(plain).uv(0).i32(-100).i8(-1).uv(0), ""},
+		{"DescribeTopicPartitions with a cursor at a negative partition", flexible(wire.DescribeTopicPartitions, 0).
+			uv(2).compact(plain).uv(0).i32(100).i8(1).compact(plain).i32(-1).uv(0).uv(0), "42"},
 		{"DescribeTopicPartitions with a cursor beyond all", flexible(wire.DescribeTopicPartitions, 0).
 			uv(1).i32(100).i8(1).compact("zzz").i32(1<<31 - 1).uv(0).uv(0), ""},
 		{"FindCoordinator of a kind that is none", header(wire.FindCoordinator, 1).str("g").i8(9), "42"},

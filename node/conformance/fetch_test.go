@@ -68,6 +68,13 @@ func TestFetch(t *testing.T) {
 		req.Topics[0].Topic = "nowhere"
 		answers(t, encode(req, correlation), "3")
 	})
+	t.Run("a batch larger than all limits still comes (KIP-74)", func(t *testing.T) {
+		req := fetchOf(12, func(r *kmsg.FetchRequest, p *partition) { r.MaxBytes, p.PartitionMaxBytes = 0, 0 })
+		resp := answers(t, encode(req, correlation), "").(*kmsg.FetchResponse)
+		if size := len(resp.Topics[0].Partitions[0].RecordBatches); size == 0 {
+			t.Error("no records")
+		}
+	})
 	t.Run("no topics", func(t *testing.T) {
 		req := fetchOf(12, func(r *kmsg.FetchRequest, _ *partition) { r.MinBytes, r.MaxWaitMillis = 1, 60000 })
 		req.Topics = nil
@@ -140,6 +147,16 @@ func TestOffsets(t *testing.T) {
 		}
 		return b
 	}
+	special := func(version, at int) raw {
+		return flexible(wire.ListOffsets, version).i32(-1).i8(0).uv(2).compact(plain).uv(2).i32(0).i32(-1).i64(at).uv(0).uv(0).
+			uv(0)
+	}
+	lastOffsets := func(at int64) kmsg.Request {
+		req := request[kmsg.ListOffsetsRequest](11)
+		req.Topics = []kmsg.ListOffsetsRequestTopic{{Topic: plain,
+			Partitions: []kmsg.ListOffsetsRequestTopicPartition{{Timestamp: at, CurrentLeaderEpoch: -1}}}}
+		return req
+	}
 	forget := func(topic string, partition, offset int) raw {
 		return header(wire.DeleteRecords, 0).arr(1).str(topic).arr(1).i32(partition).i64(offset).i32(1000)
 	}
@@ -158,7 +175,16 @@ func TestOffsets(t *testing.T) {
 		{"31 and another one", list(2, -1, 0, 1, 0), "42 42"},
 		{"26 a partition that is not there", list(2, -1, 5), "3"},
 		{"26 partition -1", list(2, -1, -1), "3"},
+		{"31 a partition that is not there, twice", list(2, -1, 9, 9), "42 42"},
 		{"a special timestamp that nobody knows", list(2, -100, 0), "35"},
+		{"the largest timestamp before v7", list(2, -3, 0), "35"},
+		{"the largest timestamp", special(7, -3), ""},
+		{"the earliest local offset before v8", special(7, -4), "35"},
+		{"the earliest local offset", special(8, -4), ""},
+		{"the latest tiered offset before v9", special(8, -5), "35"},
+		{"the latest tiered offset", special(9, -5), ""},
+		{"the earliest pending upload before v11", special(9, -6), "35"},
+		{"the earliest pending upload", encode(lastOffsets(-6), correlation), ""},
 		{"31 DeleteRecords beyond the high watermark", forget(plain, 0, 1<<40), "1"},
 		{"31 DeleteRecords below -1", forget(plain, 0, -2), "1"},
 		{"31 DeleteRecords of a partition that is not there", forget(plain, 9, 0), "3"},
