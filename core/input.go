@@ -28,6 +28,13 @@ const (
 	InputJobDone
 	// InputFailed reports that an operation on File without a completion of its own failed with Err.
 	InputFailed
+	// InputLinkUp tells the owner of Link that the connection stands.
+	InputLinkUp
+	// InputLinkDown tells it that the connection is gone, or could not be made, with Err. It is the last of Link.
+	InputLinkDown
+	// InputLinkFrame brings a response, without its length prefix, in Frame. The frame belongs to the machine until its
+	// [Outbox.Release].
+	InputLinkFrame
 	// InputShutdown asks control for a clean shutdown, answered by [Outbox.Stopped].
 	InputShutdown
 )
@@ -42,6 +49,7 @@ type Input struct {
 	File    FileID
 	Ticket  Ticket
 	Token   uint64
+	Link    LinkID
 	Job     Job
 	Err     error
 	Peer    string

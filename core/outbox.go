@@ -3,20 +3,22 @@ package core
 // Outbox collects the effects of a machine's steps. A driver hands it to Drain, executes it, resets it, and uses it
 // again; its slices are reused, so that a step that produces, fetches or beats allocates nothing.
 //
-// The driver executes Files first, in order, then starts Jobs, then delivers Sends in order, then Answers, Releases,
-// Resume and Close. Nothing in Sends or Answers depends on Files of the same outbox being durable or even done: what
+// The driver executes Files first, in order, then starts Jobs, then delivers Sends in order, then Links, Answers,
+// Releases, Resume and Close. Nothing in Sends or Answers depends on Files of the same outbox being durable or even done: what
 // must wait for a completion is emitted by the step that gets the completion.
 type Outbox struct {
 	Files    []FileOp
 	Jobs     []Job
 	Sends    []Send
+	Links    []LinkOp
 	Answers  []Answer
 	Parts    []Part
 	Releases [][]byte
 
 	// Resume lets a session's driver read the next request. It reads one, then waits for the next Resume.
 	Resume bool
-	// Close ends the session's connection once the answers before it have left.
+	// Close ends the session's connection once the answers before it have left. The first Close after the session has
+	// taken [InputDisconnected] is its last word: the driver may forget it.
 	Close bool
 	// Listen opens the broker for clients: all its logs are loaded.
 	Listen bool
@@ -88,7 +90,9 @@ func (o *Outbox) Run(job Job) { o.Jobs = append(o.Jobs, job) }
 func (o *Outbox) Send(to Address, m Message) { o.Sends = append(o.Sends, Send{To: to, Message: m}) }
 
 // Note emits a sentence for the operator.
-func (o *Outbox) Note(s Severity, text string) { o.Notes = append(o.Notes, Note{Severity: s, Text: text}) }
+func (o *Outbox) Note(s Severity, text string) {
+	o.Notes = append(o.Notes, Note{Severity: s, Text: text})
+}
 
 // Answer emits an answer of the given parts, which are copied (not the bytes they refer to).
 func (o *Outbox) Answer(token uint64, parts ...Part) {
@@ -102,7 +106,7 @@ func (o *Outbox) Release(frame []byte) { o.Releases = append(o.Releases, frame) 
 
 // Empty reports whether there is nothing to execute.
 func (o *Outbox) Empty() bool {
-	return len(o.Files)+len(o.Jobs)+len(o.Sends)+len(o.Answers)+len(o.Releases)+len(o.Notes) == 0 &&
+	return len(o.Files)+len(o.Jobs)+len(o.Sends)+len(o.Links)+len(o.Answers)+len(o.Releases)+len(o.Notes) == 0 &&
 		!o.Resume && !o.Close && !o.Listen && !o.Stopped && o.Halt == ""
 }
 
@@ -111,8 +115,9 @@ func (o *Outbox) Reset() {
 	clear(o.Files)
 	clear(o.Jobs)
 	clear(o.Sends)
+	clear(o.Links)
 	clear(o.Parts)
 	clear(o.Releases)
-	*o = Outbox{Files: o.Files[:0], Jobs: o.Jobs[:0], Sends: o.Sends[:0], Answers: o.Answers[:0], Parts: o.Parts[:0],
-		Releases: o.Releases[:0], Notes: o.Notes[:0]}
+	*o = Outbox{Files: o.Files[:0], Jobs: o.Jobs[:0], Sends: o.Sends[:0], Links: o.Links[:0], Answers: o.Answers[:0],
+		Parts: o.Parts[:0], Releases: o.Releases[:0], Notes: o.Notes[:0]}
 }

@@ -111,6 +111,7 @@ func drain(from, to *core.Outbox) {
 	to.Files = append(to.Files, from.Files...)
 	to.Jobs = append(to.Jobs, from.Jobs...)
 	to.Sends = append(to.Sends, from.Sends...)
+	to.Links = append(to.Links, from.Links...)
 	to.Answers = append(to.Answers, from.Answers...)
 	to.Parts = append(to.Parts, from.Parts...)
 	to.Releases = append(to.Releases, from.Releases...)
