@@ -120,8 +120,17 @@ func (l *Log) Mapped(in core.Input) bool {
 	return true
 }
 
-// failedFile fences the log if an operation on one of its files failed.
+// failedFile fences the log if an operation on one of its files failed: the indexes of a segment that was just closed are
+// among them, for recovery is going to trust them.
 func (l *Log) failedFile(in core.Input) bool {
+	for _, r := range l.retired {
+		if r.file == in.File {
+			if in.Err != nil {
+				l.fence(fail("writing an index of "+l.dir, in.Err))
+			}
+			return true
+		}
+	}
 	for _, list := range [2][]*segment{l.segments, l.deleted} {
 		for _, s := range list {
 			if s.file != in.File && !slices.Contains(s.doomed, in.File) {
