@@ -171,7 +171,10 @@ func (w *World) apply(p *process, a *actor, op core.FileOp) {
 	case op.Kind == core.OpWrite && op.Ticket.Seq != 0:
 		in.Kind = core.InputWritten
 	case err != nil:
+		// A failure is known before a sync that was asked for later can have succeeded.
 		in.Kind = core.InputFailed
+		w.input(p, a, in, 0)
+		return
 	default:
 		return
 	}

@@ -104,6 +104,9 @@ func (p *Partition) Caching() bool { return p.topic.Caching }
 // LargestBatch is the size in bytes of the largest batch that the partition takes.
 func (p *Partition) LargestBatch() int { return p.topic.LargestBatch() }
 
+// Known is the offset behind the last record that somebody was told of.
+func (p *Partition) Known() core.Offset { return core.Offset(len(p.records)) }
+
 // MayForget reports whether a crash may lose acknowledged records, and with them a producer's sequence.
 func (p *Partition) MayForget() bool { return p.topic.Caching && p.cuts > 0 }
 

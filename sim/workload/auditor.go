@@ -132,7 +132,8 @@ func (a *Auditor) readBack(part *check.Partition) {
 			}
 			a.listOffsets(part, -1, func(code int16, end int64) {
 				a.flying = false
-				if code != 0 {
+				// What acks=1 was answered for may not be committed yet, but will be.
+				if code != 0 || core.Offset(end) < part.Known() {
 					a.later()
 					return
 				}
