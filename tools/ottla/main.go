@@ -29,6 +29,7 @@ func newRoot(started time.Time) *cobra.Command {
 	root.SetVersionTemplate("ottla {{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newServe(started), newLog())
+	root.AddCommand(simCommand())
 	return root
 }
 
