@@ -123,9 +123,9 @@ func (p *ProduceCall) refuse(s *Server, req *kmsg.ProduceRequest, topic *Topic, 
 // checkBatch checks a produced batch under the topic's rules and brings it into the form in which it is stored. The
 // result aliases b unless the batch had to be rebuilt, with another codec or with offsets counted anew.
 func (s *Server) checkBatch(topic *Topic, b []byte, version int16) (record.View, *record.Error) {
-	rules := topic.Rules
-	rules.ProduceVersion, rules.Now = version, s.Now.Wall
-	checked, why := record.Validate(b, &rules, s.Codecs())
+	s.rules = topic.Rules
+	s.rules.ProduceVersion, s.rules.Now = version, s.Now.Wall
+	checked, why := record.Validate(b, &s.rules, s.Codecs())
 	if why != nil {
 		return nil, why
 	}

@@ -14,7 +14,7 @@ type Context struct {
 	Cluster    *Cluster
 	Version    int16
 	ClientID   string
-	ClientHost string
+	ClientHost string // the client's address as Java writes it: /10.0.0.7
 	Request    kmsg.Request
 	// Response is what will be encoded. A handler sets it, at the latest in its last continuation.
 	Response kmsg.Response
@@ -24,8 +24,13 @@ type Context struct {
 
 	out     *core.Outbox
 	waiting []continuation
+
+	// Memory of a heartbeat, which is to cost none.
+	beat     GroupOp
+	beatResp kmsg.HeartbeatResponse
 }
 
+// continuation is what to do with an operation that comes back: without then, its response is the request's.
 type continuation struct {
 	message core.Message
 	then    func(core.Message)
@@ -51,7 +56,11 @@ func (c *Context) Returned(now core.Instant, cluster *Cluster, m core.Message) b
 			then := c.waiting[i].then
 			c.waiting = append(c.waiting[:i], c.waiting[i+1:]...)
 			c.Now, c.Cluster = now, cluster
-			then(m)
+			if then == nil {
+				c.Response = m.(*GroupOp).Call.Response
+			} else {
+				then(m)
+			}
 			return true
 		}
 	}

@@ -10,7 +10,7 @@ import (
 // coordinates sends req to the coordinator of a group and runs then with the answer. If there is no coordinator yet the
 // answer is the request's refusal with COORDINATOR_NOT_AVAILABLE.
 func coordinates(c *Context, groupID string, req kmsg.Request, then func(kmsg.Response)) {
-	call := group.Call{From: c.Self, Slot: c.Call, Request: req, ClientID: c.ClientID, ClientHost: "/" + c.ClientHost}
+	call := group.Call{From: c.Self, Slot: c.Call, Request: req, ClientID: c.ClientID, ClientHost: c.ClientHost}
 	offsets := c.Cluster.Image.TopicByName(ConsumerOffsetsTopic)
 	if offsets == nil || len(offsets.Partitions) == 0 {
 		call.Refuse(core.CoordinatorNotAvailable)
@@ -27,8 +27,24 @@ func coordinates(c *Context, groupID string, req kmsg.Request, then func(kmsg.Re
 // times the memory of its name; Kafka has no bound. Those beyond it are answered INVALID_REQUEST.
 const maxGroups = 10_000
 
-// Group serves the API keys of one group each whose answer is the coordinator's own: 11 JoinGroup, 12 Heartbeat,
-// 13 LeaveGroup, 14 SyncGroup.
+// Heartbeat serves API key 12, v0-4. It comes often, and allocates nothing.
+func Heartbeat(c *Context) {
+	req := c.Request.(*kmsg.HeartbeatRequest)
+	c.beatResp = kmsg.HeartbeatResponse{}
+	c.beat = GroupOp{Reply: c.Self, Call: group.Call{From: c.Self, Slot: c.Call, Request: req, Response: &c.beatResp,
+		ClientID: c.ClientID, ClientHost: c.ClientHost}}
+	offsets := c.Cluster.Image.TopicByName(ConsumerOffsetsTopic)
+	if offsets == nil || len(offsets.Partitions) == 0 {
+		c.beat.Call.Refuse(core.CoordinatorNotAvailable)
+		c.Response = &c.beatResp
+		return
+	}
+	c.beat.Partition = core.PartitionID(group.PartitionFor(req.Group, int32(len(offsets.Partitions))))
+	c.Send(c.Cluster.ShardOf(ConsumerOffsetsTopic, c.beat.Partition), &c.beat, nil)
+}
+
+// Group serves the API keys of one group each whose answer is the coordinator's own: 11 JoinGroup, 13 LeaveGroup,
+// 14 SyncGroup.
 func Group(c *Context) {
 	coordinates(c, groupOf(c.Request), c.Request, func(resp kmsg.Response) { c.Response = resp })
 }
@@ -36,8 +52,6 @@ func Group(c *Context) {
 func groupOf(req kmsg.Request) string {
 	switch r := req.(type) {
 	case *kmsg.JoinGroupRequest:
-		return r.Group
-	case *kmsg.HeartbeatRequest:
 		return r.Group
 	case *kmsg.LeaveGroupRequest:
 		return r.Group

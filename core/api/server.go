@@ -20,6 +20,8 @@ type Server struct {
 
 	topics  Topics
 	codecs  *record.Codecs
+	rules   record.Rules // of the batch that is being checked
+	client  string       // the client id of the last request
 	fetches fetchSession
 	produce wire.ProduceWriter
 	fetch   wire.FetchWriter
@@ -55,7 +57,9 @@ func HandlerFor(key wire.Key) Handler {
 		return OffsetFetch
 	case wire.FindCoordinator:
 		return FindCoordinator
-	case wire.JoinGroup, wire.Heartbeat, wire.LeaveGroup, wire.SyncGroup:
+	case wire.Heartbeat:
+		return Heartbeat
+	case wire.JoinGroup, wire.LeaveGroup, wire.SyncGroup:
 		return Group
 	case wire.DescribeGroups:
 		return DescribeGroups
@@ -96,6 +100,9 @@ func HandlerFor(key wire.Key) Handler {
 // Prepare fills the parts of a context that come from the session.
 func (s *Server) Prepare(c *Context, h wire.Header, req kmsg.Request, call uint64, host string) {
 	c.Now, c.Cluster, c.Version, c.Request, c.Response = s.Now, s.Cluster, h.Version, req, nil
-	c.ClientID, c.ClientHost, c.Self, c.Call = string(h.ClientID), host, s.Self, call
+	if s.client != string(h.ClientID) {
+		s.client = string(h.ClientID)
+	}
+	c.ClientID, c.ClientHost, c.Self, c.Call = s.client, host, s.Self, call
 	c.Begin(s.Out)
 }

@@ -71,7 +71,7 @@ func (s *Session) Step(now core.Instant, in core.Input) {
 	s.server.Now, s.server.Out = now, &s.out
 	switch in.Kind {
 	case core.InputStart:
-		s.host = in.Peer
+		s.host = "/" + in.Peer
 		s.out.Send(core.Control(), &hello{from: s.server.Self})
 	case core.InputFrame:
 		s.frame(in.Frame)
