@@ -25,7 +25,8 @@ type LocateJob struct {
 	Start      int64 // a batch boundary at or before the wanted batch
 
 	entries int
-	known   bool // no index file is to be looked up
+	known   bool       // no index file is to be looked up
+	near    IndexEntry // if known: a batch that may be taken, near the last one; its zero is none
 
 	// Results.
 	Pos    int64
@@ -73,7 +74,10 @@ func (j *LocateJob) scan(s *scanner, index indexFile) error {
 		return nil
 	}
 	s.pos = j.Pos + first
-	near := index.find(func(e IndexEntry) bool { return e.Pos <= end && e.Offset < j.Limit })
+	near := j.near
+	if !j.known {
+		near = index.find(func(e IndexEntry) bool { return e.Pos <= end && e.Offset < j.Limit })
+	}
 	if near.Pos > s.pos {
 		s.pos = near.Pos
 		v, _, err := s.header()

@@ -80,13 +80,23 @@ func (l *Log) locate(from core.Offset, maxBytes int64, limit core.Offset, atLeas
 	}
 	if s.indexView != nil {
 		j.Start = max(j.Start, FindOffset(s.indexView, s.base, s.entries, from).Pos)
-		j.known = true
+		j.known, j.near = true, nearEnd(s, j.Start+maxBytes, limit)
 	} else if s.indexFile != 0 {
 		j.known = true // its index file is being mapped and written; scanning from the start is right, if slow
 	} else {
 		j.IndexPath = l.path(s.base, IndexSuffix)
 	}
 	return j
+}
+
+// nearEnd finds the last entry of a mapped index for a batch that begins at or before pos and ends below limit.
+func nearEnd(s *segment, pos int64, limit core.Offset) IndexEntry {
+	byPos := FindPosition(s.indexView, s.base, s.entries, pos)
+	byOffset := FindOffset(s.indexView, s.base, s.entries, limit-1)
+	if byOffset.Pos < byPos.Pos {
+		return byOffset
+	}
+	return byPos
 }
 
 // Located takes a [LocateJob] that came back and answers like Plan: the range, or a job for the next segment when
