@@ -36,14 +36,18 @@ func (w *World) traceInput(a *actor, in *core.Input) {
 		t.Num("file", int64(in.File)).Num("bytes", int64(len(in.View))).Err(in.Err)
 	case core.InputJobDone:
 		t.Text(in.Job.AppendText)
-	case core.InputStart, core.InputTick, core.InputDisconnected, core.InputShutdown:
+	default:
 	}
 	t.End()
 }
 
 func inputName(k core.InputKind) string {
-	return [...]string{"", "start", "tick", "message", "frame", "answered", "disconnected", "written", "synced", "mapped",
-		"job-done", "failed", "shutdown"}[k]
+	return [...]string{core.InputStart: "start", core.InputTick: "tick", core.InputMessage: "message",
+		core.InputFrame: "frame", core.InputAnswered: "answered", core.InputDisconnected: "disconnected",
+		core.InputWritten: "written", core.InputSynced: "synced", core.InputMapped: "mapped", core.InputJobDone: "job-done",
+		core.InputFailed: "failed", core.InputLinkUp: "link-up", core.InputLinkDown: "link-down",
+		core.InputLinkFrame: "link-frame", core.InputShutdown: "shutdown",
+	}[k]
 }
 
 // effects executes an outbox as core says: files, jobs, sends, the rest.
@@ -73,6 +77,9 @@ func (w *World) effects(p *process, a *actor, out *core.Outbox) {
 		}
 		in := core.Input{Kind: core.InputMessage, From: a.address, Message: s.Message}
 		w.inOrder(p, a.address, to, in, w.soon(w.plan.Delays.Message))
+	}
+	if len(out.Links) > 0 {
+		panic("sim: links to other brokers are not simulated yet")
 	}
 	if a.conn != nil {
 		w.connEffects(a.conn, out)

@@ -153,7 +153,7 @@ func (f *files) epochs() {
 		return
 	}
 	var want []log.EpochStart
-	eachBatch(segments(f.disk, f.dir), func(v record.View, _ segment, _ int64) {
+	_, end := eachBatch(segments(f.disk, f.dir), func(v record.View, _ segment, _ int64) {
 		if n := len(want); n == 0 || v.LeaderEpoch() > want[n-1].Epoch {
 			want = append(want, log.EpochStart{Epoch: v.LeaderEpoch(), Start: v.BaseOffset()})
 		}
@@ -162,7 +162,10 @@ func (f *files) epochs() {
 	for len(got) > len(want) && len(want) > 0 && got[0].Epoch < want[0].Epoch {
 		got = got[1:]
 	}
-	// And the log start offset may lie within the first segment.
+	// And the log start offset may lie within the first segment, or behind everything.
+	if len(got) > 0 && got[0].Start >= end {
+		return
+	}
 	for len(want) > 1 && len(got) > 0 && want[1].Start <= got[0].Start {
 		want = want[1:]
 	}
