@@ -91,8 +91,8 @@ func hostile(t *testing.T, data []byte) {
 	if len(s.lent) > 0 {
 		t.Fatalf("%d frames were never released", len(s.lent))
 	}
-	if !s.closed {
-		t.Fatal("the session did not end")
+	if !s.closed || w.halted != "" {
+		t.Fatalf("session ended %v, broker halted %q", s.closed, w.halted)
 	}
 	w.pass(time.Minute)
 	serves(t, w, friend)
@@ -190,7 +190,11 @@ func conversations(id core.UUID) [][]byte {
 	remove := kmsg.NewPtrDeleteTopicsRequest()
 	remove.Version = 6
 	remove.Topics = []kmsg.DeleteTopicsRequestTopic{{TopicID: id}}
-	return [][]byte{group, conversation(produce, produce, fetch, offsets, cut, fetch, remove, fetch, produce)}
+	wait := *fetch
+	wait.MinBytes, wait.SessionEpoch = 1<<20, 0
+	wait.Topics = []kmsg.FetchRequestTopic{{TopicID: id, Partitions: fetch.Topics[0].Partitions[:1]}}
+	return [][]byte{group, conversation(produce, produce, fetch, offsets, cut, fetch, remove, fetch, produce),
+		conversation(&wait)}
 }
 
 func conversation(requests ...kmsg.Request) []byte {
