@@ -12,9 +12,9 @@ import (
 	"ottla.dev/core/wire"
 )
 
-// ProduceCall serves API key 0, v3-13. Every batch is checked here, on the connection's own time and while it is warm in
-// the cache; then each shard gets its partitions in one operation. v13 names topics by id. A session uses a call again
-// and again: nothing is allocated for a request of the usual shape.
+// ProduceCall serves API key 0, v3-13. Every batch is checked here, on the connection's own time and while it is warm
+// in the cache; then each shard gets its partitions in one operation. v13 names topics by id. A session uses a call
+// again and again: nothing is allocated for a request of the usual shape.
 //
 // acks=0 has no answer. If one of its batches is refused the connection is closed, which is all a client can be told.
 type ProduceCall struct {

@@ -10,9 +10,9 @@ import (
 	"ottla.dev/core/wire"
 )
 
-// FetchCall serves API key 1, v4-18. Each shard plans ranges of its log files; the answer is encoded around them and the
-// driver sends them from the files. v7 has incremental sessions (KIP-227), v12 epochs of the reader (KIP-320, KIP-595),
-// v13 topic ids (KIP-516).
+// FetchCall serves API key 1, v4-18. Each shard plans ranges of its log files; the answer is encoded around them and
+// the driver sends them from the files. v7 has incremental sessions (KIP-227), v12 epochs of the reader (KIP-320,
+// KIP-595), v13 topic ids (KIP-516).
 //
 // A fetch that finds less than MinBytes waits. If all its partitions are on one shard, that shard waits. Otherwise all
 // shards read at once; when that is not enough each is asked to wait for more than it had, and the first to have more

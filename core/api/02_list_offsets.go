@@ -8,9 +8,9 @@ import (
 )
 
 // ListOffsets serves API key 2, v1-11: the earliest (-2), the latest (-1, below the last stable offset when reading
-// committed), the first with a timestamp at or after one given, the one with the largest timestamp (-3, v7), the earliest
-// on local disk (-4, v8; here the earliest), the latest in tiered storage (-5, v9; here none), the earliest not yet tiered
-// (-6, v11; here none). A partition that is named twice is INVALID_REQUEST.
+// committed), the first with a timestamp at or after one given, the one with the largest timestamp (-3, v7), the
+// earliest on local disk (-4, v8; here the earliest), the latest in tiered storage (-5, v9; here none), the earliest
+// not yet tiered (-6, v11; here none). A partition that is named twice is INVALID_REQUEST.
 func ListOffsets(c *Context) {
 	req := c.Request.(*kmsg.ListOffsetsRequest)
 	resp := kmsg.NewPtrListOffsetsResponse()
@@ -46,8 +46,9 @@ func ListOffsets(c *Context) {
 			case code != core.NoError:
 				out.ErrorCode = int16(code)
 			default:
-				q.add(c, req.Topics[i].Topic, partition.QueryItem{ID: id, LeaderEpoch: epochOf(c.Version >= 4, p.CurrentLeaderEpoch),
-					Timestamp: core.Timestamp(p.Timestamp)}, func(it *partition.QueryItem) {
+				epoch := epochOf(c.Version >= 4, p.CurrentLeaderEpoch)
+				item := partition.QueryItem{ID: id, LeaderEpoch: epoch, Timestamp: core.Timestamp(p.Timestamp)}
+				q.add(c, req.Topics[i].Topic, item, func(it *partition.QueryItem) {
 					out.ErrorCode = int16(it.Code)
 					if it.Code == core.NoError {
 						out.Timestamp, out.Offset, out.LeaderEpoch = int64(it.Timestamp), int64(it.Offset), int32(it.Epoch)

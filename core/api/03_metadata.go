@@ -11,7 +11,8 @@ import (
 
 // Metadata serves API key 3, v0-13. No topics means all topics (in v0, where null cannot be said, an empty list does).
 // Unknown topics are created where the request and auto.create.topics.enable allow; the answer then waits for them and
-// is complete, where Kafka answers LEADER_NOT_AVAILABLE and has the client ask again. v10 adds topic ids, v12 asks by id.
+// is complete, where Kafka answers LEADER_NOT_AVAILABLE and has the client ask again. v10 adds topic ids, v12 asks by
+// id.
 func Metadata(c *Context) {
 	req := c.Request.(*kmsg.MetadataRequest)
 	if c.Version < 12 && slices.ContainsFunc(req.Topics, namedByID) {
@@ -105,7 +106,8 @@ func createMissing(c *Context, names []string, then func(failed map[string]core.
 	})
 }
 
-func fillMetadata(c *Context, req *kmsg.MetadataRequest, resp *kmsg.MetadataResponse, failed map[string]core.ErrorCode) {
+func fillMetadata(c *Context, req *kmsg.MetadataRequest, resp *kmsg.MetadataResponse,
+	failed map[string]core.ErrorCode) {
 	cl := c.Cluster
 	resp.ClusterID = &cl.ID
 	resp.ControllerID = int32(cl.Controller())

@@ -7,8 +7,8 @@ import (
 )
 
 // OffsetFetch serves API key 9, v1-10. v8 asks for many groups, each of which has its own coordinator; v10 names topics
-// by id. A request for all topics of a group gets all that still exist by id, or all by name. A group that is named again
-// is refused, so that a few bytes of request cannot ask for all of its offsets over and over.
+// by id. A request for all topics of a group gets all that still exist by id, or all by name. A group that is named
+// again is refused, so that a few bytes of request cannot ask for all of its offsets over and over.
 func OffsetFetch(c *Context) {
 	req := c.Request.(*kmsg.OffsetFetchRequest)
 	if c.Version < 8 {

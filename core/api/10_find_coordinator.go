@@ -10,8 +10,8 @@ import (
 )
 
 // FindCoordinator serves API key 10, v0-6: which broker coordinates a group. The first one to ask makes
-// __consumer_offsets come into being, and its answer waits for that. v4 asks for many keys. Transactions and share groups
-// are not served yet, which the answer says.
+// __consumer_offsets come into being, and its answer waits for that. v4 asks for many keys. Transactions and share
+// groups are not served yet, which the answer says.
 func FindCoordinator(c *Context) {
 	req := c.Request.(*kmsg.FindCoordinatorRequest)
 	resp := kmsg.NewPtrFindCoordinatorResponse()
@@ -51,7 +51,8 @@ func createOffsetsTopic(c *Context, then func()) {
 	t := kmsg.NewCreateTopicsRequestTopic()
 	t.Topic = ConsumerOffsetsTopic
 	t.NumPartitions = c.Cluster.Settings.Group.OffsetsTopicPartitions
-	t.ReplicationFactor = min(c.Cluster.Settings.Group.OffsetsTopicReplicationFactor, int16(len(c.Cluster.Image.Brokers())))
+	brokers := int16(len(c.Cluster.Image.Brokers()))
+	t.ReplicationFactor = min(c.Cluster.Settings.Group.OffsetsTopicReplicationFactor, brokers)
 	set := func(name, value string) {
 		cfg := kmsg.NewCreateTopicsRequestTopicConfig()
 		cfg.Name, cfg.Value = name, &value

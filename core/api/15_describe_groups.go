@@ -8,8 +8,8 @@ import (
 	"ottla.dev/core"
 )
 
-// DescribeGroups serves API key 15, v0-6: each group is described by its own coordinator. A group that is named again is
-// described once.
+// DescribeGroups serves API key 15, v0-6: each group is described by its own coordinator. A group that is named again
+// is described once.
 func DescribeGroups(c *Context) {
 	req := c.Request.(*kmsg.DescribeGroupsRequest)
 	resp := kmsg.NewPtrDescribeGroupsResponse()

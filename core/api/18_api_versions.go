@@ -8,8 +8,8 @@ import (
 )
 
 // ApiVersions serves API key 18, v0-5: the rows of [wire.Table], the one table that also drives the dispatcher. A
-// version above ours is answered in version 0 with UNSUPPORTED_VERSION and the table (KIP-511). From v3 on a client names
-// its software, and a name outside Kafka's pattern is INVALID_REQUEST.
+// version above ours is answered in version 0 with UNSUPPORTED_VERSION and the table (KIP-511). From v3 on a client
+// names its software, and a name outside Kafka's pattern is INVALID_REQUEST.
 func ApiVersions(c *Context) {
 	req := c.Request.(*kmsg.ApiVersionsRequest)
 	resp := kmsg.NewPtrApiVersionsResponse()
@@ -50,7 +50,8 @@ func addSupportedFeatures(resp *kmsg.ApiVersionsResponse, c *Context) {
 	}
 }
 
-// UnsupportedApiVersions is the answer, in version 0, to an ApiVersions request of a version that the broker does not know.
+// UnsupportedApiVersions is the answer, in version 0, to an ApiVersions request of a version that the broker does not
+// know.
 func UnsupportedApiVersions() kmsg.Response {
 	resp := kmsg.NewPtrApiVersionsResponse()
 	resp.ErrorCode = int16(core.UnsupportedVersion)

@@ -32,7 +32,8 @@ func DeleteRecords(c *Context) {
 				out.ErrorCode = int16(code)
 				continue
 			}
-			q.add(c, req.Topics[i].Topic, partition.QueryItem{ID: id, LeaderEpoch: core.NoLeaderEpoch, Offset: core.Offset(p.Offset)},
+			item := partition.QueryItem{ID: id, LeaderEpoch: core.NoLeaderEpoch, Offset: core.Offset(p.Offset)}
+			q.add(c, req.Topics[i].Topic, item,
 				func(it *partition.QueryItem) {
 					out.ErrorCode = int16(it.Code)
 					if it.Code == core.NoError {

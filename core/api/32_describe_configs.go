@@ -42,7 +42,8 @@ func DescribeConfigs(c *Context) {
 	}
 }
 
-func describeResource(c *Context, want *kmsg.DescribeConfigsRequestResource) ([]config.Described, core.ErrorCode, string) {
+func describeResource(c *Context, want *kmsg.DescribeConfigsRequestResource) (described []config.Described,
+	code core.ErrorCode, why string) {
 	switch want.ResourceType {
 	case kmsg.ConfigResourceTypeTopic:
 		if !validTopicName(want.ResourceName) {

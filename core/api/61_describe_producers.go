@@ -35,7 +35,8 @@ func DescribeProducers(c *Context) {
 				continue
 			}
 			seen[id] = true
-			q.add(c, req.Topics[i].Topic, partition.QueryItem{ID: id, LeaderEpoch: core.NoLeaderEpoch}, func(it *partition.QueryItem) {
+			item := partition.QueryItem{ID: id, LeaderEpoch: core.NoLeaderEpoch}
+			q.add(c, req.Topics[i].Topic, item, func(it *partition.QueryItem) {
 				out.ErrorCode = int16(it.Code)
 				for _, pr := range it.Producers {
 					rp := kmsg.NewDescribeProducersResponseTopicPartitionActiveProducer()

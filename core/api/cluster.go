@@ -59,8 +59,9 @@ func IsInternal(topic string) bool {
 	return topic == ConsumerOffsetsTopic || topic == TransactionStateTopic || topic == MetadataTopic
 }
 
-// ShardOf is the shard that owns a partition. It goes by the topic's name, so that a topic that is created again comes to
-// the shard that is still removing its predecessor's folder. Neighbouring partitions go to neighbouring shards.
+// ShardOf is the shard that owns a partition. It goes by the topic's name, so that a topic that is created again
+// comes to the shard that is still removing its predecessor's folder. Neighbouring partitions go to neighbouring
+// shards.
 func (c *Cluster) ShardOf(topic string, p core.PartitionID) core.Address {
 	h := uint32(2166136261) // FNV-1a
 	for i := range len(topic) {

@@ -4,11 +4,11 @@ import (
 	"ottla.dev/core"
 )
 
-// fetchSession is the incremental fetch session of a connection (KIP-227): the partitions that the client reads, so that
-// requests name only what changes and answers only what is new. Kafka keeps sessions for the whole broker, in a cache
-// with max.incremental.fetch.session.cache.slots places; here each connection has one, which is what clients use, and it
-// goes with the connection. A client that comes back on another connection is told FETCH_SESSION_ID_NOT_FOUND and starts
-// a new session, as it does after an eviction.
+// fetchSession is the incremental fetch session of a connection (KIP-227): the partitions that the client reads, so
+// that requests name only what changes and answers only what is new. Kafka keeps sessions for the whole broker, in a
+// cache with max.incremental.fetch.session.cache.slots places; here each connection has one, which is what clients
+// use, and it goes with the connection. A client that comes back on another connection is told
+// FETCH_SESSION_ID_NOT_FOUND and starts a new session, as it does after an eviction.
 type fetchSession struct {
 	id      int32 // 0 is no session
 	epoch   int32 // the epoch that the next request must carry

@@ -26,8 +26,8 @@ const (
 // controlLog is the slot of the metadata log, control's only one.
 const controlLog = 1
 
-// bootJob reads, or on the first start makes, everything that must be known before the broker can do anything: who it is,
-// what its log directories hold, and the metadata log.
+// bootJob reads, or on the first start makes, everything that must be known before the broker can do anything: who it
+// is, what its log directories hold, and the metadata log.
 type bootJob struct {
 	node      core.BrokerID
 	dirs      []string
@@ -107,8 +107,8 @@ func (j *bootJob) identify(fs core.FS, i int, dir string, found *string) error {
 	id, ok := core.ParseUUID(p["directory.id"])
 	switch {
 	case node != strconv.Itoa(int(j.node)):
-		return fmt.Errorf("the data folder %s belongs to node %s, but node.id is %d: use the folder's own node.id, or another "+
-			"folder in log.dirs", dir, node, j.node)
+		return fmt.Errorf("the data folder %s belongs to node %s, but node.id is %d: use the folder's own node.id, or "+
+			"another folder in log.dirs", dir, node, j.node)
 	case p["cluster.id"] == "" || *found != "" && *found != p["cluster.id"]:
 		return fmt.Errorf("the data folder %s belongs to cluster %q, another one to %q: log.dirs must name folders of one "+
 			"cluster", dir, p["cluster.id"], *found)
@@ -159,8 +159,8 @@ func parseMeta(text string) map[string]string {
 	return p
 }
 
-// remember reads what a log directory says about its partitions. The clean shutdown marker is taken away at once, so that a
-// crash from here on is seen as one. A checkpoint that cannot be read costs time, not data: it is passed over.
+// remember reads what a log directory says about its partitions. The clean shutdown marker is taken away at once, so
+// that a crash from here on is seen as one. A checkpoint that cannot be read costs time, not data: it is passed over.
 func (j *bootJob) remember(fs core.FS, dir string) error {
 	entries, err := fs.List(dir)
 	if err != nil {
@@ -239,8 +239,8 @@ func (j *bootJob) openMetadata(fs core.FS) error {
 	case !errors.Is(err, core.ErrNotExist):
 		return fmt.Errorf("reading %s: %w", raft.StateFile, err)
 	case j.open.Result.LogEnd == 0 && j.populated:
-		return fmt.Errorf("%s has no metadata, but log.dirs hold partitions: restore it, or name the folder that has it first "+
-			"in log.dirs", j.open.Dir)
+		return fmt.Errorf("%s has no metadata, but log.dirs hold partitions: restore it, or name the folder that has it "+
+			"first in log.dirs", j.open.Dir)
 	case j.open.Result.LogEnd > 0:
 		return fmt.Errorf("%s is missing beside a metadata log that is not empty: restore it, or this node may vote twice "+
 			"in an epoch", raft.StateFile)

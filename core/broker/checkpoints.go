@@ -10,8 +10,8 @@ import (
 	"ottla.dev/core/log"
 )
 
-// checkpoints writes the offset checkpoints of all log directories, which hold partitions of several shards: it collects
-// from every shard, writes, and tells the shards. One round runs at a time.
+// checkpoints writes the offset checkpoints of all log directories, which hold partitions of several shards: it
+// collects from every shard, writes, and tells the shards. One round runs at a time.
 type checkpoints struct {
 	due     time.Duration
 	running bool
@@ -129,7 +129,8 @@ func (c *Control) collect(m *checkpoint) {
 // checkpointWritten ends a round: the shards may answer those who waited for it.
 func (c *Control) checkpointWritten(j *checkpointJob) {
 	if j.err != nil {
-		c.halt("The offset checkpoints cannot be written (" + j.err.Error() + "). Check the disk, then start the broker again.")
+		c.halt("The offset checkpoints cannot be written (" + j.err.Error() +
+			"). Check the disk, then start the broker again.")
 		return
 	}
 	p := &c.points
@@ -166,7 +167,8 @@ func (c *Control) shutDown() {
 // marked ends a clean shutdown.
 func (c *Control) marked(j *markerJob) {
 	if j.err != nil {
-		c.out.Note(core.Warn, "The clean shutdown could not be marked ("+j.err.Error()+"): the next start will check the logs.")
+		c.out.Note(core.Warn, "The clean shutdown could not be marked ("+j.err.Error()+
+			"): the next start will check the logs.")
 	}
 	c.out.Stopped = true
 }

@@ -113,7 +113,8 @@ func waiting(topic string, partitions int32, offset int64, minBytes int32) *kmsg
 	return req
 }
 
-// A peer that goes away while its fetch waits leaves nothing behind: the fetch is called back, on one shard and on many.
+// A peer that goes away while its fetch waits leaves nothing behind: the fetch is called back, on one shard and on
+// many.
 func TestDisconnectEndsAWaitingFetch(t *testing.T) {
 	for _, partitions := range []int32{1, 2} {
 		w := newWorld(2)

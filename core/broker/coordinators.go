@@ -15,7 +15,8 @@ import (
 	"ottla.dev/core/record"
 )
 
-// coordinatorHost is the group coordinator of one partition of __consumer_offsets, on the shard that owns the partition.
+// coordinatorHost is the group coordinator of one partition of __consumer_offsets, on the shard that owns the
+// partition.
 type coordinatorHost struct {
 	shard   *Shard
 	replica *partition.Replica
@@ -50,7 +51,8 @@ func (h *coordinatorHost) Append(now core.Instant, batch []byte) (base, last cor
 	return h.shard.set.AppendInternal(now, h.replica, record.View(slices.Clone(batch)), &h.shard.out)
 }
 
-// coordinate follows a replica that has changed: a coordinator is loaded when its log is open, and told the high watermark.
+// coordinate follows a replica that has changed: a coordinator is loaded when its log is open, and told the high
+// watermark.
 func (s *Shard) coordinate(r *partition.Replica) {
 	if r.Name().Topic != api.ConsumerOffsetsTopic || s.closing != nil || s.set.Replica(r.ID()) != r {
 		return

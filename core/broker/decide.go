@@ -10,7 +10,8 @@ import (
 	"ottla.dev/core/metadata"
 )
 
-// decide answers a request to the controller when its records are committed. While the broker stops there is no controller.
+// decide answers a request to the controller when its records are committed. While the broker stops there is no
+// controller.
 func (c *Control) decide(op *api.ControlOp) {
 	if c.phase < joining || c.phase > serving {
 		op.Code = core.NotController
@@ -116,8 +117,8 @@ type producerBlock struct {
 	waiting   []*api.ControlOp
 }
 
-// initProducerID gives out an id of the block, or gets a block first. Ids are given out only of committed blocks, so that
-// no restart gives one out twice.
+// initProducerID gives out an id of the block, or gets a block first. Ids are given out only of committed blocks, so
+// that no restart gives one out twice.
 func (c *Control) initProducerID(op *api.ControlOp, req *kmsg.InitProducerIDRequest) {
 	b := &c.block
 	b.waiting = append(b.waiting, op)

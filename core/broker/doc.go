@@ -1,5 +1,5 @@
-// Package broker composes the machines of one broker: sessions, shards and control. A driver holds a [Broker], gives its
-// machines their inputs and executes their effects; the machines meet only through messages.
+// Package broker composes the machines of one broker: sessions, shards and control. A driver holds a [Broker], gives
+// its machines their inputs and executes their effects; the machines meet only through messages.
 //
 //	client --frame--> session --ProduceOp--> shard --OpWrite, OpSync--> disk
 //	client <-answer-- session <-ProduceOp--- shard <-InputSynced------- disk

@@ -90,8 +90,9 @@ func (w *world) fetched(s *actor, topic string, offset int64) (next int64, code 
 func (w *world) deleteTopic(t *testing.T, s *actor, name string) {
 	t.Helper()
 	w.send(s, frameOf(deletion(name), 0))
-	if r := decodeAnswer(deletion(name), s.answers[len(s.answers)-1]).(*kmsg.DeleteTopicsResponse); r.Topics[0].ErrorCode != 0 {
-		t.Fatalf("delete: %v", core.ErrorCode(r.Topics[0].ErrorCode))
+	r := decodeAnswer(deletion(name), s.answers[len(s.answers)-1]).(*kmsg.DeleteTopicsResponse)
+	if code := core.ErrorCode(r.Topics[0].ErrorCode); code != core.NoError {
+		t.Fatalf("delete: %v", code)
 	}
 }
 

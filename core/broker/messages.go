@@ -33,8 +33,8 @@ func (m *news) AppendText(dst []byte) []byte {
 	return strconv.AppendInt(dst, int64(m.cluster.Image.Offset()), 10)
 }
 
-// begin is the first that a shard hears of the metadata, with what the disk remembers of its partitions. The shard sends
-// it back when all their logs are open.
+// begin is the first that a shard hears of the metadata, with what the disk remembers of its partitions. The shard
+// sends it back when all their logs are open.
 type begin struct {
 	cluster *api.Cluster
 	disk    *diskMemory
@@ -75,8 +75,8 @@ func (m *checkpoint) AppendText(dst []byte) []byte {
 	return strconv.AppendUint(dst, uint64(m.shard), 10)
 }
 
-// wantCheckpoint asks control for a checkpoint soon: an answer of DeleteRecords or the folder of a deleted partition waits
-// for it.
+// wantCheckpoint asks control for a checkpoint soon: an answer of DeleteRecords or the folder of a deleted partition
+// waits for it.
 type wantCheckpoint struct{}
 
 // AppendText implements [core.Message].

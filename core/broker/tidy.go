@@ -12,10 +12,10 @@ import (
 // straySuffix ends the name of a folder that holds a partition which the metadata do not know (Kafka: LogManager).
 const straySuffix = "-stray"
 
-// tidy finishes the removals of folders that a crash cut off, and puts aside the folders of partitions that the metadata
-// do not know: deleted ones whose folder was still there at the crash. They are kept, for data is never deleted for want
-// of metadata, but not in the way of a new partition of the same name. What the checkpoints say of them is dropped: the
-// new one would take it for its own.
+// tidy finishes the removals of folders that a crash cut off, and puts aside the folders of partitions that the
+// metadata do not know: deleted ones whose folder was still there at the crash. They are kept, for data is never
+// deleted for want of metadata, but not in the way of a new partition of the same name. What the checkpoints say of
+// them is dropped: the new one would take it for its own.
 func (j *bootJob) tidy(fs core.FS, dir string) error {
 	entries, err := fs.List(dir)
 	if err != nil {
@@ -64,8 +64,8 @@ func (j *bootJob) putAside(fs core.FS, dir, name string, tp core.TopicPartition)
 		return fmt.Errorf("renaming %s/%s: %w", dir, name, err)
 	}
 	delete(j.memory.holders, name)
-	j.notes = append(j.notes, fmt.Sprintf("%s/%s belongs to no partition that the metadata know, because the topic was deleted; "+
-		"it is put aside as %s and can be removed", dir, name, aside))
+	j.notes = append(j.notes, fmt.Sprintf("%s/%s belongs to no partition that the metadata know, because the topic was "+
+		"deleted; it is put aside as %s and can be removed", dir, name, aside))
 	return fs.SyncDir(dir)
 }
 

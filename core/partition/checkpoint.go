@@ -3,8 +3,8 @@ package partition
 import "ottla.dev/core"
 
 // Checkpoint is what waits for a round of the offset checkpoints that names the replicas of now: answers to
-// DeleteRecords, whose new log start offsets must survive a crash; and the folders of deleted partitions, which must not
-// go before their offsets, or a new partition of the same name would take them for its own.
+// DeleteRecords, whose new log start offsets must survive a crash; and the folders of deleted partitions, which must
+// not go before their offsets, or a new partition of the same name would take them for its own.
 type Checkpoint struct {
 	deletes  []*QueryOp
 	replicas []*Replica

@@ -159,7 +159,8 @@ func (op *ProduceOp) close(out *core.Outbox) {
 	}
 }
 
-// AppendInternal appends a batch that the broker writes itself, for a coordinator. The bytes are the disk's from now on.
+// AppendInternal appends a batch that the broker writes itself, for a coordinator. The bytes are the disk's from now
+// on.
 func (s *Set) AppendInternal(now core.Instant, r *Replica, v record.View, out *core.Outbox) (base, last core.Offset,
 	code core.ErrorCode) {
 	switch {

@@ -164,8 +164,8 @@ func (s *Set) depart(now core.Instant, r *Replica, out *core.Outbox) {
 	}
 }
 
-// departed takes back the job that removed a folder, and opens what waited for the folder's name. Files that could not be
-// removed cost space and are looked at again by nobody but the operator.
+// departed takes back the job that removed a folder, and opens what waited for the folder's name. Files that could
+// not be removed cost space and are looked at again by nobody but the operator.
 func (s *Set) departed(j *log.DeleteJob, out *core.Outbox) {
 	r := s.bySlot[j.Log]
 	if j.Err != nil {
@@ -310,8 +310,8 @@ func (s *Set) fail(r *Replica, err error) {
 
 // Mapped takes an [core.InputMapped] or [core.InputFailed].
 func (s *Set) Mapped(now core.Instant, in core.Input, out *core.Outbox) {
-	// Mappings come in the order in which the logs asked for them: after the log of the last one it is mostly this one's
-	// turn, or the next one's.
+	// Mappings come in the order in which the logs asked for them: after the log of the last one it is mostly this
+	// one's turn, or the next one's.
 	for i := range s.ordered {
 		at := (s.mapped + i) % len(s.ordered)
 		if s.mapOne(now, s.ordered[at], in, out) {

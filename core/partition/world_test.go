@@ -57,8 +57,9 @@ func (w *world) restart() {
 
 func newWorld() *world {
 	w := &world{set: NewSet(core.Shard(0), core.NewPRNG(1)), disk: logtest.NewDisk(),
-		incarnations: map[string]int{}, cached: map[core.TopicIDPartition]bool{}, slots: map[uint32]string{}, produces: map[*ProduceOp]string{},
-		batches: map[*ProduceOp][]record.View{}, fetches: map[string]*FetchOp{}, queries: map[*QueryOp]string{},
+		incarnations: map[string]int{}, cached: map[core.TopicIDPartition]bool{}, slots: map[uint32]string{},
+		produces: map[*ProduceOp]string{},
+		batches:  map[*ProduceOp][]record.View{}, fetches: map[string]*FetchOp{}, queries: map[*QueryOp]string{},
 		withSet: map[core.Message]bool{}, fetchAnswer: map[*FetchOp]bool{}}
 	w.driver = logtest.NewDriver(w.disk)
 	w.now.Wall = 1_000_000

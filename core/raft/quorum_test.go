@@ -33,7 +33,8 @@ func start(t *testing.T, disk *logtest.Disk) *node {
 		}
 		disk.SyncAll()
 	}
-	job := &log.OpenJob{Log: 1, Parent: "/data", Dir: testDir, Topic: core.MetadataTopicID(), Settings: log.DefaultSettings()}
+	job := &log.OpenJob{Log: 1, Parent: "/data", Dir: testDir, Topic: core.MetadataTopicID(),
+		Settings: log.DefaultSettings()}
 	job.Run(disk)
 	if job.Err != nil {
 		t.Fatal(job.Err)
@@ -264,8 +265,8 @@ func panics(t *testing.T, with string, f func()) {
 }
 
 // quorumState is what Kafka's QuorumStateDataJsonConverter and FileQuorumStateStore write for a static quorum.
-const quorumState = `{"clusterId":"MkU3OEVBNTcwNTJENDM2Qg","leaderId":-1,"leaderEpoch":17,"votedId":3,"appliedOffset":0,` +
-	`"currentVoters":[{"voterId":3}],"data_version":0}`
+const quorumState = `{"clusterId":"MkU3OEVBNTcwNTJENDM2Qg","leaderId":-1,"leaderEpoch":17,"votedId":3,` +
+	`"appliedOffset":0,"currentVoters":[{"voterId":3}],"data_version":0}`
 
 func TestQuorumStateIsKafkas(t *testing.T) {
 	s := ElectionState{ClusterID: "MkU3OEVBNTcwNTJENDM2Qg", Leader: core.NoBroker, Epoch: 17, Voted: 3,
