@@ -22,7 +22,13 @@ func FindCoordinator(c *Context) {
 			keys = []string{req.CoordinatorKey}
 		}
 		resp.Coordinators = make([]kmsg.FindCoordinatorResponseCoordinator, 0, len(keys))
-		for _, key := range keys {
+		for i, key := range keys {
+			if i >= maxGroups {
+				rc := kmsg.NewFindCoordinatorResponseCoordinator()
+				rc.Key, rc.NodeID, rc.Port, rc.ErrorCode = key, -1, -1, int16(core.InvalidRequest)
+				resp.Coordinators = append(resp.Coordinators, rc)
+				continue
+			}
 			resp.Coordinators = append(resp.Coordinators, findCoordinator(c, req.CoordinatorType, key))
 		}
 		if c.Version < 4 {

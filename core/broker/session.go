@@ -17,6 +17,11 @@ import (
 // Kafka's muted channels.
 const maxPipelined = 16
 
+// maxOtherRequest is the largest request in bytes that is not Produce. Kafka lets all be as large as
+// socket.request.max.bytes, which is there for records; a request without records becomes many times its size in memory
+// when it is decoded and answered. A fetch of 100,000 partitions takes 4 MiB.
+const maxOtherRequest = 16 << 20
+
 // Session is the machine of one client connection.
 //
 // Invariant: calls are in the order of their requests, and only the first of them are anything but produce requests.
@@ -153,6 +158,9 @@ func (s *Session) frame(frame []byte) {
 
 // begin starts the call of a request.
 func (s *Session) begin(frame []byte, h wire.Header, body []byte, err error) {
+	if err == nil && h.Key != wire.Produce && len(frame) > maxOtherRequest {
+		err = wire.ErrFrameSize
+	}
 	if err != nil && !errors.Is(err, wire.ErrApiVersionsVersion) {
 		s.out.Release(frame)
 		s.hangUp()

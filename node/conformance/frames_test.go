@@ -285,6 +285,20 @@ func TestSlowAndBrokenFrames(t *testing.T) {
 	})
 }
 
+// TestLargeRequests: only Produce may be as large as socket.request.max.bytes (ours).
+func TestLargeRequests(t *testing.T) {
+	large := make(raw, 17<<20)
+	t.Run("Metadata of 17 MiB", func(t *testing.T) {
+		closes(t, framed(append(header(wire.Metadata, 1).arr(0), large...)))
+	})
+	t.Run("Produce of 17 MiB", func(t *testing.T) {
+		answers(t, encode(produceBatch(plain, 0, 9, append(goodBatch(), large...)), correlation), "2")
+	})
+	t.Run("Metadata of 15 MiB", func(t *testing.T) {
+		answers(t, append(header(wire.Metadata, 1).arr(0), large[:15<<20]...), "")
+	})
+}
+
 // TestAnswerHeaders: the answer to ApiVersions has a header without tags in every version, so that a client can read it
 // before it knows the broker; the features it may run are told from v3 on, and for v3 none from 0 (KAFKA-17011).
 func TestAnswerHeaders(t *testing.T) {

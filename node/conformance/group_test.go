@@ -103,6 +103,11 @@ func TestManyGroups(t *testing.T) {
 	for i := range 10001 {
 		names = names.str(fmt.Sprint("group-", i))
 	}
+	keys := flexible(wire.FindCoordinator, 4).i8(0).uv(10002)
+	for i := range 10001 {
+		keys = keys.compact(fmt.Sprint(i))
+	}
+	answers(t, keys.uv(0), "42")
 	same := raw{}.arr(3).str("same").str("same").str("same")
 	answers(t, append(header(wire.DescribeGroups, 0), names...), "42")
 	answers(t, append(header(wire.DeleteGroups, 0), names...), strings.Repeat("69 ", 10000)+"42")
