@@ -52,7 +52,8 @@ var small = []struct {
 	{wire.Metadata, 1, "", "\x00\x00", ""},
 	{wire.Metadata, 12, "", "0123456789abcdef\x00\x00", "\x00\x00\x00"},
 	{wire.Produce, 9, "\x00\xff\xff\x00\x00\x00\x00", "\x02t\x01\x00", "\x00"},
-	{wire.Fetch, 12, "\xff\xff\xff\xff\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff\xff\xff",
+	{wire.Fetch, 12,
+		"\xff\xff\xff\xff\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff\xff\xff",
 		"\x02t\x01\x00", "\x01\x01\x00"},
 	{wire.ListOffsets, 7, "\xff\xff\xff\xff\x00", "\x02t\x01\x00", "\x00"},
 	{wire.OffsetCommit, 8, "\x02g\xff\xff\xff\xff\x01\x00", "\x02t\x01\x00", "\x00"},
@@ -87,8 +88,8 @@ const (
 	refuseSlack = 64 << 10
 )
 
-// A frame of n bytes takes at most serveFactor*DecodeBudget(n) bytes in all machines together, and next to nothing if it
-// is refused; either way the arrays of small elements are where a sender gets the most for its bytes.
+// A frame of n bytes takes at most serveFactor*DecodeBudget(n) bytes in all machines together, and next to nothing if
+// it is refused; the arrays of small elements are where a sender gets the most for its bytes.
 func TestAFrameAllocatesWithinItsBudget(t *testing.T) {
 	for _, c := range small {
 		for _, n := range []int{1000, 40000, 200000} {

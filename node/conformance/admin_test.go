@@ -216,7 +216,8 @@ func TestAdmin(t *testing.T) {
 		{"DescribeConfigs of client metrics without a name", describe(16, ""), "42"},
 		{"DescribeProducers of a partition twice (ours)", flexible(wire.DescribeProducers, 0).
 			uv(2).compact(plain).uv(3).i32(1).i32(1).uv(0).uv(0), "42"},
-		{"DescribeLogDirs of a topic that is not there", header(wire.DescribeLogDirs, 0).arr(1).str("nowhere").arr(1).i32(0), ""},
+		{"DescribeLogDirs of a topic that is not there", header(wire.DescribeLogDirs, 0).arr(1).str("nowhere").arr(1).
+			i32(0), ""},
 		{"DescribeCluster of controllers", flexible(wire.DescribeCluster, 1).i8(0).i8(2).uv(0), "114"},
 		{"DescribeCluster of what is none", flexible(wire.DescribeCluster, 1).i8(0).i8(9).uv(0), "115"},
 		{"ListConfigResources of a kind that is none", flexible(wire.ListConfigResources, 1).uv(2).i8(99).uv(0), "35"},

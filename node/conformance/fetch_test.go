@@ -148,7 +148,8 @@ func TestOffsets(t *testing.T) {
 		return b
 	}
 	special := func(version, at int) raw {
-		return flexible(wire.ListOffsets, version).i32(-1).i8(0).uv(2).compact(plain).uv(2).i32(0).i32(-1).i64(at).uv(0).uv(0).
+		return flexible(wire.ListOffsets, version).i32(-1).i8(0).uv(2).compact(plain).uv(2).i32(0).i32(-1).i64(at).uv(0).
+			uv(0).
 			uv(0)
 	}
 	lastOffsets := func(at int64) kmsg.Request {

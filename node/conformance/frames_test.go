@@ -36,8 +36,8 @@ func TestFrames(t *testing.T) {
 		{"3 a count of six bytes in a header", framed(header(wire.Metadata, 9).hex(0xff, 0xff, 0xff, 0xff, 0xff, 1))},
 		{"3 API key -1", framed(header(-1, 0))},
 		{"3 API key 4, which Kafka 4 has no more", framed(header(4, 4))},
-		{"3 API key 17: no SASL here", framed(header(17, 1).str("PLAIN"))},
-		{"3 API key 24, not served yet", framed(header(24, 0))},
+		{"3 API key 17, not served yet (Kafka: 34, ILLEGAL_SASL_STATE)", framed(header(17, 1).str("PLAIN"))},
+		{"3 API key 24, not served yet: transactions", framed(header(24, 0))},
 		{"3 API key 95", framed(header(95, 0))},
 		{"3 API key 32767", framed(header(32767, 0))},
 		{"3 Vote is for controllers", framed(flexible(wire.Vote, 0).uv(0).uv(1).uv(0))},
@@ -61,7 +61,8 @@ func TestFrames(t *testing.T) {
 		{"6 null in place of a compact array", framed(flexible(wire.DescribeGroups, 5).uv(0).i8(0).uv(0))},
 		{"6 a compact count beyond the body", framed(flexible(wire.DescribeGroups, 5).uv(1 << 30).i8(0).uv(0))},
 		{"6 null in place of bytes", framed(header(wire.SyncGroup, 0).str("g").i32(1).str("m").arr(1).str("m").i32(-1))},
-		{"6 null in place of a topic's name in Metadata v9", framed(flexible(wire.Metadata, 9).uv(2).uv(0).uv(0).i8(1).i16(0).uv(0))},
+		{"6 null in place of a topic's name in Metadata v9", framed(flexible(wire.Metadata, 9).uv(2).uv(0).uv(0).i8(1).
+			i16(0).uv(0))},
 		{"6 an array whose elements each decode to many times their bytes", framed(append(
 			flexible(wire.DescribeGroups, 5).uv(500001), make([]byte, 500100)...))},
 		{"7 more tagged fields than bytes", framed(flexible(wire.FindCoordinator, 3).compact("g").i8(0).uv(1 << 28).i32(0))},
@@ -87,9 +88,12 @@ func TestLenience(t *testing.T) {
 			compact("g").i8(0).uv(0)...), ""},
 		{"5 ApiVersions v3 without a name", flexible(wire.ApiVersions, 3).compact("").compact("1").uv(0), "42"},
 		{"5 ApiVersions v3 with a space in the name", flexible(wire.ApiVersions, 3).compact("a b").compact("1").uv(0), "42"},
-		{"5 ApiVersions v3 with a version that ends in a dot", flexible(wire.ApiVersions, 3).compact("a").compact("1.").uv(0), "42"},
-		{"5 ApiVersions v4 with a name that starts with a dash", flexible(wire.ApiVersions, 4).compact("-a").compact("1").uv(0), "42"},
-		{"5 ApiVersions v3 with a name that is not UTF-8", flexible(wire.ApiVersions, 3).compact("\xc3\x28").compact("1").uv(0), "42"},
+		{"5 ApiVersions v3 with a version that ends in a dot", flexible(wire.ApiVersions, 3).compact("a").compact("1.").
+			uv(0), "42"},
+		{"5 ApiVersions v4 with a name that starts with a dash", flexible(wire.ApiVersions, 4).compact("-a").compact("1").
+			uv(0), "42"},
+		{"5 ApiVersions v3 with a name that is not UTF-8", flexible(wire.ApiVersions, 3).compact("\xc3\x28").compact("1").
+			uv(0), "42"},
 		{"7 an unknown tagged field", find(raw{}.uv(1).uv(1234).uv(4).i32(7)), ""},
 		{"7 the same tag twice", find(raw{}.uv(2).uv(5).uv(1).i8(1).uv(5).uv(1).i8(2)), ""},
 		{"7 tags out of order", find(raw{}.uv(2).uv(9).uv(0).uv(3).uv(0)), ""},

@@ -76,20 +76,24 @@ func TestGroups(t *testing.T) {
 			i32(5).compact("stranger").uv(0).uv(2).compact(plain).uv(2).i32(0).i64(5).i32(-1).uv(0).uv(0).uv(0).uv(0), "69"},
 		{"32 offset metadata of 4097 bytes", commit("g", -1, "", strings.Repeat("x", 4097)), "12"},
 		{"32 offset metadata of 4096 bytes", commit("g", -1, "", strings.Repeat("x", 4096)), ""},
-		{"32 OffsetCommit for a topic that is not there", header(wire.OffsetCommit, 2).str("g").i32(-1).str("").i64(-1).arr(1).
+		{"32 OffsetCommit for a topic that is not there", header(wire.OffsetCommit, 2).str("g").i32(-1).str("").i64(-1).
+			arr(1).
 			str("nowhere").arr(1).i32(0).i64(5).str(""), "3"},
 		{"32 OffsetCommit for a partition that is not there", header(wire.OffsetCommit, 2).str("g").i32(-1).str("").i64(-1).
 			arr(1).str(plain).arr(2).i32(9).i64(5).str("").i32(-1).i64(5).str(""), "3 3"},
 		{"32 OffsetCommit by an id that nobody has", flexible(wire.OffsetCommit, 10).compact("g").i32(-1).compact("").uv(0).
 			uv(2).i64(9).i64(9).uv(2).i32(0).i64(5).i32(-1).uv(0).uv(0).uv(0).uv(0), "100"},
-		{"32 OffsetFetch of a group that is not there", header(wire.OffsetFetch, 1).str("none").arr(1).str(plain).arr(1).i32(0), ""},
+		{"32 OffsetFetch of a group that is not there", header(wire.OffsetFetch, 1).str("none").arr(1).str(plain).arr(1).
+			i32(0), ""},
 		{"32 OffsetFetch by an id that nobody has", flexible(wire.OffsetFetch, 10).uv(2).compact("g").uv(0).i32(-1).uv(2).
 			i64(9).i64(9).uv(2).i32(0).uv(0).uv(0).i8(0).uv(0), "100"},
 		{"32 DescribeGroups of a group that is not there", header(wire.DescribeGroups, 0).arr(1).str("none"), ""},
-		{"32 DescribeGroups v6 of a group that is not there", flexible(wire.DescribeGroups, 6).uv(2).compact("none").i8(0).uv(0),
+		{"32 DescribeGroups v6 of a group that is not there", flexible(wire.DescribeGroups, 6).uv(2).compact("none").
+			i8(0).uv(0),
 			"69"},
 		{"32 DeleteGroups of a group that is not there", header(wire.DeleteGroups, 0).arr(1).str("none"), "69"},
-		{"32 OffsetDelete of a group that is not there", header(wire.OffsetDelete, 0).str("none").arr(1).str(plain).arr(1).i32(0),
+		{"32 OffsetDelete of a group that is not there", header(wire.OffsetDelete, 0).str("none").arr(1).str(plain).
+			arr(1).i32(0),
 			"69"},
 		{"32 ListGroups with a state that is none", flexible(wire.ListGroups, 4).uv(2).compact("Asleep").uv(0), ""},
 	} {
@@ -153,7 +157,8 @@ func TestMembers(t *testing.T) {
 	}
 }
 
-// TestStaticMembers has row 32's fencing (KIP-345): whoever comes later with an instance id takes the earlier one's place.
+// TestStaticMembers has row 32's fencing (KIP-345): whoever comes later with an instance id takes the earlier one's
+// place.
 func TestStaticMembers(t *testing.T) {
 	instance := "instance"
 	first, second := dial(), dial()
@@ -168,7 +173,8 @@ func TestStaticMembers(t *testing.T) {
 	beat.Group, beat.Generation, beat.MemberID, beat.InstanceID = "static", after.Generation, before.MemberID, &instance
 	answers(t, encode(beat, correlation), "82")
 	commit := request[kmsg.OffsetCommitRequest](7)
-	commit.Group, commit.Generation, commit.MemberID, commit.InstanceID = "static", after.Generation, before.MemberID, &instance
+	commit.Group, commit.Generation, commit.MemberID, commit.InstanceID = "static", after.Generation,
+		before.MemberID, &instance
 	commit.Topics = []kmsg.OffsetCommitRequestTopic{{Topic: plain,
 		Partitions: []kmsg.OffsetCommitRequestTopicPartition{{Offset: 1, LeaderEpoch: -1}}}}
 	answers(t, encode(commit, correlation), "82")
