@@ -1,0 +1,191 @@
+package search
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+
+	"ottla.dev/linearizability"
+)
+
+const (
+	// MaxWindowOps is the most operations of one search.
+	MaxWindowOps = 2000
+	// MaxWindowProcesses is the most processes of one search. What overlaps is what costs.
+	MaxWindowProcesses = 10
+	// windowOverlap is how many operations two windows that follow one another share.
+	windowOverlap = 200
+	// DefaultTimeout is for one window.
+	DefaultTimeout = 10 * time.Second
+)
+
+// Options limit the searches.
+type Options struct {
+	// Timeout is for one window; 0 stands for DefaultTimeout.
+	Timeout time.Duration
+	// MaxWindows bounds the windows of one object; 0 means all. Those left out are noted in the report.
+	MaxWindows int
+}
+
+// Finding is a window that is not linearizable, or on which the search gave up.
+type Finding struct {
+	// Object names what was searched.
+	Object  string
+	Illegal bool
+
+	model porcupine.Model
+	info  porcupine.LinearizationInfo
+}
+
+// WriteHTML writes Porcupine's interactive picture of the window.
+func (f *Finding) WriteHTML(w io.Writer) error { return porcupine.Visualize(f.model, f.info, w) }
+
+// Check searches all objects of a history and adds to the report what it finds: a NotLinearizable anomaly for each window
+// without a linearization, and a line of Inconclusive for each on which time ran out. It returns the same as findings,
+// the illegal ones first. What Porcupine does near its timeout depends on the machine. The error is a
+// *linearizability.MalformedError.
+func Check(h *linearizability.History, r *linearizability.Report, o Options) ([]Finding, error) {
+	if o.Timeout == 0 {
+		o.Timeout = DefaultTimeout
+	}
+	s := searcher{options: o, report: r, allow: h.Allow}
+	logs, err := linearizability.Appends(h)
+	if err != nil {
+		return nil, err
+	}
+	offsets, err := linearizability.CommittedOffsets(h)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range logs {
+		s.object(l.Partition.String()+", appends", logModel(), logOperations(l.Appends), true)
+	}
+	for _, g := range offsets {
+		name := fmt.Sprintf("group %s, %s, committed offset", g.Group, g.Partition)
+		s.object(name, offsetModel(), offsetOperations(g.Ops), false)
+	}
+	names, topics := topicOperations(h)
+	for _, name := range names {
+		s.object("topic "+name, topicModel(), topics[name], false)
+	}
+	slices.SortStableFunc(s.findings, func(a, b Finding) int { return cmp.Compare(illegalFirst(a), illegalFirst(b)) })
+	return s.findings, nil
+}
+
+func illegalFirst(f Finding) int {
+	if f.Illegal {
+		return 0
+	}
+	return 1
+}
+
+type searcher struct {
+	options  Options
+	report   *linearizability.Report
+	allow    linearizability.Allow
+	findings []Finding
+}
+
+// object searches one object. Any part of the appends of a log must be in order by itself, so a log is cut up; a register
+// cannot be, since a window of it would begin with a value that nobody knows.
+func (s *searcher) object(name string, m porcupine.Model, ops []porcupine.Operation, cut bool) {
+	if len(ops) == 0 {
+		return
+	}
+	windows := [][]porcupine.Operation{ops}
+	if cut {
+		windows = windowsOf(ops)
+	} else if len(ops) > MaxWindowOps {
+		s.report.Notes = append(s.report.Notes, fmt.Sprintf("%s: %d operations are too many to search", name, len(ops)))
+		return
+	}
+	for i, w := range windows {
+		if s.options.MaxWindows > 0 && i == s.options.MaxWindows {
+			s.report.Notes = append(s.report.Notes, fmt.Sprintf("%s: %d of %d windows were not searched", name,
+				len(windows)-i, len(windows)))
+			return
+		}
+		s.window(name, m, w)
+	}
+}
+
+func (s *searcher) window(name string, m porcupine.Model, ops []porcupine.Operation) {
+	ops = withoutGapsInClients(ops)
+	result := porcupine.CheckOperationsTimeout(m, ops, s.options.Timeout)
+	if result == porcupine.Ok {
+		return
+	}
+	if result == porcupine.Unknown {
+		s.report.Inconclusive = append(s.report.Inconclusive,
+			fmt.Sprintf("%s: the search of %d operations did not end within %s", name, len(ops), s.options.Timeout))
+	}
+	// The picture takes another search, which may not end when the first one did; what it has by then is drawn.
+	_, info := porcupine.CheckOperationsVerbose(m, ops, s.options.Timeout)
+	s.findings = append(s.findings, Finding{Object: name, Illegal: result == porcupine.Illegal, model: m, info: info})
+	if result == porcupine.Illegal {
+		a := linearizability.Anomaly{
+			Name: linearizability.NotLinearizable, Where: name,
+			Text: fmt.Sprintf("Porcupine finds no order for %d operations", len(ops)),
+		}
+		if slices.Contains(s.allow.Anomalies, a.Name) {
+			a.Allowed = "the history's header allows it"
+		}
+		s.report.Add(a)
+	}
+}
+
+// windowsOf cuts operations up: processes in groups, and each group's operations by the time of their calls.
+func windowsOf(ops []porcupine.Operation) [][]porcupine.Operation {
+	group := map[int]int{}
+	var groups [][]porcupine.Operation
+	for _, op := range ops {
+		g, ok := group[op.ClientId]
+		if !ok {
+			g = len(group) / MaxWindowProcesses
+			group[op.ClientId] = g
+			if g == len(groups) {
+				groups = append(groups, nil)
+			}
+		}
+		groups[g] = append(groups[g], op)
+	}
+	var windows [][]porcupine.Operation
+	for _, g := range groups {
+		slices.SortStableFunc(g, func(a, b porcupine.Operation) int { return cmp.Compare(a.Call, b.Call) })
+		for from := 0; ; from += MaxWindowOps - windowOverlap {
+			to := min(from+MaxWindowOps, len(g))
+			windows = append(windows, g[from:to])
+			if to == len(g) {
+				break
+			}
+		}
+	}
+	return windows
+}
+
+// withoutGapsInClients numbers the clients from 0, and gives each operation that overlaps an earlier one of its process a
+// client of its own, because a picture has a row a client and one operation at a time in it.
+func withoutGapsInClients(ops []porcupine.Operation) []porcupine.Operation {
+	ops = slices.Clone(ops)
+	slices.SortStableFunc(ops, func(a, b porcupine.Operation) int { return cmp.Compare(a.Call, b.Call) })
+	type row struct {
+		process int
+		until   int64
+	}
+	var rows []row
+	for i := range ops {
+		op := &ops[i]
+		at := slices.IndexFunc(rows, func(r row) bool { return r.process == op.ClientId && r.until < op.Call })
+		if at < 0 {
+			at = len(rows)
+			rows = append(rows, row{process: op.ClientId})
+		}
+		rows[at].until = op.Return
+		op.ClientId = at
+	}
+	return ops
+}
