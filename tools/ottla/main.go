@@ -30,6 +30,7 @@ func newRoot(started time.Time) *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newServe(started), newLog())
 	root.AddCommand(simCommand())
+	root.AddCommand(newCheck())
 	return root
 }
 
