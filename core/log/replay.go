@@ -19,23 +19,14 @@ func (o *opening) loadEpochs() error {
 	if err == nil {
 		e.list, err = ReadEpochCheckpoint(b)
 	}
-	if err != nil {
-		if err := o.scanEpochs(); err != nil {
-			return err
-		}
+	if err != nil || o.checkedBeforeTrusted() {
+		e.list = nil
+		err = o.scanEpochs()
+	} else {
+		o.takeEpochs()
 	}
-	for _, s := range o.segments {
-		if !s.checked {
-			continue
-		}
-		if len(s.epochs) > 0 {
-			e.TruncateEnd(s.Base)
-		}
-		for _, x := range s.epochs {
-			if x.Epoch > e.Latest() {
-				e.Assign(x.Epoch, x.Start)
-			}
-		}
+	if err != nil {
+		return err
 	}
 	// An epoch that begins at the end has no batches, and goes; but in an empty log it is the only trace of its
 	// predecessors, which the start was moved past.
@@ -49,6 +40,34 @@ func (o *opening) loadEpochs() error {
 		return WriteAtomically(o.fs, o.Dir, EpochCheckpointName, fresh)
 	}
 	return nil
+}
+
+// takeEpochs replaces what the checkpoint says of the segments that were checked, the last ones, by what is in them.
+func (o *opening) takeEpochs() {
+	e := &o.Result.Epochs
+	for _, s := range o.segments {
+		if len(s.epochs) > 0 {
+			e.TruncateEnd(s.Base)
+		}
+		for _, x := range s.epochs {
+			if x.Epoch > e.Latest() {
+				e.Assign(x.Epoch, x.Start)
+			}
+		}
+	}
+}
+
+// checkedBeforeTrusted reports whether a segment that had to be checked is followed by one that had not: for that one the
+// batches of the first say nothing, and what the checkpoint says of both cannot be told apart.
+func (o *opening) checkedBeforeTrusted() bool {
+	checked := false
+	for _, s := range o.segments {
+		if checked && !s.checked {
+			return true
+		}
+		checked = checked || s.checked
+	}
+	return false
 }
 
 // scanEpochs reads the epochs from the headers of all batches of the segments that were not checked.
