@@ -198,10 +198,9 @@ func (w *World) halt(p *process, why string) {
 		w.fail(check.Correctness, "halt", "the broker halts although no disk has failed: "+why)
 		return
 	}
-	// After a failed sync the page cache is no witness of what is on the disk; whoever restarts the
-	// machine as well is safe.
+	// After a failed sync the page cache is no witness of what is on the disk; whoever restarts the machine as well is safe.
 	kind := fault.Kill
-	if w.syncFailed {
+	if w.syncFailed && !w.plan.StaleCache {
 		kind = fault.Crash
 	}
 	w.stop(kind)
