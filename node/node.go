@@ -14,6 +14,7 @@ import (
 	"ottla.dev/node/config"
 	"ottla.dev/node/disk"
 	"ottla.dev/node/metrics"
+	"ottla.dev/node/peer"
 	"ottla.dev/node/run"
 	"ottla.dev/node/server"
 )
@@ -38,6 +39,7 @@ type Node struct {
 	engine   *run.Engine
 	server   *server.Server
 	metrics  *metrics.Metrics
+	links    []*peer.Links
 	machines Machines
 	bound    []config.Listener
 	address  net.Addr // of the metrics
@@ -99,6 +101,11 @@ func (n *Node) open(cfg Config) error {
 	n.engine.AddControl(n.machines.Control(), n.disk.Table(n.engine))
 	for i := range uint32(n.machines.Shards()) {
 		n.engine.AddShard(n.machines.Shard(i), n.disk.Table(n.engine))
+	}
+	for _, a := range append([]*run.Actor{n.engine.Control()}, n.engine.Shards()...) {
+		links := peer.New(func(in core.Input) { n.engine.Deliver(a, in) })
+		a.Connect(links)
+		n.links = append(n.links, links)
 	}
 	return nil
 }
@@ -222,6 +229,9 @@ func (n *Node) Shutdown(ctx context.Context) error {
 		n.log.Warn("connections did not end in time", "error", err)
 	}
 	n.metrics.Close(ctx)
+	for _, l := range n.links {
+		l.Close()
+	}
 	n.engine.Stop()
 	n.disk.Close()
 	n.finish(nil)

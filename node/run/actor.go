@@ -18,6 +18,11 @@ type Files interface {
 	Execute(a *Actor, ops []core.FileOp)
 }
 
+// Links executes the link operations of one machine, without waiting for the network.
+type Links interface {
+	Execute(ops []core.LinkOp)
+}
+
 // Client is the connection of a session.
 type Client interface {
 	// Execute takes over answers, releases, resume and close of a session's outbox, without waiting for the network.
@@ -36,6 +41,7 @@ type Actor struct {
 	machine core.Machine
 	files   Files
 	client  Client
+	links   Links // nil for machines that open none
 	engine  *Engine
 
 	mu    sync.Mutex
@@ -67,6 +73,9 @@ func (a *Actor) post(in core.Input) bool {
 	a.mu.Unlock()
 	return claimed
 }
+
+// Connect gives the machine its links, before its first input.
+func (a *Actor) Connect(links Links) { a.links = links }
 
 // Complete pushes an input to a machine that the caller is running, from within [Files.Execute].
 func (a *Actor) Complete(in core.Input) {

@@ -70,6 +70,9 @@ func (e *Engine) AddShard(m core.Machine, files Files) {
 // Control returns the control machine.
 func (e *Engine) Control() *Actor { return e.control }
 
+// Shards returns the machines of the shards.
+func (e *Engine) Shards() []*Actor { return e.shards }
+
 // AddSession adds the machine of a connection, which is run by the first input.
 func (e *Engine) AddSession(id uint32, m core.Machine, client Client) *Actor {
 	a := e.newActor(core.Session(id), m, noFiles{}, client)

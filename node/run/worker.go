@@ -130,6 +130,9 @@ func (w *Worker) execute(a *Actor) {
 	for i := range out.Sends {
 		w.send(a.address, out.Sends[i])
 	}
+	if len(out.Links) > 0 {
+		a.links.Execute(out.Links)
+	}
 	if a.client != nil && a.client.Execute(out) {
 		w.clients = append(w.clients, a.client)
 	}
