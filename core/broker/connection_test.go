@@ -376,3 +376,41 @@ func TestCommittedOffsetsSurviveRestarts(t *testing.T) {
 		w = worldOn(disk, 2, nil).mustListen(t)
 	}
 }
+
+// run gives a machine everything that is in its inbox now.
+func (w *world) run(a *actor) {
+	for n := len(a.inbox); n > 0; n-- {
+		in := a.inbox[0]
+		a.inbox = a.inbox[1:]
+		a.machine.Step(w.now, in)
+		a.machine.Drain(&a.out)
+		w.execute(a)
+	}
+}
+
+// A fetch that a shard gives back while its cancellation is on the way is not touched before that has come back: until
+// then the shard may be looking at it.
+func TestACancellationIsWaitedFor(t *testing.T) {
+	w := newWorld(2)
+	s, producer := w.connect(), w.connect()
+	w.createTopic(producer, "t")
+	w.send(s, frameOf(waiting("t", 2, 0, 1), 1))
+	shards := []*actor{w.actor(core.Shard(0)), w.actor(core.Shard(1))}
+	for p := range int32(2) { // both shards have news before the session hears of either
+		for _, send := range w.hold(producer, produceTo("t", p, -1, records(1)), p) {
+			w.give(w.actor(send.To), core.Input{Kind: core.InputMessage, From: producer.address, Message: send.Message})
+		}
+	}
+	for range 4 {
+		w.run(shards[0])
+		w.run(shards[1])
+	}
+	w.run(s)
+	if len(s.answers) != 0 {
+		t.Fatal("answered while a cancellation is under way")
+	}
+	w.settle()
+	if len(s.answers) != 1 || len(s.lent) != 0 {
+		t.Fatalf("%d answers, %d frames kept", len(s.answers), len(s.lent))
+	}
+}

@@ -238,6 +238,7 @@ func TestAShutdownDuringTheStart(t *testing.T) {
 	s := first.connect()
 	first.createTopic(s, "t")
 	first.produce(t, s, "t", 3)
+	first.ask(s, deleteRecords("t", 1))
 	disk := first.crash(2)
 	for step := range 40 {
 		copied := disk.Clone()
@@ -255,10 +256,22 @@ func TestAShutdownDuringTheStart(t *testing.T) {
 		random := core.NewPRNG(uint64(step))
 		copied.Crash(&random)
 		w = worldOn(copied, 1, nil).mustListen(t)
-		if next, code := w.fetched(w.connect(), "t", 0); next != 3 || code != core.NoError {
+		s := w.connect()
+		if next, code := w.fetched(s, "t", 1); next != 3 || code != core.NoError {
 			t.Fatalf("after %d steps: read to %d: %v", step, next, code)
 		}
+		if _, code := w.fetched(s, "t", 0); code != core.OffsetOutOfRange {
+			t.Fatalf("after %d steps: deleted records are there again: %v", step, code)
+		}
 	}
+}
+
+func deleteRecords(topic string, to int64) *kmsg.DeleteRecordsRequest {
+	req := kmsg.NewPtrDeleteRecordsRequest()
+	req.Version, req.TimeoutMillis = 2, 1000
+	req.Topics = []kmsg.DeleteRecordsRequestTopic{{Topic: topic,
+		Partitions: []kmsg.DeleteRecordsRequestTopicPartition{{Offset: to}}}}
+	return req
 }
 
 // stepOnce gives one input to the first machine that has one.
@@ -326,11 +339,7 @@ func TestATopicCreatedAgainSurvivesACrash(t *testing.T) {
 		s := w.connect()
 		w.createTopic(s, "t")
 		w.produce(t, s, "t", 10)
-		req := kmsg.NewPtrDeleteRecordsRequest()
-		req.Version, req.TimeoutMillis = 2, 1000
-		req.Topics = []kmsg.DeleteRecordsRequestTopic{{Topic: "t",
-			Partitions: []kmsg.DeleteRecordsRequestTopicPartition{{Offset: 8}}}}
-		if low := w.ask(s, req).(*kmsg.DeleteRecordsResponse).Topics[0].Partitions[0].LowWatermark; low != 8 {
+		if low := w.ask(s, deleteRecords("t", 8)).(*kmsg.DeleteRecordsResponse).Topics[0].Partitions[0].LowWatermark; low != 8 {
 			t.Fatalf("low watermark %d", low)
 		}
 		w.deleteTopic(t, s, "t")
@@ -352,8 +361,13 @@ func TestAFolderOfADeletedTopicIsPutAside(t *testing.T) {
 	s := w.connect()
 	w.createTopic(s, "t")
 	w.produce(t, s, "t", 3)
-	w.send(s, frameOf(fetchFrom("t", 0, 0), 0)) // keeps the folder for a moment
+	w.ask(s, deleteRecords("t", 3))
+	w.produce(t, s, "t", 1)
+	w.ask(s, fetchFrom("t", 0, 3)) // keeps the folder for a moment
+	const starts = "/data/log-start-offset-checkpoint"
+	before := w.disk.Bytes(starts)
 	w.deleteTopic(t, s, "t")
+	w.disk.Put(starts, before, true) // as if the crash had come before the checkpoint without the topic
 	w = worldOn(w.crash(1), 1, nil).mustListen(t)
 	if len(w.notes) == 0 || !strings.Contains(strings.Join(w.notes, "\n"), "put aside") {
 		t.Errorf("notes: %q", w.notes)
@@ -426,5 +440,43 @@ func TestEveryAPIOfTheTableHasAHandler(t *testing.T) {
 			w.send(s, frameOf(req, 1))
 			w.hangUp(s)
 		}
+	}
+}
+
+// What the disk remembered at the start is of the topics of the start.
+func TestATopicCreatedAgainAfterARestartBeginsAtZero(t *testing.T) {
+	w := newWorld(2)
+	s := w.connect()
+	w.createTopic(s, "t")
+	w.produce(t, s, "t", 10)
+	w.ask(s, deleteRecords("t", 8))
+	w = worldOn(w.shutDown(t), 2, nil).mustListen(t)
+	s = w.connect()
+	if next, code := w.fetched(s, "t", 7); code != core.OffsetOutOfRange {
+		t.Fatalf("deleted records are read to %d: %v", next, code)
+	}
+	w.deleteTopic(t, s, "t")
+	w.pass(2 * time.Second)
+	w.createTopic(s, "t")
+	if base := w.produce(t, s, "t", 1); base != 0 {
+		t.Errorf("the new topic begins at %d", base)
+	}
+}
+
+// Committed metadata that are damaged are not cut off in silence, with all topics made since: the broker refuses to start.
+func TestDamagedMetadataAreNotCutOff(t *testing.T) {
+	w := newWorld(1)
+	s := w.connect()
+	w.createTopic(s, "t")
+	for range 3 { // a checkpoint, and the records before it
+		w.pass(2 * time.Minute)
+	}
+	const path = "/data/__cluster_metadata-0/00000000000000000000.log"
+	b := w.disk.Bytes(path)
+	b[len(b)/2] ^= 1
+	w.disk.Put(path, b, true)
+	w = worldOn(w.crash(1), 1, nil)
+	if w.listens || !strings.Contains(w.halted, "damaged below its recovery point") {
+		t.Errorf("listens %v, halted %q", w.listens, w.halted)
 	}
 }

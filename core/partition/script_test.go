@@ -26,7 +26,7 @@ var rewrite = flag.Bool("rewrite", false, "write what the scripts in testdata gi
 //	end-of NAME PARTITION EPOCH      delete-to NAME PARTITION OFFSET      describe-producers NAME PARTITION
 //	written [LABEL] | synced [LABEL]    the oldest such operation of the disk completes (of that partition)
 //	late written | late synced          the youngest does
-//	job [KIND]                          the oldest job runs (of that kind) and comes back
+//	job [TEXT]                          the oldest job runs (whose text begins so) and comes back
 //	settle                              the disk and the jobs do everything they owe
 //	break write|sync|open|none          what the disk refuses from now on
 //	pass D | configure PARTITION SETTING=VALUE… | lead PARTITION EPOCH | remove PARTITION | retain | close | checkpoint
@@ -170,7 +170,7 @@ func (w *world) command(a args) {
 		}
 		w.complete(kind, "", true)
 	case "job":
-		w.job(a.word(1))
+		w.job(strings.Join(a.words[1:], " "))
 	case "settle":
 		w.settle()
 	case "break":
