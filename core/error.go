@@ -84,6 +84,9 @@ const (
 	PreferredLeaderNotAvailable  ErrorCode = 80
 	GroupMaxSizeReached          ErrorCode = 81
 	FencedInstanceID             ErrorCode = 82
+	EligibleLeadersNotAvailable  ErrorCode = 83
+	ElectionNotNeeded            ErrorCode = 84
+	NoReassignmentInProgress     ErrorCode = 85
 	InvalidRecord                ErrorCode = 87
 	UnstableOffsetCommit         ErrorCode = 88
 	ThrottlingQuotaExceeded      ErrorCode = 89
@@ -97,6 +100,7 @@ const (
 	InconsistentClusterID        ErrorCode = 104
 	FetchSessionTopicIDError     ErrorCode = 106
 	IneligibleReplica            ErrorCode = 107
+	NewLeaderElected             ErrorCode = 108
 	TransactionAbortable         ErrorCode = 120
 	UnsupportedEndpointType      ErrorCode = 115
 )

@@ -33,7 +33,7 @@ func (c *Controller) registerBroker(
 		c.touch(now, id, c.metadataOffsetOf(id, before.Epoch), before.Epoch)
 	} else {
 		records = c.endIncarnation(img, id, before, req)
-		record.Epoch = core.BrokerEpoch(img.Offset() + 1 + core.Offset(len(records)))
+		record.Epoch = core.BrokerEpoch(offsetOf(img, len(records), len(records)+1))
 		delete(c.sessions, id)
 		c.touch(now, id, core.NoOffset, record.Epoch)
 	}
@@ -62,13 +62,16 @@ func registration(req *kmsg.BrokerRegistrationRequest) *metadata.RegisterBrokerR
 }
 
 // endIncarnation takes the earlier incarnation's leaderships, and its places in ISRs unless it proves with the epoch
-// that it left on disk that it stopped cleanly; then it stays eligible to lead (KIP-966).
+// that it left on disk that it stopped cleanly; then it stays eligible to lead (KIP-966), except where its replica was in
+// a directory that it no longer has: what it has of that partition will be new.
 func (c *Controller) endIncarnation(
 	img *metadata.Image, id core.BrokerID, before *metadata.Broker, req *kmsg.BrokerRegistrationRequest,
 ) []metadata.Record {
 	clean := before != nil && req.Version >= 3 && req.PreviousBrokerEpoch == int64(before.Epoch)
 	if clean || img.FeatureLevel(eligibleLeaderReplicas) == 0 {
-		return c.reelect(img, removal(id))
+		o := removal(id)
+		o.lost = lostTo(registration(req).LogDirs)
+		return c.reelect(img, o)
 	}
 	return c.reelect(img, uncleanReturn(id))
 }

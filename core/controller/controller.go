@@ -28,6 +28,16 @@ type Settings struct {
 	DeleteTopicEnable        bool  // delete.topic.enable
 	// SessionTimeout is broker.session.timeout.ms: a broker not heard of for so long is fenced.
 	SessionTimeout time.Duration
+	// AutoLeaderRebalance is auto.leader.rebalance.enable: leaderships go back to the preferred leaders by themselves.
+	AutoLeaderRebalance bool
+	// LeaderImbalanceCheckInterval is leader.imbalance.check.interval.seconds; 0 for never.
+	LeaderImbalanceCheckInterval time.Duration
+	// LeaderImbalancePercentage is leader.imbalance.per.broker.percentage: what share of the partitions that prefer a
+	// broker others may lead before they are moved back. Kafka's controllers have moved back every one since KRaft: 0.
+	LeaderImbalancePercentage int
+	// UncleanElectionInterval is unclean.leader.election.interval.ms, the time between two looks for offline partitions
+	// that may have a leader at the price of a loss; 0 for never.
+	UncleanElectionInterval time.Duration
 }
 
 // Configs knows Kafka's configurations: their names, types, defaults and allowed values. Its methods are pure.
@@ -49,8 +59,9 @@ type Configs interface {
 	UncleanLeaderElection(img *metadata.Image, topic string) bool
 }
 
-// Decision is what a request comes to. Records are appended as one batch, all or nothing; Response answers the request
-// once they are committed, or at once if there are none and the image is committed.
+// Decision is what a request comes to. Records are appended in the batches that [Batches] makes of them, nearly always
+// one, and take effect all or nothing; Response answers the request once they are committed, or at once if there are
+// none and the image is committed.
 type Decision struct {
 	Records  []metadata.Record
 	Response kmsg.Response
@@ -65,6 +76,10 @@ type Controller struct {
 	// activated is when this leadership began; brokers that are silent since are given a session timeout from there.
 	activated core.Instant
 	sessions  map[core.BrokerID]*session
+
+	balanceAt        time.Duration // monotonic, the next look for leaderships to move back
+	uncleanAt        time.Duration // monotonic, the next look for offline partitions
+	uncleanElections uint64
 }
 
 // New returns a controller that draws ids and places replicas with random. It must be activated before it decides.
@@ -77,6 +92,12 @@ func (c *Controller) Decide(now core.Instant, img *metadata.Image, req kmsg.Requ
 	if c.sessions == nil {
 		panic("controller: a decision before the activation")
 	}
+	d := c.decide(now, img, req)
+	d.Records = atomically(d.Records)
+	return d
+}
+
+func (c *Controller) decide(now core.Instant, img *metadata.Image, req kmsg.Request) Decision {
 	switch req := req.(type) {
 	case *kmsg.CreateTopicsRequest:
 		return c.createTopics(img, req, false)
@@ -96,6 +117,16 @@ func (c *Controller) Decide(now core.Instant, img *metadata.Image, req kmsg.Requ
 		return c.heartbeat(now, img, req)
 	case *kmsg.UnregisterBrokerRequest:
 		return c.unregisterBroker(img, req)
+	case *kmsg.AlterPartitionRequest:
+		return c.alterPartition(img, req)
+	case *kmsg.ElectLeadersRequest:
+		return c.electLeaders(img, req)
+	case *kmsg.AlterPartitionAssignmentsRequest:
+		return c.alterReassignments(img, req)
+	case *kmsg.ListPartitionReassignmentsRequest:
+		return c.listReassignments(img, req)
+	case *kmsg.AssignReplicasToDirsRequest:
+		return c.assignReplicas(img, req)
 	}
 	panic(fmt.Sprintf("controller: no decision for api key %d", req.Key()))
 }

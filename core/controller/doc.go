@@ -12,6 +12,7 @@
 // What a controller knows beside the image is soft: when each broker was last heard of. It begins anew with each
 // leadership, at [Controller.Activate].
 //
-// AlterPartition, ElectLeaders, AlterPartitionReassignments and AssignReplicasToDirs belong beside the functions of
-// election.go; quotas, ACLs and SCRAM credentials get files of their own.
+// All that happens to a partition's leader, ISR and replicas goes through one function, the run of a transition.
+//
+// Quotas, ACLs and SCRAM credentials get files of their own.
 package controller

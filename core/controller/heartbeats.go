@@ -28,6 +28,8 @@ func (c *Controller) Activate(now core.Instant) {
 	}
 	c.activated = now
 	c.sessions = make(map[core.BrokerID]*session)
+	c.balanceAt = next(now, c.balanceInterval())
+	c.uncleanAt = next(now, c.Settings.UncleanElectionInterval)
 }
 
 // Deactivate ends a leadership.
@@ -67,15 +69,18 @@ func (c *Controller) expiry(b *metadata.Broker) time.Duration {
 	return from + c.Settings.SessionTimeout
 }
 
-// Deadline is the monotonic time at which [Controller.Expire] has something to do if nothing else happens.
+// Deadline is the monotonic time at which [Controller.Tick] may have something to do if nothing else happens.
 func (c *Controller) Deadline(img *metadata.Image) (time.Duration, bool) {
-	deadline, ok := core.Never, false
+	if c.sessions == nil {
+		return core.Never, false
+	}
+	deadline := min(c.balanceAt, c.uncleanAt)
 	for _, b := range img.Brokers() {
-		if c.sessions != nil && !b.Fenced {
-			deadline, ok = min(deadline, c.expiry(b)), true
+		if !b.Fenced {
+			deadline = min(deadline, c.expiry(b))
 		}
 	}
-	return deadline, ok
+	return deadline, deadline != core.Never
 }
 
 // Expire fences the broker whose session ended first, if one has. It fences one at a time, so that each decision sees
@@ -93,7 +98,7 @@ func (c *Controller) Expire(now core.Instant, img *metadata.Image) []metadata.Re
 	if stale == nil {
 		return nil
 	}
-	return c.fence(img, stale)
+	return atomically(c.fence(img, stale))
 }
 
 func (c *Controller) fence(img *metadata.Image, b *metadata.Broker) []metadata.Record {
@@ -135,19 +140,21 @@ func (c *Controller) heartbeat(now core.Instant, img *metadata.Image, req *kmsg.
 	}
 	b := img.Broker(id)
 	s := c.touch(now, id, core.Offset(req.CurrentMetadataOffset), epoch)
-	v := c.judge(img, b, s, req)
-	var records []metadata.Record
+	records, allFailed := c.failDirectories(img, b, req.OfflineLogDirs)
+	seen := after(img, records) // so that no replica in a failed directory is elected again
+	b = seen.Broker(id)
+	v := c.judge(seen, b, s, req, allFailed)
 	switch v {
 	case getsFenced, mayStop:
-		records = c.fence(img, b)
+		records = append(records, c.fence(seen, b)...)
 	case getsUnfenced:
-		records = c.unfence(img, b)
+		records = append(records, c.unfence(seen, b)...)
 	case beginsShutdown:
-		records = c.beginShutdown(img, b)
+		records = append(records, c.beginShutdown(seen, b)...)
 	case staysFenced, staysUnfenced, staysShuttingDown, mayStopFenced:
 	}
 	if (v == beginsShutdown || v == staysShuttingDown) && s.shutdownOffset == core.NoOffset {
-		s.shutdownOffset = img.Offset() + core.Offset(len(records))
+		s.shutdownOffset = endOf(img, len(records))
 	}
 	resp.IsCaughtUp = caughtUp(b, req)
 	resp.IsFenced = v == staysFenced || v == getsFenced || v == mayStop || v == mayStopFenced
@@ -172,12 +179,13 @@ func caughtUp(b *metadata.Broker, req *kmsg.BrokerHeartbeatRequest) bool {
 // A controlled shutdown ends only with a new registration: a broker that was fenced during one is not unfenced. Kafka
 // unfences it and gives it leaderships although it counts as on its way down.
 func (c *Controller) judge(
-	img *metadata.Image, b *metadata.Broker, s *session, req *kmsg.BrokerHeartbeatRequest,
+	img *metadata.Image, b *metadata.Broker, s *session, req *kmsg.BrokerHeartbeatRequest, allFailed bool,
 ) verdict {
+	wantFence := req.WantFence || allFailed
 	switch {
 	case b.Fenced && req.WantShutdown:
 		return mayStopFenced
-	case b.Fenced && !b.InControlledShutdown && !req.WantFence && caughtUp(b, req):
+	case b.Fenced && !b.InControlledShutdown && !wantFence && caughtUp(b, req):
 		return getsUnfenced
 	case b.Fenced:
 		return staysFenced
@@ -187,9 +195,9 @@ func (c *Controller) judge(
 			return staysShuttingDown
 		}
 		return mayStop
-	case req.WantFence && req.WantShutdown:
+	case wantFence && req.WantShutdown:
 		return mayStop
-	case req.WantFence:
+	case wantFence:
 		return getsFenced
 	case req.WantShutdown && leads(img, b.ID):
 		return beginsShutdown
