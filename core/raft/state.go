@@ -13,11 +13,18 @@ const StateFile = "quorum-state"
 // ElectionState is what a voter must never forget (Kafka: QuorumStateData). Its epoch never goes back, and within an
 // epoch it votes once.
 type ElectionState struct {
-	ClusterID string
-	Leader    core.BrokerID // NoBroker if not known
-	Epoch     core.LeaderEpoch
-	Voted     core.BrokerID // NoBroker if it has not voted in Epoch
-	Voters    []core.BrokerID
+	Version        int16 // 0, or 1 for a quorum whose voters are in the log (KIP-853)
+	ClusterID      string
+	Leader         core.BrokerID // NoBroker if not known
+	Epoch          core.LeaderEpoch
+	Voted          core.BrokerID // NoBroker if it has not voted in Epoch
+	VotedDirectory core.UUID     // in version 1
+	Voters         []core.BrokerID
+}
+
+// sameVote reports whether two states promise the same.
+func (s *ElectionState) sameVote(t *ElectionState) bool {
+	return s.Epoch == t.Epoch && s.Voted == t.Voted && s.VotedDirectory == t.VotedDirectory
 }
 
 // stateJSON is version 0 of Kafka's file, that of quorums with fixed voters.
@@ -35,11 +42,28 @@ type voterJSON struct {
 	VoterID int32 `json:"voterId"`
 }
 
+// dynamicJSON is version 1.
+type dynamicJSON struct {
+	LeaderID         int32  `json:"leaderId"`
+	LeaderEpoch      int32  `json:"leaderEpoch"`
+	VotedID          int32  `json:"votedId"`
+	VotedDirectoryID string `json:"votedDirectoryId"`
+	DataVersion      int16  `json:"data_version"`
+}
+
 // Encode gives the file's content.
 func (s *ElectionState) Encode() []byte {
-	j := stateJSON{ClusterID: s.ClusterID, LeaderID: int32(s.Leader), LeaderEpoch: int32(s.Epoch), VotedID: int32(s.Voted)}
-	for _, v := range s.Voters {
-		j.CurrentVoters = append(j.CurrentVoters, voterJSON{int32(v)})
+	var j any
+	if s.Version == 0 {
+		v0 := stateJSON{ClusterID: s.ClusterID, LeaderID: int32(s.Leader), LeaderEpoch: int32(s.Epoch),
+			VotedID: int32(s.Voted)}
+		for _, v := range s.Voters {
+			v0.CurrentVoters = append(v0.CurrentVoters, voterJSON{int32(v)})
+		}
+		j = v0
+	} else {
+		j = dynamicJSON{LeaderID: int32(s.Leader), LeaderEpoch: int32(s.Epoch), VotedID: int32(s.Voted),
+			VotedDirectoryID: s.VotedDirectory.String(), DataVersion: 1}
 	}
 	b, err := json.Marshal(j)
 	if err != nil {
@@ -50,15 +74,24 @@ func (s *ElectionState) Encode() []byte {
 
 // DecodeState reads a file's content.
 func DecodeState(b []byte) (ElectionState, error) {
-	var j stateJSON
+	var j struct {
+		stateJSON
+		VotedDirectoryID string `json:"votedDirectoryId"`
+	}
 	if err := json.Unmarshal(b, &j); err != nil {
 		return ElectionState{}, fmt.Errorf("raft: %s: %w", StateFile, err)
 	}
 	if j.DataVersion < 0 || j.DataVersion > 1 || j.LeaderEpoch < 0 {
 		return ElectionState{}, fmt.Errorf("raft: %s: data version %d with epoch %d", StateFile, j.DataVersion, j.LeaderEpoch)
 	}
-	s := ElectionState{ClusterID: j.ClusterID, Leader: core.BrokerID(j.LeaderID), Epoch: core.LeaderEpoch(j.LeaderEpoch),
-		Voted: core.BrokerID(j.VotedID)}
+	s := ElectionState{Version: j.DataVersion, ClusterID: j.ClusterID, Leader: core.BrokerID(j.LeaderID),
+		Epoch: core.LeaderEpoch(j.LeaderEpoch), Voted: core.BrokerID(j.VotedID)}
+	if j.DataVersion == 1 && j.VotedDirectoryID != "" {
+		var ok bool
+		if s.VotedDirectory, ok = core.ParseUUID(j.VotedDirectoryID); !ok {
+			return ElectionState{}, fmt.Errorf("raft: %s: votedDirectoryId %q", StateFile, j.VotedDirectoryID)
+		}
+	}
 	for _, v := range j.CurrentVoters {
 		s.Voters = append(s.Voters, core.BrokerID(v.VoterID))
 	}

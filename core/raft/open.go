@@ -1,0 +1,180 @@
+package raft
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"ottla.dev/core"
+	"ottla.dev/core/log"
+	"ottla.dev/core/record"
+)
+
+// OpenJob opens the folder of the metadata log: the log, its snapshots, the election state and the voters. It may be cut
+// off between any two file operations and run again.
+type OpenJob struct {
+	Slot     uint32
+	Parent   string
+	Dir      string
+	Settings log.Settings
+	Wall     core.Timestamp
+	Clean    bool
+	Static   []record.Voter // controller.quorum.voters
+
+	running bool
+
+	// Results.
+	Log       log.OpenJob
+	State     ElectionState
+	Snapshots []SnapshotID
+	History   History
+	Err       error
+}
+
+// AppendText appends the job's form for traces.
+func (j *OpenJob) AppendText(dst []byte) []byte { return append(dst, "open quorum "+j.Dir...) }
+
+// Long tells drivers that the job may take its time.
+func (j *OpenJob) Long() bool { return true }
+
+// again makes the job that opens the log behind a snapshot.
+func (j *OpenJob) again(SnapshotID) *OpenJob {
+	return &OpenJob{Slot: j.Slot, Parent: j.Parent, Dir: j.Dir, Settings: j.Settings, Wall: j.Wall, Static: j.Static}
+}
+
+// Run opens everything.
+func (j *OpenJob) Run(fs core.FS) {
+	for _, step := range [...]func(core.FS) error{j.list, j.voters, j.openLog, j.readState, j.replay} {
+		if err := step(fs); err != nil {
+			j.Err = fmt.Errorf("opening %s: %w", j.Dir, err)
+			return
+		}
+	}
+}
+
+// list finds the snapshots and removes what is not whole.
+func (j *OpenJob) list(fs core.FS) error {
+	entries, err := fs.List(j.Dir)
+	if errors.Is(err, core.ErrNotExist) {
+		return nil
+	}
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name, partSuffix) {
+			if err := fs.Remove(j.Dir + "/" + e.Name); err != nil {
+				return err
+			}
+		}
+		if id, ok := ParseSnapshotName(e.Name); ok && id.End > 0 {
+			j.Snapshots = append(j.Snapshots, id)
+		}
+	}
+	slices.SortFunc(j.Snapshots, func(a, b SnapshotID) int {
+		if a.End != b.End {
+			return int(a.End - b.End)
+		}
+		return int(a.Epoch - b.Epoch)
+	})
+	return err
+}
+
+// voters reads what the latest snapshot, or the bootstrap checkpoint, says of the quorum. A snapshot that is damaged stops
+// the node: the log before it may be gone.
+func (j *OpenJob) voters(fs core.FS) error {
+	j.History = History{Static: j.Static}
+	var id SnapshotID
+	if n := len(j.Snapshots); n > 0 {
+		id = j.Snapshots[n-1]
+	}
+	err := ReadSnapshot(fs, j.Dir, id, func(v record.View) error {
+		j.History.take(v, true)
+		return nil
+	})
+	if errors.Is(err, core.ErrNotExist) && id == (SnapshotID{}) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("snapshot %s: %w", id.Name(), err)
+	}
+	return nil
+}
+
+// openLog opens the log from the latest snapshot on. A log that the snapshot is not a prefix of is from before it was
+// fetched, and goes (Kafka: KafkaMetadataLog.truncateToLatestSnapshot): a log whose last epoch is later than the snapshot's
+// has all that was committed before, and one of the same epoch has it if it is as long.
+func (j *OpenJob) openLog(fs core.FS) error {
+	var id SnapshotID
+	if n := len(j.Snapshots); n > 0 {
+		id = j.Snapshots[n-1]
+	}
+	open := log.OpenJob{Log: j.Slot, Parent: j.Parent, Dir: j.Dir, Topic: core.MetadataTopicID(), Settings: j.Settings,
+		Wall: j.Wall, Clean: j.Clean}
+	if id.End > 0 {
+		probe := open
+		probe.Run(fs)
+		if probe.Err != nil {
+			return probe.Err
+		}
+		r := &probe.Result
+		last := r.Epochs.Latest()
+		if r.LogEnd < id.End || last < id.Epoch && !(r.LogStart == id.End && r.LogEnd == id.End) {
+			if err := j.dropLog(fs); err != nil {
+				return err
+			}
+		}
+		open.LogStart, open.Clean = id.End, false
+	}
+	j.Log = open
+	j.Log.Run(fs)
+	return j.Log.Err
+}
+
+// dropLog removes all segments, the last one first, so that what a crash leaves is still a log that the snapshot is not a
+// prefix of, or none.
+func (j *OpenJob) dropLog(fs core.FS) error {
+	entries, err := fs.List(j.Dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range slices.Backward(entries) {
+		_, suffix, ok := log.ParseFileName(e.Name)
+		if e.Name != log.EpochCheckpointName && !(ok && !strings.HasPrefix(suffix, CheckpointSuffix)) {
+			continue
+		}
+		if _, snapshot := ParseSnapshotName(e.Name); snapshot {
+			continue
+		}
+		if err := fs.Remove(j.Dir + "/" + e.Name); err != nil {
+			return err
+		}
+	}
+	return fs.SyncDir(j.Dir)
+}
+
+// readState reads the election state. A log without one belongs to a node that may vote twice, and is refused.
+func (j *OpenJob) readState(fs core.FS) error {
+	j.State = ElectionState{Leader: core.NoBroker, Voted: core.NoBroker}
+	b, err := log.ReadFile(fs, j.Dir+"/"+StateFile)
+	switch {
+	case errors.Is(err, core.ErrNotExist) && j.Log.Result.LogEnd == 0:
+		return nil
+	case errors.Is(err, core.ErrNotExist):
+		return fmt.Errorf("%s is missing beside a log that is not empty: restore it, or this node may vote twice in an epoch",
+			StateFile)
+	case err != nil:
+		return err
+	}
+	j.State, err = DecodeState(b)
+	return err
+}
+
+// replay reads the changes of voters in the log.
+func (j *OpenJob) replay(fs core.FS) error {
+	r := &j.Log.Result
+	return log.ReadBatches(fs, j.Dir, r.LogStart, r.LogEnd, func(v record.View) error {
+		if v.BaseOffset() >= r.LogStart {
+			j.History.take(v, false)
+		}
+		return nil
+	})
+}
