@@ -132,8 +132,7 @@ func (o *opening) metadata() error {
 	}
 	b, err := readFile(o.fs, o.path(PartitionMetadataName))
 	if errors.Is(err, core.ErrNotExist) {
-		o.dirty = true
-		return WriteAtomically(o.fs, o.Dir, PartitionMetadataName, AppendPartitionMetadata(nil, o.Topic))
+		return o.putMetadata()
 	}
 	if err != nil {
 		return err
@@ -143,6 +142,16 @@ func (o *opening) metadata() error {
 		return o.setAside(id)
 	}
 	return fail("reading "+o.path(PartitionMetadataName), err)
+}
+
+// putMetadata writes partition.metadata whole or not at all; settle makes its name durable with all others.
+func (o *opening) putMetadata() error {
+	temp := o.path(PartitionMetadataName + tempSuffix)
+	if err := writeSynced(o.fs, temp, AppendPartitionMetadata(nil, o.Topic)); err != nil {
+		return err
+	}
+	o.dirty = true
+	return fail("renaming "+temp, o.fs.Rename(temp, o.path(PartitionMetadataName)))
 }
 
 // setAside moves the folder of another topic of the same name out of the way and begins a new one. That topic was
@@ -168,7 +177,7 @@ func (o *opening) setAside(id core.UUID) error {
 	o.note("it held another topic of the same name, which was deleted; that is now in " + stray)
 	o.Report.Created, o.dirty, o.names = true, true, map[string]int64{}
 	o.LogStart, o.Recovery = 0, 0
-	return WriteAtomically(o.fs, o.Dir, PartitionMetadataName, AppendPartitionMetadata(nil, o.Topic))
+	return o.putMetadata()
 }
 
 func (o *opening) remove(name string) error {
@@ -298,13 +307,22 @@ func (o *opening) beginIfEmpty() error {
 		return nil
 	}
 	for _, suffix := range [...]string{LogSuffix, IndexSuffix, TimeIndexSuffix} {
-		if err := writeSynced(o.fs, o.path(FileName(start, suffix)), nil); err != nil {
+		if err := o.create(FileName(start, suffix)); err != nil {
 			return err
 		}
 	}
 	o.dirty = true
 	o.segments = []*found{newFound(start)}
 	return nil
+}
+
+// create makes an empty file. There is nothing in it to sync, and settle makes its name durable.
+func (o *opening) create(name string) error {
+	f, err := o.fs.Create(o.path(name))
+	if err == nil {
+		err = f.Close()
+	}
+	return fail("creating "+o.path(name), err)
 }
 
 // settle syncs the folder and fills in the result.
