@@ -126,8 +126,8 @@ func (w *World) tick(a *actor, at time.Duration) {
 	w.step(a, core.Input{Kind: core.InputTick})
 }
 
-// file queues a file operation. Those of one machine happen in order, except that a sync takes its time beside the others,
-// and writes to a mapping are there at once.
+// file queues a file operation. Those of one machine happen in order, except that a sync takes its time beside the
+// others, and writes to a mapping are there at once.
 func (w *World) file(p *process, a *actor, op core.FileOp) {
 	if op.Kind == core.OpWrite {
 		if a.queued[op.File] == 0 && a.table.Mapped(op.File) {

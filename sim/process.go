@@ -50,7 +50,8 @@ type actor struct {
 }
 
 func newActor(a core.Address, m core.Machine, d *disk.Disk) *actor {
-	return &actor{address: a, name: a.String(), machine: m, table: disk.NewTable(d), queued: map[core.FileID]int{}, armed: core.Never}
+	return &actor{address: a, name: a.String(), machine: m, table: disk.NewTable(d), queued: map[core.FileID]int{},
+		armed: core.Never}
 }
 
 // machines are those of one life of the broker.
@@ -181,6 +182,7 @@ func (w *World) listen(p *process) {
 		w.fail(check.Correctness, "listen", "the broker opens twice")
 	}
 	p.listening = true
+	w.opened = p.number
 	w.trace.Begin(w.now, "listen").End()
 	logs := check.ReadLogs(w.disk, logDir)
 	if w.before != nil {
@@ -198,7 +200,8 @@ func (w *World) halt(p *process, why string) {
 		w.fail(check.Correctness, "halt", "the broker halts although no disk has failed: "+why)
 		return
 	}
-	// After a failed sync the page cache is no witness of what is on the disk; whoever restarts the machine as well is safe.
+	// After a failed sync the page cache is no witness of what is on the disk; whoever restarts the machine as well is
+	// safe.
 	kind := fault.Kill
 	if w.syncFailed && !w.plan.StaleCache {
 		kind = fault.Crash

@@ -85,7 +85,7 @@ func (s *slot) deliver(c *conn, frame []byte) {
 	s.toward = max(s.toward, w.now+w.slowNet(w.soon(w.plan.Delays.Network)))
 	w.after(s.toward-w.now, func() {
 		// An answer that comes when a later process is open already is lost: its client would not know what it says.
-		if s.conn == c && !(c.proc.dead && w.proc.listening) {
+		if s.conn == c && c.proc.number >= w.opened {
 			w.trace.Begin(w.now, "received").Num("client", int64(s.index)).Num("bytes", int64(len(frame))).End()
 			s.actor.Received(frame)
 		}

@@ -39,6 +39,7 @@ type World struct {
 	healed   bool
 	closed   bool // no client connects any more
 	restarts int
+	opened   int // the number of the last process that opened for clients
 	// finishing says that the next clean stop is the last; ended that it is complete.
 	finishing bool
 	ended     bool

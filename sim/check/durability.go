@@ -27,8 +27,8 @@ func (l *Ledger) Recovered(logs *Logs, crashed bool) {
 		}
 		p.logStart = 0
 		if log.Start > p.deleted && p.topic.Retained {
-			l.wrong("log-start", p, "the log starts at "+offsetText(log.Start)+" after a restart, and records were deleted up to "+
-				offsetText(p.deleted)+" only")
+			l.wrong("log-start", p, "the log starts at "+offsetText(log.Start)+
+				" after a restart, and records were deleted up to "+offsetText(p.deleted)+" only")
 		}
 		l.tail(p, log.End, crashed)
 	}

@@ -53,8 +53,8 @@ func (f *files) indexes(interval int64) {
 			return
 		}
 		f.sameIndex(s, log.IndexSuffix, offsets)
-		if got, _ := f.disk.Bytes(f.dir + "/" + strings.TrimSuffix(s.name, logSuffix) + log.TimeIndexSuffix); i == len(list)-1 &&
-			len(got) < len(times) && len(got)+log.TimeIndexEntrySize >= len(times) {
+		got, _ := f.disk.Bytes(f.dir + "/" + strings.TrimSuffix(s.name, logSuffix) + log.TimeIndexSuffix)
+		if i == len(list)-1 && len(got) < len(times) && len(got)+log.TimeIndexEntrySize >= len(times) {
 			// A log that nothing was appended to since the start need not get the entry of a closed segment.
 			times = times[:len(times)-log.TimeIndexEntrySize]
 		}
@@ -185,8 +185,8 @@ func epochsText(list []log.EpochStart) string {
 	return text + " ]"
 }
 
-// producers rebuilds the state of the producers: each one's last batches in the log must be the last entries of the newest
-// snapshot, which must be of the log's end.
+// producers rebuilds the state of the producers: each one's last batches in the log must be the last entries of the
+// newest snapshot, which must be of the log's end.
 func (f *files) producers() {
 	type batch struct {
 		id    core.ProducerID

@@ -85,8 +85,8 @@ func (s *commitState) drop(c Commit) {
 	}
 }
 
-// Fetched judges what OffsetFetch has answered: the last acknowledged commit, or one without an answer (C10). Offset -1 is
-// none.
+// Fetched judges what OffsetFetch has answered: the last acknowledged commit, or one without an answer (C10). Offset -1
+// is none.
 func (l *Ledger) Fetched(group string, p core.TopicPartition, c Commit) {
 	s := l.commits(group, p)
 	if c.Offset < 0 && !s.any || s.any && c == s.acked {

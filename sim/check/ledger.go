@@ -57,7 +57,8 @@ type entry struct {
 // NewLedger returns an empty ledger.
 func NewLedger(plan *fault.Plan, fail Fail) *Ledger {
 	l := &Ledger{plan: plan, fail: fail, parts: map[core.TopicPartition]*Partition{},
-		groups: map[commitKey]*commitState{}, owners: map[ownerKey]string{}, gens: map[string]int32{}, topics: map[string]bool{}}
+		groups: map[commitKey]*commitState{}, owners: map[ownerKey]string{}, gens: map[string]int32{},
+		topics: map[string]bool{}}
 	for i := range plan.Topics {
 		t := &plan.Topics[i]
 		for p := range t.Partitions {
@@ -84,8 +85,9 @@ func (l *Ledger) All() []*Partition { return slices.Concat(l.order, l.extra) }
 
 // Made notes a new topic, whose partition 0 is to be watched.
 func (l *Ledger) Made(topic string) *Partition {
-	p := &Partition{Name: core.TopicPartition{Topic: topic}, places: map[writer]core.Offset{}, refused: map[writer]bool{},
-		lastAck: -1, topic: &fault.Topic{Name: topic, Partitions: 1, Retained: true, MaxMessage: 1 << 20, SegmentBytes: 1 << 20}}
+	t := &fault.Topic{Name: topic, Partitions: 1, Retained: true, MaxMessage: 1 << 20, SegmentBytes: 1 << 20}
+	p := &Partition{Name: core.TopicPartition{Topic: topic}, topic: t, places: map[writer]core.Offset{},
+		refused: map[writer]bool{}, lastAck: -1}
 	l.extra = append(l.extra, p)
 	return p
 }
@@ -185,8 +187,8 @@ func (l *Ledger) Refused(p *Partition, client int, first uint64, count int) {
 	}
 }
 
-// Read notes that a record was fetched (S20, C3). The offset must be below the high watermark that came with it. Without
-// write.caching what has been read is as durable as what was acknowledged.
+// Read notes that a record was fetched (S20, C3). The offset must be below the high watermark that came with it.
+// Without write.caching what has been read is as durable as what was acknowledged.
 func (l *Ledger) Read(p *Partition, o, highWatermark core.Offset, value []byte) {
 	l.read++
 	if o >= highWatermark {

@@ -7,8 +7,8 @@ import (
 	"ottla.dev/sim/fault"
 )
 
-// scene is a ledger over one plan: t0 is synced before it is acknowledged, t1 is cached, t2 is retained for a while. Client
-// 0 is idempotent, client 1 is not.
+// scene is a ledger over one plan: t0 is synced before it is acknowledged, t1 is cached, t2 is retained for a while.
+// Client 0 is idempotent, client 1 is not.
 type scene struct {
 	*Ledger
 	failed []string

@@ -135,8 +135,8 @@ func (p *Plan) drawClients(r *core.PRNG) {
 	groups := r.Below(3)
 	for g := range groups {
 		for range r.Between(1, 3) {
-			c := Client{Kind: Member, Group: "g" + strconv.Itoa(int(g)), Pause: pick(r, 20*time.Millisecond, 300*time.Millisecond),
-				Old: old()}
+			c := Client{Kind: Member, Group: "g" + strconv.Itoa(int(g)),
+				Pause: pick(r, 20*time.Millisecond, 300*time.Millisecond), Old: old()}
 			if r.Chance(1, 3) {
 				c.Drop = int(r.Between(10, 100))
 			}

@@ -98,8 +98,8 @@ const (
 
 // String gives the kind's name.
 func (k Kind) String() string {
-	return [...]string{"", "read-error", "write-error", "sync-error", "disk-full", "slow-disk", "slow-network", "cut-answers",
-		"pause"}[k]
+	return [...]string{"", "read-error", "write-error", "sync-error", "disk-full", "slow-disk", "slow-network",
+		"cut-answers", "pause"}[k]
 }
 
 // Window is a time during which a fault may strike; one operation in Rate is hit.

@@ -40,8 +40,8 @@ type groupOffsets struct {
 // NewAuditor returns the auditor. It calls start when the topics are there, and audited at the end.
 func NewAuditor(net Net, index int, plan *fault.Plan, random core.PRNG, l *check.Ledger, start func(), idle func() bool,
 	audited func()) *Auditor {
-	a := &Auditor{client: newClient(net, index, plan, fault.Client{}, random, l), codecs: record.NewCodecs(0), start: start,
-		idle: idle, audited: audited, doing: "the first connection"}
+	a := &Auditor{client: newClient(net, index, plan, fault.Client{}, random, l), codecs: record.NewCodecs(0),
+		start: start, idle: idle, audited: audited, doing: "the first connection"}
 	a.opened, a.lost = a.act, func() { a.flying = false }
 	return a
 }

@@ -109,7 +109,8 @@ func (c *client) commit(group, member string, generation int32, parts []core.Top
 }
 
 // committedOffsets asks for a group's offsets and has the ledger judge them.
-func (c *client) committedOffsets(group string, parts []core.TopicPartition, then func(code int16, largest core.Offset)) {
+func (c *client) committedOffsets(group string, parts []core.TopicPartition,
+	then func(code int16, largest core.Offset)) {
 	version := c.version(1, 9)
 	req := kmsg.NewPtrOffsetFetchRequest()
 	if version >= 8 {

@@ -209,7 +209,8 @@ func (k *consumer) take(p *position, rp *kmsg.FetchResponseTopicPartition, versi
 }
 
 // readBatches judges the records of an answer from position on and returns the next position.
-func readBatches(c *client, codecs *record.Codecs, part *check.Partition, position, hw core.Offset, b []byte) core.Offset {
+func readBatches(c *client, codecs *record.Codecs, part *check.Partition, position, hw core.Offset,
+	b []byte) core.Offset {
 	for len(b) >= record.HeaderSize {
 		v := record.View(b)
 		if v.Size() < record.HeaderSize || v.Size() > len(b) {

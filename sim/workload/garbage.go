@@ -6,7 +6,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// garbage sends bytes that are no requests, and requests with flipped bits. It expects nothing but that the broker lives.
+// garbage sends bytes that are no requests, and requests with flipped bits. It expects nothing but that the broker
+// lives.
 type garbage struct{ client }
 
 func newGarbage(c client) *garbage {

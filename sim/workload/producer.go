@@ -118,7 +118,8 @@ func (p *producer) askID() {
 func (p *producer) next() *sending {
 	s := &sending{}
 	parts := p.ledger.Partitions()
-	for i, n := int(p.random.Below(uint64(len(parts)))), p.random.Between(1, 3); n > 0 && len(s.batches) < len(parts); n-- {
+	i := int(p.random.Below(uint64(len(parts))))
+	for n := p.random.Between(1, 3); n > 0 && len(s.batches) < len(parts); n-- {
 		s.batches = append(s.batches, p.batch(parts[i]))
 		i = (i + 1) % len(parts)
 	}
@@ -264,8 +265,8 @@ func (p *producer) outcome(s *sending, b *batch, rp *kmsg.ProduceResponseTopicPa
 	}
 }
 
-// sequenceLost judges a refused sequence number. Behind a batch that has failed itself it is natural. Otherwise the broker has
-// forgotten acknowledged records, which only write.caching allows it to, and the producer begins anew.
+// sequenceLost judges a refused sequence number. Behind a batch that has failed itself it is natural. Otherwise the
+// broker has forgotten acknowledged records, which only write.caching allows it to, and the producer begins anew.
 func (p *producer) sequenceLost(s *sending, b *batch, code core.ErrorCode) {
 	for _, o := range p.window {
 		for _, earlier := range o.batches {

@@ -34,9 +34,9 @@ func simCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sim",
 		Short: "Simulate brokers with faults, from seeds",
-		Long: "Simulate brokers with faults, from seeds. Each seed draws a broker, its topics, clients and faults, and runs them\n" +
-			"in virtual time on a simulated disk. The exit status is 0 if all is well, 127 if an assertion failed, 128 if\n" +
-			"something did not come to its end, 129 if something wrong was said or kept.",
+		Long: "Simulate brokers with faults, from seeds. Each seed draws a broker, its topics, clients and faults, and\n" +
+			"runs them in virtual time on a simulated disk. The exit status is 0 if all is well, 127 if an assertion\n" +
+			"failed, 128 if something did not come to its end, 129 if something wrong was said or kept.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.OutOrStdout()) },
 	}
@@ -117,7 +117,8 @@ type simResult struct {
 	stack string
 }
 
-// runSeed simulates one seed. A panic is the seed's failure and not the program's: this is the one place that catches one.
+// runSeed simulates one seed. A panic is the seed's failure and not the program's: this is the one place that catches
+// one.
 func runSeed(seed uint64, line func([]byte)) (r simResult) {
 	w := sim.New(fault.Draw(seed), line)
 	defer func() {
@@ -193,8 +194,8 @@ func (s *simRun) finish() error {
 		s.encode(map[string]any{"seeds": s.done, "failed": s.failed, "stats": s.sum,
 			"speed": s.sum.Simulated.Seconds() / cpuTime().Seconds()})
 	} else {
-		fmt.Fprintf(s.out, "%d seeds, %d failed, %s: %d starts, %d crashes, %d kills, %d clean ends, %d halts, %d disk faults, "+
-			"%d records acknowledged, %d read, %d commits\n", s.done, s.failed, s.speed(), s.sum.Starts, s.sum.Crashes,
+		fmt.Fprintf(s.out, "%d seeds, %d failed, %s: %d starts, %d crashes, %d kills, %d clean ends, %d halts, "+
+			"%d disk faults, %d records acknowledged, %d read, %d commits\n", s.done, s.failed, s.speed(), s.sum.Starts, s.sum.Crashes,
 			s.sum.Kills, s.sum.CleanEnds, s.sum.Halts, s.sum.Injected, s.sum.Acked, s.sum.Read, s.sum.Commits)
 	}
 	if s.failed > 0 {
