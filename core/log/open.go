@@ -144,14 +144,18 @@ func (o *opening) metadata() error {
 	return fail("reading "+o.path(PartitionMetadataName), err)
 }
 
-// putMetadata writes partition.metadata whole or not at all; settle makes its name durable with all others.
 func (o *opening) putMetadata() error {
-	temp := o.path(PartitionMetadataName + tempSuffix)
-	if err := writeSynced(o.fs, temp, AppendPartitionMetadata(nil, o.Topic)); err != nil {
+	return o.put(PartitionMetadataName, AppendPartitionMetadata(nil, o.Topic))
+}
+
+// put writes a small file whole or not at all; settle makes its name durable with all others.
+func (o *opening) put(name string, b []byte) error {
+	temp := o.path(name + tempSuffix)
+	if err := writeSynced(o.fs, temp, b); err != nil {
 		return err
 	}
 	o.dirty = true
-	return fail("renaming "+temp, o.fs.Rename(temp, o.path(PartitionMetadataName)))
+	return fail("renaming "+temp, o.fs.Rename(temp, o.path(name)))
 }
 
 // setAside moves the folder of another topic of the same name out of the way and begins a new one. That topic was

@@ -37,7 +37,7 @@ func (o *opening) loadEpochs() error {
 	e.TruncateEnd(end)
 	e.TruncateStart(start)
 	if fresh := AppendEpochCheckpoint(nil, e.list); string(fresh) != string(b) {
-		return WriteAtomically(o.fs, o.Dir, EpochCheckpointName, fresh)
+		return o.put(EpochCheckpointName, fresh)
 	}
 	return nil
 }
