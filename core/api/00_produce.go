@@ -229,8 +229,7 @@ func (p *ProduceCall) answerRow(w *wire.ProduceWriter, r *produceRow) {
 
 // Reset forgets the request, and with it everything that aliases the frame.
 func (p *ProduceCall) Reset() {
-	clear(p.topics)
-	clear(p.rows)
+	p.topics, p.rows = reuse(p.topics), reuse(p.rows)
 	for _, op := range p.ops {
 		op.Reset()
 	}
@@ -240,5 +239,18 @@ func (p *ProduceCall) Reset() {
 	}
 }
 
-// maxKeptBuffer is the largest answer buffer in bytes that a call keeps for the next request.
-const maxKeptBuffer = 64 << 10
+// maxKeptBuffer is the largest answer buffer in bytes that a call keeps for the next request, maxKeptRows the longest
+// list. There may be very many idle connections.
+const (
+	maxKeptBuffer = 16 << 10
+	maxKeptRows   = 256
+)
+
+// reuse empties a list for the next request: what it refers to can be collected, and so can a large list itself.
+func reuse[T any](list []T) []T {
+	if cap(list) > maxKeptRows {
+		return nil
+	}
+	clear(list)
+	return list[:0]
+}

@@ -378,8 +378,7 @@ func (f *FetchCall) answerEntry(w *wire.FetchWriter, e *fetchEntry) {
 
 // Reset forgets the request, and with it everything that aliases the frame.
 func (f *FetchCall) Reset() {
-	clear(f.entries)
-	clear(f.parts)
+	f.entries, f.parts, f.wanted = reuse(f.entries), reuse(f.parts), reuse(f.wanted)
 	for _, op := range f.ops {
 		op.Reset()
 	}

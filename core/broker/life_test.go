@@ -219,7 +219,7 @@ func TestACleanEndIsMarkedAndTheNextStartIsClean(t *testing.T) {
 }
 
 func TestACrashKeepsWhatWasAcknowledged(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range uint64(8) {
 		w := newWorld(2)
 		s := w.connect()
 		w.createTopic(s, "t")
@@ -334,7 +334,7 @@ func TestProducerIDsAreNotGivenTwice(t *testing.T) {
 
 // A topic that is created again begins at 0 and keeps what it gets, whatever the checkpoints remember of the old one.
 func TestATopicCreatedAgainSurvivesACrash(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range uint64(8) {
 		w := newWorld(2)
 		s := w.connect()
 		w.createTopic(s, "t")

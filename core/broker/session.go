@@ -292,8 +292,8 @@ func (s *Session) answered(token uint64) {
 	s.recycle(c)
 }
 
-// maxFree is how many calls a session keeps for later requests.
-const maxFree = 4
+// maxFree is how many calls a session keeps for later requests: more than the five that clients have under way.
+const maxFree = 8
 
 // recycle gives the call's frame back and keeps its memory for another request.
 func (s *Session) recycle(c *call) {
@@ -311,7 +311,7 @@ func (s *Session) recycle(c *call) {
 }
 
 // maxKeptAnswer is the largest answer buffer in bytes that a call keeps for the next request.
-const maxKeptAnswer = 64 << 10
+const maxKeptAnswer = 16 << 10
 
 // hangUp ends the connection after the answers that are on their way. What is under way is finished, in silence.
 func (s *Session) hangUp() {

@@ -48,9 +48,15 @@ type ProduceItem struct {
 	LeaderEpoch   core.LeaderEpoch
 }
 
-// Reset makes op ready for another request and keeps its memory.
+// maxKeptItems is the most items whose memory an operation keeps for another request.
+const maxKeptItems = 256
+
+// Reset makes op ready for another request and keeps its memory, unless that was a large one.
 func (op *ProduceOp) Reset() {
 	clear(op.Items)
+	if cap(op.Items) > maxKeptItems {
+		op.Items = nil
+	}
 	*op = ProduceOp{Items: op.Items[:0]}
 }
 
@@ -107,9 +113,12 @@ type FetchItem struct {
 	DivergingEnd     core.Offset
 }
 
-// Reset makes op ready for another request and keeps its memory.
+// Reset makes op ready for another request and keeps its memory, unless that was a large one.
 func (op *FetchOp) Reset() {
 	clear(op.Items)
+	if cap(op.Items) > maxKeptItems {
+		op.Items = nil
+	}
 	*op = FetchOp{Items: op.Items[:0]}
 }
 
