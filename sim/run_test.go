@@ -24,7 +24,8 @@ func TestSeeds(t *testing.T) {
 	}
 	// A simulation in which nothing happens finds nothing.
 	for name, n := range map[string]int{"acked": sum.Acked, "read": sum.Read, "commits": sum.Commits,
-		"crashes": sum.Crashes, "kills": sum.Kills, "clean ends": sum.CleanEnds, "halts": sum.Halts, "disk faults": sum.Injected} {
+		"crashes": sum.Crashes, "kills": sum.Kills, "clean ends": sum.CleanEnds, "halts": sum.Halts,
+		"disk faults": sum.Injected} {
 		if n < 10 {
 			t.Errorf("%d %s in %d seeds", n, name, seedsInTest)
 		}
