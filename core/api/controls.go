@@ -9,7 +9,8 @@ import (
 )
 
 // Controls serves the API keys that the controller decides as they are: 19 CreateTopics, 33 AlterConfigs,
-// 37 CreatePartitions, 44 IncrementalAlterConfigs, 22 InitProducerId.
+// 37 CreatePartitions, 43 ElectLeaders, 44 IncrementalAlterConfigs, 45 AlterPartitionReassignments,
+// 46 ListPartitionReassignments, 64 UnregisterBroker, 22 InitProducerId.
 func Controls(c *Context) {
 	c.Control(c.Request, func(op *ControlOp) {
 		if op.Code != core.NoError {
@@ -58,6 +59,20 @@ func refuseControl(request kmsg.Request, code core.ErrorCode) kmsg.Response {
 			r.ErrorCode = int16(code)
 			resp.Resources = append(resp.Resources, r)
 		}
+		return resp
+	case *kmsg.ElectLeadersRequest:
+		return refuseElections(req, code)
+	case *kmsg.AlterPartitionAssignmentsRequest:
+		resp := kmsg.NewPtrAlterPartitionAssignmentsResponse()
+		resp.AllowReplicationFactorChange, resp.ErrorCode = req.AllowReplicationFactorChange, int16(code)
+		return resp
+	case *kmsg.ListPartitionReassignmentsRequest:
+		resp := kmsg.NewPtrListPartitionReassignmentsResponse()
+		resp.ErrorCode = int16(code)
+		return resp
+	case *kmsg.UnregisterBrokerRequest:
+		resp := kmsg.NewPtrUnregisterBrokerResponse()
+		resp.ErrorCode = int16(code)
 		return resp
 	case *kmsg.InitProducerIDRequest:
 		resp := kmsg.NewPtrInitProducerIDResponse()

@@ -69,6 +69,14 @@ func HandlerFor(key wire.Key) Handler {
 		return ApiVersions
 	case wire.CreateTopics, wire.CreatePartitions, wire.AlterConfigs, wire.IncrementalAlterConfigs:
 		return Controls
+	case wire.ElectLeaders:
+		return ElectLeaders
+	case wire.AlterPartitionReassignments:
+		return AlterPartitionReassignments
+	case wire.ListPartitionReassignments:
+		return ListPartitionReassignments
+	case wire.UnregisterBroker:
+		return UnregisterBroker
 	case wire.DeleteTopics:
 		return DeleteTopics
 	case wire.DeleteRecords:

@@ -86,7 +86,10 @@ func newControl(cfg Config, random core.PRNG) *Control {
 
 func controllerSettings(s config.Broker) controller.Settings {
 	return controller.Settings{NumPartitions: s.NumPartitions, DefaultReplicationFactor: s.DefaultReplicationFactor,
-		DeleteTopicEnable: s.DeleteTopics, SessionTimeout: time.Duration(s.Metadata.SessionTimeoutMs) * time.Millisecond}
+		DeleteTopicEnable: s.DeleteTopics, SessionTimeout: time.Duration(s.Metadata.SessionTimeoutMs) * time.Millisecond,
+		AutoLeaderRebalance:          s.AutoLeaderRebalance,
+		LeaderImbalanceCheckInterval: time.Duration(s.LeaderImbalanceCheckSeconds) * time.Second,
+		UncleanElectionInterval:      time.Duration(s.UncleanElectionIntervalMs) * time.Millisecond}
 }
 
 // Drain implements [core.Machine].
@@ -97,6 +100,11 @@ func (c *Control) Deadline() (time.Duration, bool) {
 	at := min(c.heartbeat, c.points.due)
 	if c.quorum != nil {
 		if d, ok := c.quorum.Deadline(); ok {
+			at = min(at, d)
+		}
+	}
+	if c.phase == serving {
+		if d, ok := c.controller.Deadline(c.draft); ok {
 			at = min(at, d)
 		}
 	}
@@ -253,6 +261,9 @@ func (c *Control) lead() {
 	c.committed, c.draft = image, image
 	c.controller.Activate(c.now)
 	c.phase = registering
+	if records := controller.Takeover(c.draft); len(records) > 0 {
+		c.propose(records, func() {})
+	}
 	if len(image.Features()) == 0 {
 		c.propose(controller.Bootstrap(bootstrapFeatures()...), func() {})
 	}
@@ -337,6 +348,12 @@ func (c *Control) tick() {
 	}
 	if c.phase == serving && c.now.Reached(c.heartbeat) {
 		c.beat(false)
+	}
+	if c.phase == serving {
+		// After the heartbeat: a pause of the whole process is not to fence the broker that the controller lives in.
+		for records := c.controller.Tick(c.now, c.draft); len(records) > 0; records = c.controller.Tick(c.now, c.draft) {
+			c.propose(records, func() {})
+		}
 	}
 	if c.phase == serving && c.now.Reached(c.points.due) {
 		c.points.due = c.now.Mono + c.checkpointInterval() // even if a round is running

@@ -37,11 +37,13 @@ func (c *Control) decide(op *api.ControlOp) {
 func (c *Control) propose(records []metadata.Record, then func()) {
 	last := c.draft.Offset()
 	if len(records) > 0 {
-		values := make([][]byte, len(records))
-		for i, r := range records {
-			values[i] = metadata.AppendRecord(nil, r)
+		for _, batch := range controller.Batches(records) {
+			values := make([][]byte, len(batch))
+			for i, r := range batch {
+				values[i] = metadata.AppendRecord(nil, r)
+			}
+			last = c.quorum.Propose(c.now, values, &c.out)
 		}
-		last = c.quorum.Propose(c.now, values, &c.out)
 		next, err := c.draft.Apply(last, c.quorum.Epoch(), records...)
 		if err != nil {
 			panic("broker: the controller decided records that do not apply: " + err.Error())

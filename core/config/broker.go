@@ -21,6 +21,10 @@ type Broker struct {
 	NumPartitions            int32
 	DefaultReplicationFactor int16
 
+	AutoLeaderRebalance         bool
+	LeaderImbalanceCheckSeconds int64
+	UncleanElectionIntervalMs   int64
+
 	RetentionCheckMs          int64
 	RecoveryCheckpointMs      int64 // recovery-point-offset-checkpoint
 	StartOffsetCheckpointMs   int64 // log-start-offset-checkpoint
@@ -84,30 +88,33 @@ func ResolveBroker(l Layers) Broker {
 	r := brokerReader{l}
 	overrides, _ := parseHostLimits(r.text("max.connections.per.ip.overrides"))
 	return Broker{
-		NodeID:                    core.BrokerID(r.int("node.id")),
-		Rack:                      r.text("broker.rack"),
-		Shards:                    int(r.int("ottla.shards")),
-		AutoCreateTopics:          r.bool("auto.create.topics.enable"),
-		DeleteTopics:              r.bool("delete.topic.enable"),
-		NumPartitions:             r.int("num.partitions"),
-		DefaultReplicationFactor:  int16(r.int("default.replication.factor")),
-		RetentionCheckMs:          r.long("log.retention.check.interval.ms"),
-		RecoveryCheckpointMs:      r.long("log.flush.offset.checkpoint.interval.ms"),
-		StartOffsetCheckpointMs:   r.long("log.flush.start.offset.checkpoint.interval.ms"),
-		HighWatermarkCheckpointMs: r.long("replica.high.watermark.checkpoint.interval.ms"),
-		ProducerIDExpirationMs:    r.long("producer.id.expiration.ms"),
-		FetchMaxBytes:             r.int("fetch.max.bytes"),
-		FetchSessionSlots:         r.int("max.incremental.fetch.session.cache.slots"),
-		RequestPartitionLimit:     r.int("max.request.partition.size.limit"),
-		SocketRequestMaxBytes:     r.int("socket.request.max.bytes"),
-		SocketSendBufferBytes:     r.int("socket.send.buffer.bytes"),
-		SocketReceiveBufferBytes:  r.int("socket.receive.buffer.bytes"),
-		ConnectionsMax:            r.int("max.connections"),
-		ConnectionsPerIPMax:       r.int("max.connections.per.ip"),
-		ConnectionsPerIPOverrides: overrides,
-		ConnectionsMaxIdleMs:      r.long("connections.max.idle.ms"),
-		Group:                     r.group(),
-		Metadata:                  r.metadata(),
+		NodeID:                      core.BrokerID(r.int("node.id")),
+		Rack:                        r.text("broker.rack"),
+		Shards:                      int(r.int("ottla.shards")),
+		AutoCreateTopics:            r.bool("auto.create.topics.enable"),
+		DeleteTopics:                r.bool("delete.topic.enable"),
+		NumPartitions:               r.int("num.partitions"),
+		DefaultReplicationFactor:    int16(r.int("default.replication.factor")),
+		AutoLeaderRebalance:         r.bool("auto.leader.rebalance.enable"),
+		RetentionCheckMs:            r.long("log.retention.check.interval.ms"),
+		LeaderImbalanceCheckSeconds: r.long("leader.imbalance.check.interval.seconds"),
+		UncleanElectionIntervalMs:   r.long("unclean.leader.election.interval.ms"),
+		RecoveryCheckpointMs:        r.long("log.flush.offset.checkpoint.interval.ms"),
+		StartOffsetCheckpointMs:     r.long("log.flush.start.offset.checkpoint.interval.ms"),
+		HighWatermarkCheckpointMs:   r.long("replica.high.watermark.checkpoint.interval.ms"),
+		ProducerIDExpirationMs:      r.long("producer.id.expiration.ms"),
+		FetchMaxBytes:               r.int("fetch.max.bytes"),
+		FetchSessionSlots:           r.int("max.incremental.fetch.session.cache.slots"),
+		RequestPartitionLimit:       r.int("max.request.partition.size.limit"),
+		SocketRequestMaxBytes:       r.int("socket.request.max.bytes"),
+		SocketSendBufferBytes:       r.int("socket.send.buffer.bytes"),
+		SocketReceiveBufferBytes:    r.int("socket.receive.buffer.bytes"),
+		ConnectionsMax:              r.int("max.connections"),
+		ConnectionsPerIPMax:         r.int("max.connections.per.ip"),
+		ConnectionsPerIPOverrides:   overrides,
+		ConnectionsMaxIdleMs:        r.long("connections.max.idle.ms"),
+		Group:                       r.group(),
+		Metadata:                    r.metadata(),
 	}
 }
 

@@ -62,8 +62,8 @@ func registration(req *kmsg.BrokerRegistrationRequest) *metadata.RegisterBrokerR
 }
 
 // endIncarnation takes the earlier incarnation's leaderships, and its places in ISRs unless it proves with the epoch
-// that it left on disk that it stopped cleanly; then it stays eligible to lead (KIP-966), except where its replica was in
-// a directory that it no longer has: what it has of that partition will be new.
+// that it left on disk that it stopped cleanly; then it stays eligible to lead (KIP-966), except where its replica was
+// in a directory that it no longer has: what it has of that partition will be new.
 func (c *Controller) endIncarnation(
 	img *metadata.Image, id core.BrokerID, before *metadata.Broker, req *kmsg.BrokerRegistrationRequest,
 ) []metadata.Record {
@@ -154,13 +154,22 @@ func refuseFeatures(img *metadata.Image, supported []kmsg.BrokerRegistrationRequ
 	return core.NoError
 }
 
-func (c *Controller) unregisterBroker(img *metadata.Image, req *kmsg.UnregisterBrokerRequest) Decision {
+// unregisterBroker forgets a broker. Kafka forgets live ones too, which then serve nobody until they are restarted.
+func (c *Controller) unregisterBroker(
+	now core.Instant, img *metadata.Image, req *kmsg.UnregisterBrokerRequest,
+) Decision {
 	resp := req.ResponseKind().(*kmsg.UnregisterBrokerResponse)
 	id := core.BrokerID(req.BrokerID)
 	b := img.Broker(id)
-	if b == nil {
-		resp.ErrorCode, resp.ErrorMessage = refuse(core.BrokerIDNotRegistered,
-			"Broker ID %d is not currently registered", id).fields()
+	var refused *refusal
+	switch {
+	case b == nil:
+		refused = refuse(core.BrokerIDNotRegistered, "Broker ID %d is not currently registered", id)
+	case c.hasSession(now, b):
+		refused = refuse(core.InvalidRequest, "Broker ID %d is alive: stop it before it is unregistered", id)
+	}
+	if refused != nil {
+		resp.ErrorCode, resp.ErrorMessage = refused.fields()
 		return Decision{nil, resp}
 	}
 	// An unregistered broker has no incarnation left that could prove anything, so it is not eligible to lead either.

@@ -346,6 +346,10 @@ func TestUnregisteringABrokerTakesItsPlaces(t *testing.T) {
 		req.BrokerID = id
 		return core.ErrorCode(k.decide(req).(*kmsg.UnregisterBrokerResponse).ErrorCode)
 	}
+	if code := unregister(1); code != core.InvalidRequest {
+		t.Fatalf("a live broker: %v", code)
+	}
+	k.c.Activate(k.now) // nobody was heard of yet
 	if code := unregister(1); code != 0 || k.img.Broker(1) != nil {
 		t.Fatal(code)
 	}

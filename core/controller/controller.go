@@ -116,7 +116,7 @@ func (c *Controller) decide(now core.Instant, img *metadata.Image, req kmsg.Requ
 	case *kmsg.BrokerHeartbeatRequest:
 		return c.heartbeat(now, img, req)
 	case *kmsg.UnregisterBrokerRequest:
-		return c.unregisterBroker(img, req)
+		return c.unregisterBroker(now, img, req)
 	case *kmsg.AlterPartitionRequest:
 		return c.alterPartition(img, req)
 	case *kmsg.ElectLeadersRequest:

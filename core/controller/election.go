@@ -20,7 +20,9 @@ type outage struct {
 	onlyLost bool
 }
 
-func noOutage() outage { return outage{removed: core.NoBroker, added: core.NoBroker, unclean: core.NoBroker} }
+func noOutage() outage {
+	return outage{removed: core.NoBroker, added: core.NoBroker, unclean: core.NoBroker}
+}
 
 func removal(b core.BrokerID) outage {
 	o := noOutage()

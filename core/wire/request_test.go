@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -40,7 +41,9 @@ func TestTableAgreesWithKmsg(t *testing.T) {
 		if req.IsFlexible() != api.IsFlexible(version) {
 			t.Errorf("flexible: kmsg says %v", req.IsFlexible())
 		}
-		if name := kmsg.NameForKey(int16(api.Key)); !bytes.EqualFold([]byte(name), []byte(api.Name)) {
+		// kmsg's name for key 45 is its own.
+		name := strings.Replace(kmsg.NameForKey(int16(api.Key)), "PartitionAssignments", "PartitionReassignments", 1)
+		if !bytes.EqualFold([]byte(name), []byte(api.Name)) {
 			t.Errorf("named %s, kmsg says %s", api.Name, name)
 		}
 	})
