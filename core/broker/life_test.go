@@ -339,7 +339,8 @@ func TestATopicCreatedAgainSurvivesACrash(t *testing.T) {
 		s := w.connect()
 		w.createTopic(s, "t")
 		w.produce(t, s, "t", 10)
-		if low := w.ask(s, deleteRecords("t", 8)).(*kmsg.DeleteRecordsResponse).Topics[0].Partitions[0].LowWatermark; low != 8 {
+		deleted := w.ask(s, deleteRecords("t", 8)).(*kmsg.DeleteRecordsResponse)
+		if low := deleted.Topics[0].Partitions[0].LowWatermark; low != 8 {
 			t.Fatalf("low watermark %d", low)
 		}
 		w.deleteTopic(t, s, "t")
@@ -402,7 +403,8 @@ func TestDeletedAndCreatedAgainInOneCommit(t *testing.T) {
 				req = create
 			}
 			for _, send := range w.stepAlone(a, frameOf(req, 9)) {
-				w.give(w.actor(core.Control()), core.Input{Kind: core.InputMessage, From: a.address, Message: send.Message})
+				in := core.Input{Kind: core.InputMessage, From: a.address, Message: send.Message}
+				w.give(w.actor(core.Control()), in)
 			}
 		}
 		w.settle()
@@ -463,7 +465,8 @@ func TestATopicCreatedAgainAfterARestartBeginsAtZero(t *testing.T) {
 	}
 }
 
-// Committed metadata that are damaged are not cut off in silence, with all topics made since: the broker refuses to start.
+// Committed metadata that are damaged are not cut off in silence, with all topics made since: the broker refuses to
+// start.
 func TestDamagedMetadataAreNotCutOff(t *testing.T) {
 	w := newWorld(1)
 	s := w.connect()
