@@ -1,12 +1,12 @@
-// Package benchmarks measures Ottla from the outside: records produced and fetched with a real client (franz-go), end to
-// end, against a broker in the same process and against `ottla serve` as a process of its own. It has nothing but
+// Package benchmarks measures Ottla from the outside: records produced and fetched with a real client (franz-go), end
+// to end, against a broker in the same process and against `ottla serve` as a process of its own. It has nothing but
 // benchmarks.
 //
 //	go test -bench . -benchtime 200000x -count 5 ./benchmarks
 //
 // Compare only what was measured side by side on one machine, in the order A B B A, and by medians (benchstat does
-// that). Memory that a virtual machine's host gave away is slow at the first touch; every benchmark touches as much as it
-// will write before its clock starts.
+// that). Memory that a virtual machine's host gave away is slow at the first touch; every benchmark touches as much as
+// it will write before its clock starts.
 //
 // The benchmarks:
 //
