@@ -91,6 +91,7 @@ type txn struct {
 	id    string
 	state txnState
 	asked bool  // a commit was asked for and may have been applied
+	ended *Op   // its first end
 	since int64 // when it was certainly committed, if it is
 	ops   []*Op
 }
@@ -158,7 +159,9 @@ func (v *view) addWrites() error {
 				return err
 			}
 		case EndTxn:
-			v.txn(op.Txn).end(op)
+			if err := v.txn(op.Txn).end(op); err != nil {
+				return err
+			}
 		case Fault:
 			v.lastFault = max(v.lastFault, op.Return)
 			if op.Name == powerCut {
@@ -191,7 +194,14 @@ func (l *log) addSend(op *Op) error {
 	return nil
 }
 
-func (t *txn) end(op *Op) {
+func (t *txn) end(op *Op) error {
+	if t.ended == nil {
+		t.ended = op
+	}
+	if t.ended.TxnCommit != op.TxnCommit {
+		return malformed(op.Line, "transaction %q was to end otherwise by line %d: each needs a txn of its own", t.id,
+			t.ended.Line)
+	}
 	outcome := op.settledOutcome()
 	switch {
 	case !op.TxnCommit || outcome == Failed:
@@ -201,6 +211,7 @@ func (t *txn) end(op *Op) {
 	default:
 		t.asked = true
 	}
+	return nil
 }
 
 func (t *txn) commit(at int64) {
