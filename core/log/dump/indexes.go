@@ -41,7 +41,9 @@ func (p *partition) index(i int, places []place) error {
 	k, last := 0, base-1
 	emitter{path, func(e Entry) {
 		if e.Index == nil {
-			p.problem(path, int64(len(b)/log.IndexEntrySize*log.IndexEntrySize), e.Problem)
+			if p.settled(i) { // or it may have been cut to its entries while it was read
+				p.problem(path, int64(len(b)/log.IndexEntrySize*log.IndexEntrySize), e.Problem)
+			}
 			return
 		}
 		at := int64(n * log.IndexEntrySize)
@@ -81,7 +83,9 @@ func (p *partition) timeIndex(i int, places []place) error {
 	k, last, largest := 0, core.NoTimestamp, core.NoTimestamp
 	emitter{path, func(e Entry) {
 		if e.Time == nil {
-			p.problem(path, int64(len(b)/log.TimeIndexEntrySize*log.TimeIndexEntrySize), e.Problem)
+			if p.settled(i) { // or it may have been cut to its entries while it was read
+				p.problem(path, int64(len(b)/log.TimeIndexEntrySize*log.TimeIndexEntrySize), e.Problem)
+			}
 			return
 		}
 		at := int64(n * log.TimeIndexEntrySize)
