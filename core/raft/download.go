@@ -178,7 +178,7 @@ func (q *Quorum) installed(now core.Instant, j *OpenJob, out *core.Outbox) {
 	q.reading = nil
 	if q.deliver && q.delivered < id.End {
 		q.delivered = id.End
-		q.mail.Committed = nil
+		q.mail.Committed, q.ready.Committed = nil, nil
 		q.mail.Snapshot = &id
 	}
 	q.follow.hear(now, q)

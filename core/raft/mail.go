@@ -110,19 +110,28 @@ func (q *Quorum) expire(now core.Instant) {
 }
 
 // Mail moves what the quorum has to say to m, which is empty or is added to. While a vote or an epoch is on its way to the
-// disk, nothing leaves.
+// disk, nothing that was said since leaves.
 func (q *Quorum) Mail(m *Outbox) {
-	if q.unsaved() {
-		return
+	q.release()
+	q.ready.moveTo(m)
+}
+
+// release lets leave what was said up to now, if it is on disk.
+func (q *Quorum) release() {
+	if !q.unsaved() {
+		q.mail.moveTo(&q.ready)
 	}
-	m.Requests = append(m.Requests, q.mail.Requests...)
-	m.Answers = append(m.Answers, q.mail.Answers...)
-	m.Committed = append(m.Committed, q.mail.Committed...)
-	m.Notes = append(m.Notes, q.mail.Notes...)
-	if q.mail.Snapshot != nil {
-		m.Snapshot = q.mail.Snapshot
+}
+
+func (o *Outbox) moveTo(m *Outbox) {
+	m.Requests = append(m.Requests, o.Requests...)
+	m.Answers = append(m.Answers, o.Answers...)
+	m.Committed = append(m.Committed, o.Committed...)
+	m.Notes = append(m.Notes, o.Notes...)
+	if o.Snapshot != nil {
+		m.Snapshot = o.Snapshot
 	}
-	q.mail.Reset()
+	o.Reset()
 }
 
 func (q *Quorum) answer(token uint64, resp kmsg.Response) {

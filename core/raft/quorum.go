@@ -40,7 +40,8 @@ type Quorum struct {
 	writing ElectionState // what saving writes
 
 	inbox       []letter
-	mail        Outbox
+	mail        Outbox // what was said
+	ready       Outbox // what may leave of it
 	flights     []*flight
 	correlation uint64
 	again       bool          // Poll has something to do whatever the time
@@ -202,6 +203,7 @@ func (q *Quorum) Poll(now core.Instant, out *core.Outbox) {
 // read opens what has arrived, until something has to be written first.
 func (q *Quorum) read(now core.Instant, out *core.Outbox) {
 	for len(q.inbox) > 0 && !q.busy() {
+		q.release()
 		l := q.inbox[0]
 		q.inbox = append(q.inbox[:0], q.inbox[1:]...)
 		q.open(now, l, out)
