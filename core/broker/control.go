@@ -261,11 +261,11 @@ func (c *Control) lead() {
 	c.committed, c.draft = image, image
 	c.controller.Activate(c.now)
 	c.phase = registering
-	if records := controller.Takeover(c.draft); len(records) > 0 {
-		c.propose(records, func() {})
-	}
 	if len(image.Features()) == 0 {
 		c.propose(controller.Bootstrap(bootstrapFeatures()...), func() {})
+	}
+	if records := c.controller.Takeover(c.draft); len(records) > 0 {
+		c.propose(records, func() {})
 	}
 	req := c.registration()
 	d := c.controller.Decide(c.now, c.draft, req)

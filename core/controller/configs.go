@@ -96,7 +96,7 @@ func (c *Controller) alter(img *metadata.Image, alterations []alteration) ([]met
 			refused[i] = tooManyRecords()
 		}
 	}
-	return records, refused
+	return append(records, c.outgrown(img, records)...), refused
 }
 
 func (c *Controller) alterOne(img *metadata.Image, a alteration) ([]metadata.Record, *refusal) {
@@ -127,6 +127,9 @@ func (c *Controller) alterOne(img *metadata.Image, a alteration) ([]metadata.Rec
 		records = append(records, dropped(a, current)...)
 	}
 	if r := c.refuseTogether(img, a.resource, records); r != nil {
+		return nil, r
+	}
+	if r := refuseMinISR(img, a.resource, records); r != nil {
 		return nil, r
 	}
 	return records, refuseMissing(img, a.resource)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -14,12 +15,12 @@ import (
 	"ottla.dev/core/metadata"
 )
 
-// fakeConfigs knows three settings.
+// fakeConfigs knows four settings.
 type fakeConfigs struct{ minISR int }
 
 func (fakeConfigs) Check(r metadata.Resource, name, value string) error {
 	switch name {
-	case "retention.ms", "cleanup.policy", "num.io.threads":
+	case "retention.ms", "cleanup.policy", "num.io.threads", minInSyncReplicas:
 		if value == "bad" {
 			return errors.New("bad value")
 		}
@@ -49,7 +50,16 @@ func (fakeConfigs) EffectiveTopic(_ *metadata.Image, set []metadata.Config) []km
 	return out
 }
 
-func (f fakeConfigs) MinInSyncReplicas(*metadata.Image, string) int        { return max(1, f.minISR) }
+func (f fakeConfigs) MinInSyncReplicas(img *metadata.Image, topic string) int {
+	for _, r := range []metadata.Resource{{Type: metadata.ResourceTopic, Name: topic}, {Type: metadata.ResourceBroker}} {
+		if text, ok := img.Configs(r).Get(minInSyncReplicas); ok {
+			n, _ := strconv.Atoi(text)
+			return n
+		}
+	}
+	return max(1, f.minISR)
+}
+
 func (fakeConfigs) UncleanLeaderElection(_ *metadata.Image, t string) bool { return t == "unclean" }
 
 const timeout = 9 * time.Second

@@ -99,13 +99,3 @@ func Batches(records []metadata.Record) [][]metadata.Record {
 	}
 	return batches
 }
-
-// Takeover gives what a new leadership appends before its first decision: the end of a metadata transaction that its
-// predecessor did not finish.
-func Takeover(img *metadata.Image) []metadata.Record {
-	if !img.InTransaction() {
-		return nil
-	}
-	reason := "failover"
-	return []metadata.Record{&metadata.AbortTransactionRecord{Reason: &reason}}
-}

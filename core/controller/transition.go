@@ -120,7 +120,7 @@ func (t *transition) completeReassignment() {
 // eligible gives the eligible leader replicas: those that left the ISR while it was below the minimum, when nothing
 // could be committed without them (Kafka: maybePopulateTargetElr, which also keeps replicas that a reassignment took).
 func (t *transition) eligible() []core.BrokerID {
-	if !t.rules.elrEnabled || len(t.isr) >= min(t.rules.minISR, len(t.replicas)) {
+	if !t.rules.elrEnabled || t.mayCommit() {
 		return []core.BrokerID{}
 	}
 	union := slices.Concat(t.before.ELR, t.before.ISR)
@@ -128,6 +128,9 @@ func (t *transition) eligible() []core.BrokerID {
 	elr := without(slices.Compact(union), append(slices.Clone(t.isr), t.outage.unclean)...)
 	return slices.DeleteFunc(elr, func(b core.BrokerID) bool { return !slices.Contains(t.replicas, b) })
 }
+
+// mayCommit reports whether the wanted ISR is large enough for the leader to commit without the other replicas.
+func (t *transition) mayCommit() bool { return len(t.isr) >= min(t.rules.minISR, len(t.replicas)) }
 
 func (t *transition) applyElection(change *metadata.PartitionChangeRecord) {
 	leader, unclean := t.elect()
@@ -143,6 +146,9 @@ func (t *transition) applyElection(change *metadata.PartitionChangeRecord) {
 		t.recovery = metadata.Recovering
 	case slices.Contains(t.elr, leader):
 		t.isr, t.elr = []core.BrokerID{leader}, without(t.elr, leader)
+		if t.mayCommit() { // the minimum was lowered while nobody led
+			t.elr = []core.BrokerID{}
+		}
 	}
 }
 
