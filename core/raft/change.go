@@ -24,9 +24,9 @@ type change struct {
 // defaultChangeTimeout is how long a change may take whose request names no timeout.
 const defaultChangeTimeout = 30 * time.Second
 
-// refuseChange finds what is against any change of voters now. A leader that has not committed a record of its own epoch
-// may not know of a change by its predecessor that is committed elsewhere, or of one that is not: two majorities that
-// do not meet would follow (Ongaro, raft-dev 2015).
+// refuseChange finds what is against any change of voters now. A leader that has not committed a record of its own
+// epoch may not know of a change by its predecessor that is committed elsewhere, or of one that is not: two
+// majorities that do not meet would follow (Ongaro, raft-dev 2015).
 func (q *Quorum) refuseChange(cluster *string) (core.ErrorCode, string) {
 	switch {
 	case q.refuseCluster(cluster) != core.NoError:

@@ -11,7 +11,8 @@ func (q *Quorum) handOver(out *core.Outbox) {
 		return
 	}
 	if q.delivered < q.highWatermark && !q.tail.covers(q.delivered) {
-		q.reading = &ReadJob{Dir: q.log.Dir(), From: q.delivered, Limit: q.highWatermark, MaxBytes: int(q.settings.FetchBytes)}
+		q.reading = &ReadJob{Dir: q.log.Dir(), From: q.delivered, Limit: q.highWatermark,
+			MaxBytes: int(q.settings.FetchBytes)}
 		out.Run(q.reading)
 		return
 	}

@@ -42,7 +42,7 @@ func (q *Quorum) describeAsLeader(now core.Instant, req *kmsg.DescribeQuorumRequ
 	}
 	for i := range voters {
 		v := &voters[i]
-		x := &progress{key: Key{v.ID, v.Directory}, end: core.NoOffset, fetchWall: core.NoTimestamp, caughtAt: core.NoTimestamp}
+		x := newProgress(now, Key{v.ID, v.Directory})
 		if voters.find(q.self) == v {
 			x.end, x.fetchWall, x.caughtAt = q.log.LogEndOffset(), now.Wall, now.Wall
 		} else if known := q.progressOf(x.key); known != nil {
@@ -53,7 +53,8 @@ func (q *Quorum) describeAsLeader(now core.Instant, req *kmsg.DescribeQuorumRequ
 			n := kmsg.NewDescribeQuorumResponseNode()
 			n.NodeID = int32(v.ID)
 			for _, e := range v.Endpoints {
-				n.Listeners = append(n.Listeners, kmsg.DescribeQuorumResponseNodeListener{Name: e.Name, Host: e.Host, Port: e.Port})
+				l := kmsg.DescribeQuorumResponseNodeListener{Name: e.Name, Host: e.Host, Port: e.Port}
+				n.Listeners = append(n.Listeners, l)
 			}
 			resp.Nodes = append(resp.Nodes, n)
 		}

@@ -76,8 +76,8 @@ func (q *Quorum) chunk(now core.Instant, f *flight, r *kmsg.FetchSnapshotRespons
 	out.Run(d.storing)
 }
 
-// StoreJob writes a piece of a snapshot that is being fetched. With the last piece it checks the whole, and gives it its
-// name when it is on disk.
+// StoreJob writes a piece of a snapshot that is being fetched. With the last piece it checks the whole, and gives it
+// its name when it is on disk.
 type StoreJob struct {
 	Dir  string
 	ID   SnapshotID
@@ -149,8 +149,8 @@ func (q *Quorum) stored(now core.Instant, j *StoreJob) {
 	}
 }
 
-// install replaces the log by an empty one behind the snapshot, once nothing uses the old one any more. The snapshot is on
-// disk: a crash at any moment finds it, and does the same at the start.
+// install replaces the log by an empty one behind the snapshot, once nothing uses the old one any more. The snapshot
+// is on disk: a crash at any moment finds it, and does the same at the start.
 func (q *Quorum) install(now core.Instant, out *core.Outbox) {
 	j := q.follow.installing
 	if j == nil || j.running || q.saving != nil || q.writingSnapshot != nil || q.log.Pinned() {

@@ -40,8 +40,8 @@ func (q *Quorum) candidate(now core.Instant) {
 	q.openBallot(now)
 }
 
-// prospect asks for pre-votes (KIP-996): would a majority vote for this node in the next epoch? The leader of the epoch, if
-// one is known, stays known, for the answer may be that it lives.
+// prospect asks for pre-votes (KIP-996): would a majority vote for this node in the next epoch? The leader of the
+// epoch, if one is known, stays known, for the answer may be that it lives.
 func (q *Quorum) prospect(now core.Instant) {
 	endpoints := q.follow.endpoints
 	q.become(Prospective, q.state.Epoch)
@@ -187,9 +187,9 @@ func (q *Quorum) refuseVote(p *kmsg.VoteRequestTopicPartition) core.ErrorCode {
 	return core.NoError
 }
 
-// grant decides on a vote in the current epoch and, if it is a real one, gives it. A voter gives one vote an epoch, none
-// where it knows a leader, and only to a log that has all that it has (Raft, section 5.4.1). A pre-vote is denied by the
-// leader and by whoever has heard it lately.
+// grant decides on a vote in the current epoch and, if it is a real one, gives it. A voter gives one vote an epoch,
+// none where it knows a leader, and only to a log that has all that it has (Raft, section 5.4.1). A pre-vote is
+// denied by the leader and by whoever has heard it lately.
 func (q *Quorum) grant(now core.Instant, p *kmsg.VoteRequestTopicPartition) bool {
 	candidate := Key{core.BrokerID(p.CandidateID), p.CandidateDirectoryID}
 	complete := q.upToDate(core.LeaderEpoch(p.LastOffsetEpoch), core.Offset(p.LastOffset))

@@ -36,7 +36,8 @@ func (f *following) hear(now core.Instant, q *Quorum) {
 	f.suspect = now.Mono + q.settings.suspicion() + q.between(0, q.settings.suspicion()/2)
 }
 
-// pollFollower fetches. Only what is synced is asked beyond, for the offset of a fetch is counted by the leader (KIP-595).
+// pollFollower fetches. Only what is synced is asked beyond, for the offset of a fetch is counted by the leader
+// (KIP-595).
 func (q *Quorum) pollFollower(now core.Instant, out *core.Outbox) {
 	switch {
 	case q.manual:
@@ -158,8 +159,8 @@ func (q *Quorum) followWatermark() {
 	}
 }
 
-// appendFetched appends the leader's batches. It reports false, and takes nothing more, at the first that does not belong
-// there: bytes from outside decide nothing about this node but that it asks again.
+// appendFetched appends the leader's batches. It reports false, and takes nothing more, at the first that does not
+// belong there: bytes from outside decide nothing about this node but that it asks again.
 func (q *Quorum) appendFetched(now core.Instant, b []byte, out *core.Outbox) bool {
 	for len(b) > 0 {
 		v, rest, err := record.Next(b)
@@ -184,8 +185,8 @@ func (q *Quorum) appendFetched(now core.Instant, b []byte, out *core.Outbox) boo
 // errBelow is why a node stops that was told to truncate what is committed (KAFKA-12460).
 var errBelow = errors.New("the leader's log diverges below the high watermark")
 
-// diverge finds where the log stops agreeing with the leader's, whose records of epoch end at end: there, or where the own
-// records of that epoch or the ones before end (KIP-595, KIP-279).
+// diverge finds where the log stops agreeing with the leader's, whose records of epoch end at end: there, or where
+// the own records of that epoch or the ones before end (KIP-595, KIP-279).
 func (q *Quorum) diverge(epoch core.LeaderEpoch, end core.Offset) {
 	own, ownEnd := q.endOf(epoch)
 	to := ownEnd
@@ -245,7 +246,7 @@ func (q *Quorum) endOf(epoch core.LeaderEpoch) (core.LeaderEpoch, core.Offset) {
 	found, at := q.log.Epochs().EndOffsetFor(epoch, end)
 	if len(q.snapshots) > 0 {
 		oldest := q.snapshots[0]
-		if found == core.NoLeaderEpoch || at <= oldest.End {
+		if found == core.NoLeaderEpoch || found == epoch && at == oldest.End {
 			return oldest.Epoch, oldest.End
 		}
 	}

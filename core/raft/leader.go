@@ -32,6 +32,11 @@ type progress struct {
 	caughtAt  core.Timestamp
 }
 
+func newProgress(now core.Instant, key Key) *progress {
+	return &progress{key: key, end: core.NoOffset, heard: now.Mono, caughtUp: -1, fetchWall: core.NoTimestamp,
+		caughtAt: core.NoTimestamp}
+}
+
 // maxObservers bounds the observers that a leader remembers, and observerExpiry how long (Kafka: LeaderState).
 const (
 	maxObservers   = 1000
@@ -49,8 +54,7 @@ func (q *Quorum) takeLead(now core.Instant, out *core.Outbox) {
 	voters := q.Voters()
 	for _, v := range voters {
 		if v.ID != q.self.ID {
-			q.lead.replicas = append(q.lead.replicas, &progress{key: Key{v.ID, v.Directory}, end: core.NoOffset, heard: now.Mono,
-				caughtUp: -1, fetchWall: core.NoTimestamp, caughtAt: core.NoTimestamp})
+			q.lead.replicas = append(q.lead.replicas, newProgress(now, Key{v.ID, v.Directory}))
 		}
 	}
 	version := min(q.Version(), 1)
@@ -235,8 +239,7 @@ func (q *Quorum) track(now core.Instant, key Key) *progress {
 			return !q.Voters().Has(p.key) && now.Reached(p.heard+observerExpiry)
 		})
 	}
-	p := &progress{key: key, end: core.NoOffset, heard: now.Mono, caughtUp: -1, fetchWall: core.NoTimestamp,
-		caughtAt: core.NoTimestamp}
+	p := newProgress(now, key)
 	q.lead.replicas = append(q.lead.replicas, p)
 	return p
 }

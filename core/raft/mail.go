@@ -28,9 +28,9 @@ func (o *Outbox) Reset() {
 	*o = Outbox{Requests: o.Requests[:0], Answers: o.Answers[:0], Committed: o.Committed[:0], Notes: o.Notes[:0]}
 }
 
-// Request is a request to another node. The owner connects as it likes, and gives the answer, or nil if there will be none,
-// to [Quorum.Respond] with the correlation. A fetch may be kept waiting by its receiver: requests of other kinds should
-// not queue behind it on one connection.
+// Request is a request to another node. The owner connects as it likes, and gives the answer, or nil if there will be
+// none, to [Quorum.Respond] with the correlation. A fetch may be kept waiting by its receiver: requests of other
+// kinds should not queue behind it on one connection.
 type Request struct {
 	To          core.BrokerID // NoBroker for a bootstrap server, whose id is not known
 	Endpoints   []record.Endpoint
@@ -82,10 +82,12 @@ func (q *Quorum) flightTo(to core.BrokerID, endpoint string) *flight {
 func (f *flight) ready(now core.Instant) bool { return f.correlation == 0 && now.Reached(f.again) }
 
 // send lets a request leave.
-func (q *Quorum) send(now core.Instant, f *flight, key Key, endpoints []record.Endpoint, req kmsg.Request, timeout time.Duration) {
+func (q *Quorum) send(now core.Instant, f *flight, key Key, at []record.Endpoint, req kmsg.Request,
+	timeout time.Duration) {
 	q.correlation++
 	f.key, f.correlation, f.request, f.expires = key, q.correlation, req, now.Mono+timeout
-	q.mail.Requests = append(q.mail.Requests, Request{To: f.to, Endpoints: endpoints, Correlation: f.correlation, Request: req})
+	r := Request{To: f.to, Endpoints: at, Correlation: f.correlation, Request: req}
+	q.mail.Requests = append(q.mail.Requests, r)
 }
 
 // land ends a flight. After a failure the node is left alone for a while.
@@ -109,8 +111,8 @@ func (q *Quorum) expire(now core.Instant) {
 	}
 }
 
-// Mail moves what the quorum has to say to m, which is empty or is added to. While a vote or an epoch is on its way to the
-// disk, nothing that was said since leaves.
+// Mail moves what the quorum has to say to m, which is empty or is added to. While a vote or an epoch is on its way
+// to the disk, nothing that was said since leaves.
 func (q *Quorum) Mail(m *Outbox) {
 	q.release()
 	q.ready.moveTo(m)
@@ -142,9 +144,9 @@ func (q *Quorum) note(s core.Severity, text string) {
 	q.mail.Notes = append(q.mail.Notes, core.Note{Severity: s, Text: "quorum: " + text})
 }
 
-// Receive takes a request of another node or of a client: VOTE, BEGIN_QUORUM_EPOCH, END_QUORUM_EPOCH, FETCH and FETCH_SNAPSHOT
-// of the metadata log, DESCRIBE_QUORUM, ADD_RAFT_VOTER, REMOVE_RAFT_VOTER, UPDATE_RAFT_VOTER. It belongs to the quorum from
-// now on, which answers it once, in the end, by token.
+// Receive takes a request of another node or of a client: VOTE, BEGIN_QUORUM_EPOCH, END_QUORUM_EPOCH, FETCH and
+// FETCH_SNAPSHOT of the metadata log, DESCRIBE_QUORUM, ADD_RAFT_VOTER, REMOVE_RAFT_VOTER, UPDATE_RAFT_VOTER. It
+// belongs to the quorum from now on, which answers it once, in the end, by token.
 func (q *Quorum) Receive(now core.Instant, token uint64, req kmsg.Request, out *core.Outbox) {
 	if len(q.inbox) >= maxWaiting {
 		q.answer(token, nil)

@@ -11,8 +11,8 @@ import (
 	"ottla.dev/core/record"
 )
 
-// OpenJob opens the folder of the metadata log: the log, its snapshots, the election state and the voters. It may be cut
-// off between any two file operations and run again.
+// OpenJob opens the folder of the metadata log: the log, its snapshots, the election state and the voters. It may be
+// cut off between any two file operations and run again.
 type OpenJob struct {
 	Slot     uint32
 	Parent   string
@@ -78,8 +78,8 @@ func (j *OpenJob) list(fs core.FS) error {
 	return err
 }
 
-// voters reads what the latest snapshot, or the bootstrap checkpoint, says of the quorum. A snapshot that is damaged stops
-// the node: the log before it may be gone.
+// voters reads what the latest snapshot, or the bootstrap checkpoint, says of the quorum. A snapshot that is damaged
+// stops the node: the log before it may be gone.
 func (j *OpenJob) voters(fs core.FS) error {
 	j.History = History{Static: j.Static}
 	var id SnapshotID
@@ -100,8 +100,8 @@ func (j *OpenJob) voters(fs core.FS) error {
 }
 
 // openLog opens the log from the latest snapshot on. A log that the snapshot is not a prefix of is from before it was
-// fetched, and goes (Kafka: KafkaMetadataLog.truncateToLatestSnapshot): a log whose last epoch is later than the snapshot's
-// has all that was committed before, and one of the same epoch has it if it is as long.
+// fetched, and goes (Kafka: KafkaMetadataLog.truncateToLatestSnapshot): a log whose last epoch is later than the
+// snapshot's has all that was committed before, and one of the same epoch has it if it is as long.
 func (j *OpenJob) openLog(fs core.FS) error {
 	var id SnapshotID
 	if n := len(j.Snapshots); n > 0 {
@@ -129,8 +129,8 @@ func (j *OpenJob) openLog(fs core.FS) error {
 	return j.Log.Err
 }
 
-// dropLog removes all segments, the last one first, so that what a crash leaves is still a log that the snapshot is not a
-// prefix of, or none.
+// dropLog removes all segments, the last one first, so that what a crash leaves is still a log that the snapshot is
+// not a prefix of, or none.
 func (j *OpenJob) dropLog(fs core.FS) error {
 	entries, err := fs.List(j.Dir)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 
 // Quorum is this node's replica of the metadata quorum.
 //
-// Invariant: the high watermark is at most the log end offset, and once a leader's is above epochStart it was raised by a
-// record of its epoch. Neither it nor the epoch goes back. A truncation never goes below the high watermark.
+// Invariant: the high watermark is at most the log end offset, and once a leader's is above epochStart it was raised
+// by a record of its epoch. Neither it nor the epoch goes back. A truncation never goes below the high watermark.
 type Quorum struct {
 	self      Key
 	endpoints []record.Endpoint
@@ -157,10 +157,11 @@ func (q *Quorum) unsaved() bool { return !q.saved.sameVote(&q.state) }
 // busy reports whether messages have to wait.
 func (q *Quorum) busy() bool { return q.unsaved() || q.follow.installing != nil }
 
-// persist writes the election state if it has changed. That a leader is known is written too, but nothing waits for it: it
-// only makes a restart quicker.
+// persist writes the election state if it has changed. That a leader is known is written too, but nothing waits for
+// it: it only makes a restart quicker.
 func (q *Quorum) persist(out *core.Outbox) {
-	if q.saving != nil || q.follow.installing != nil || q.Failed() != nil || q.saved.sameVote(&q.state) && q.saved.Leader == q.state.Leader {
+	same := q.saved.sameVote(&q.state) && q.saved.Leader == q.state.Leader
+	if same || q.saving != nil || q.follow.installing != nil || q.Failed() != nil {
 		return
 	}
 	q.state.Version, q.state.ClusterID, q.state.Voters = q.Version(), q.clusterID, q.Voters().ids()
@@ -169,9 +170,9 @@ func (q *Quorum) persist(out *core.Outbox) {
 	out.Run(q.saving)
 }
 
-// Poll does what is to be done: whatever has changed, arrived, or come due. The owner calls it after every input that it
-// gives to the quorum other than by [Quorum.Receive], [Quorum.Respond], [Quorum.JobDone] and [Quorum.Tick], which do it
-// themselves.
+// Poll does what is to be done: whatever has changed, arrived, or come due. The owner calls it after every input that
+// it gives to the quorum other than by [Quorum.Receive], [Quorum.Respond], [Quorum.JobDone] and [Quorum.Tick], which
+// do it themselves.
 func (q *Quorum) Poll(now core.Instant, out *core.Outbox) {
 	if q.Failed() != nil || q.closed {
 		return
@@ -368,8 +369,8 @@ func (q *Quorum) invariants() {
 	}
 }
 
-// Close asks the log for everything that a clean shutdown needs: see [log.Log.Close]. The replica takes part in nothing any
-// more. A leader should have resigned before.
+// Close asks the log for everything that a clean shutdown needs: see [log.Log.Close]. The replica takes part in
+// nothing any more. A leader should have resigned before.
 func (q *Quorum) Close(out *core.Outbox) {
 	q.closed = true
 	q.log.Close(out)

@@ -40,14 +40,15 @@ func (q *Quorum) refuseEpoch(epoch int32) core.ErrorCode {
 	return core.NoError
 }
 
-// self reports whether a request that names its receiver means this replica. Version 0 of the requests does not name it.
+// self reports whether a request that names its receiver means this replica. Version 0 of the requests does not name
+// it.
 func (q *Quorum) meant(id int32, directory core.UUID) bool {
 	return (id < 0 || core.BrokerID(id) == q.self.ID) &&
 		(directory.IsZero() || q.self.Directory.IsZero() || directory == q.self.Directory)
 }
 
-// learn takes note of an epoch and its leader, which any request and answer may name. It reports whether they go together
-// with what is known.
+// learn takes note of an epoch and its leader, which any request and answer may name. It reports whether they go
+// together with what is known.
 func (q *Quorum) learn(now core.Instant, epoch int32, leader int32, endpoints []record.Endpoint) bool {
 	e, id := core.LeaderEpoch(epoch), core.BrokerID(leader)
 	switch {
@@ -66,8 +67,8 @@ func (q *Quorum) learn(now core.Instant, epoch int32, leader int32, endpoints []
 	return true
 }
 
-// unattach enters a new epoch whose leader is not known. An election that is due stays due: an endless row of candidates
-// must not keep better ones waiting.
+// unattach enters a new epoch whose leader is not known. An election that is due stays due: an endless row of
+// candidates must not keep better ones waiting.
 func (q *Quorum) unattach(now core.Instant, epoch core.LeaderEpoch) {
 	fresh := q.role == Leader || q.role == Follower || q.role == Resigned
 	q.become(Unattached, epoch)

@@ -10,8 +10,8 @@ import (
 	"ottla.dev/core/record"
 )
 
-// Resign ends this node's leadership, if it leads, and tells the voters so that the most advanced one campaigns at once. A
-// node that is to stop resigns first and closes the log later.
+// Resign ends this node's leadership, if it leads, and tells the voters so that the most advanced one campaigns at
+// once. A node that is to stop resigns first and closes the log later.
 func (q *Quorum) Resign(now core.Instant, out *core.Outbox) {
 	if q.role == Leader && q.Failed() == nil {
 		q.resign(now)
@@ -48,8 +48,8 @@ func (q *Quorum) successors() []Key {
 	return keys
 }
 
-// pollResigned tells every voter once, and leaves the epoch in which it led when nobody else has: it can neither lead nor
-// vote in it.
+// pollResigned tells every voter once, and leaves the epoch in which it led when nobody else has: it can neither lead
+// nor vote in it.
 func (q *Quorum) pollResigned(now core.Instant) {
 	if now.Reached(q.electionAt) {
 		q.unattach(now, q.state.Epoch+1)
@@ -103,8 +103,8 @@ func (q *Quorum) ended(now core.Instant, f *flight, r *kmsg.EndQuorumEpochRespon
 	}
 }
 
-// end takes the news that a leader resigns. Whoever is named first asks for pre-votes at once, the others in their order
-// after it (Kafka: KafkaRaftClient.endEpochElectionBackoff).
+// end takes the news that a leader resigns. Whoever is named first asks for pre-votes at once, the others in their
+// order after it (Kafka: KafkaRaftClient.endEpochElectionBackoff).
 func (q *Quorum) end(now core.Instant, req *kmsg.EndQuorumEpochRequest) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.EndQuorumEpochResponse)
 	if code := q.refuseCluster(req.ClusterID); code != core.NoError {
@@ -138,8 +138,8 @@ func (q *Quorum) end(now core.Instant, req *kmsg.EndQuorumEpochRequest) kmsg.Res
 	return resp
 }
 
-// succeed lets suspicion come when this node's turn is. The leader counts as not heard from now on, so that pre-votes for
-// the others are granted.
+// succeed lets suspicion come when this node's turn is. The leader counts as not heard from now on, so that pre-votes
+// for the others are granted.
 func (q *Quorum) succeed(now core.Instant, p *kmsg.EndQuorumEpochRequestTopicPartition) {
 	position, n := 0, len(p.PreferredCandidates)
 	if n > 0 {

@@ -39,7 +39,8 @@ func (r Role) String() string {
 	return "role?"
 }
 
-// transition checks a change of role against the table; whatever is not in it is a bug and panics. Epochs never go back.
+// transition checks a change of role against the table; whatever is not in it is a bug and panics. Epochs never go
+// back.
 //
 //	from                                      to           epoch
 //	any                                       unattached   higher   an epoch without a known leader was heard of

@@ -55,7 +55,8 @@ func (q *Quorum) fetched(now core.Instant, token uint64, req *kmsg.FetchRequest,
 		q.answer(token, resp)
 		return
 	}
-	if offset, epoch := core.Offset(p.FetchOffset), core.LeaderEpoch(p.LastFetchedEpoch); q.valid(offset, epoch) == validOffset {
+	offset := core.Offset(p.FetchOffset)
+	if q.valid(offset, core.LeaderEpoch(p.LastFetchedEpoch)) == validOffset {
 		q.noteFetch(now, Key{replicaOf(req), p.ReplicaDirectoryID}, offset)
 	}
 	f := &parkedFetch{token: token, req: req, deadline: now.Mono + time.Duration(req.MaxWaitMillis)*time.Millisecond,
@@ -158,8 +159,8 @@ func (q *Quorum) fetchResponse(req *kmsg.FetchRequest, code core.ErrorCode) (*km
 	return resp, &resp.Topics[0].Partitions[0]
 }
 
-// serve answers a fetch if there is something to say, and reports whether it did. A follower that has everything is told of
-// a high watermark that it does not know (KIP-1166).
+// serve answers a fetch if there is something to say, and reports whether it did. A follower that has everything is
+// told of a high watermark that it does not know (KIP-1166).
 func (q *Quorum) serve(now core.Instant, f *parkedFetch, out *core.Outbox) bool {
 	p := fetchTopic(f.req)
 	offset, epoch := core.Offset(p.FetchOffset), core.LeaderEpoch(p.LastFetchedEpoch)
@@ -203,8 +204,8 @@ func (q *Quorum) pollParked(now core.Instant, out *core.Outbox) {
 	q.lead.parked = kept
 }
 
-// parkedRead answers the fetch that waited for the disk. What was read may have been truncated since only if the leadership is
-// over, and then nobody waits.
+// parkedRead answers the fetch that waited for the disk. What was read may have been truncated since only if the
+// leadership is over, and then nobody waits.
 func (q *Quorum) parkedRead(now core.Instant, j *ReadJob) {
 	for i, f := range q.lead.parked {
 		if f.reading != j {

@@ -2,19 +2,20 @@ package raft
 
 import "time"
 
-// Settings are the quorum's timeouts and sizes. The two timeouts mean what Kafka's properties of the same names mean, with
-// Kafka's defaults; what follows from them is faster than in Kafka, so that three voters have a new leader within one
-// second of the old one's silent death:
+// Settings are the quorum's timeouts and sizes. The two timeouts mean what Kafka's properties of the same names mean,
+// with Kafka's defaults; what follows from them is faster than in Kafka, so that three voters have a new leader
+// within one second of the old one's silent death:
 //
-//   - A leader answers a fetch without news after FetchTimeout/10 (200 ms) instead of 500 ms, so a healthy leader is heard
-//     of five times a second without a message of its own.
-//   - A voter that has heard nothing for FetchTimeout/5 (400 ms) and up to half as long again, drawn anew each time, asks for
-//     pre-votes; before those 400 ms it grants none. A pre-vote changes nothing at anybody (KIP-996): if a majority still hears
-//     the leader, the voter learns so and goes back to it. FetchTimeout itself is what a leader and observers go by.
+//   - A leader answers a fetch without news after FetchTimeout/10 (200 ms) instead of 500 ms, so a healthy leader is
+//     heard of five times a second without a message of its own.
+//   - A voter that has heard nothing for FetchTimeout/5 (400 ms) and up to half as long again, drawn anew each time,
+//     asks for pre-votes; before those 400 ms it grants none. A pre-vote changes nothing at anybody (KIP-996): if a
+//     majority still hears the leader, the voter goes back to it. FetchTimeout itself is what leaders and observers go
+//     by.
 //   - A restarted voter asks for pre-votes after at most ElectionTimeout/4, which also tells it who leads.
 //   - A lost election is tried again after ElectionTimeout/20 to ElectionTimeout/5, drawn anew each time.
-//   - A leader that stops tells the others with EndQuorumEpoch; the most advanced one campaigns at once. A leader that was
-//     elected tells the others with BeginQuorumEpoch, and again whoever has not fetched for FetchTimeout/5.
+//   - A leader that stops tells the others with EndQuorumEpoch; the most advanced one campaigns at once. A leader that
+//     was elected tells the others with BeginQuorumEpoch, and again whoever has not fetched for FetchTimeout/5.
 //
 // A round trip between voters has to be well under FetchTimeout/5; slower networks need a larger FetchTimeout.
 type Settings struct {

@@ -46,8 +46,8 @@ func itoa(n int64) string { return strconv.FormatInt(n, 10) }
 // snapshotBatch is the size from which a batch of a snapshot is complete.
 const snapshotBatch = 1 << 20
 
-// SnapshotJob writes a snapshot: a header with the voters and the version, the owner's records, a footer. It has its name
-// only when it is whole and on disk (KAFKA-15312). Get one from [Quorum.Snapshot].
+// SnapshotJob writes a snapshot: a header with the voters and the version, the owner's records, a footer. It has its
+// name only when it is whole and on disk (KAFKA-15312). Get one from [Quorum.Snapshot].
 type SnapshotJob struct {
 	Dir           string
 	ID            SnapshotID
@@ -221,18 +221,19 @@ func (q *Quorum) latestSnapshot() (SnapshotID, bool) {
 	return SnapshotID{}, false
 }
 
-// Snapshot makes the job for a snapshot of all records below end, a batch boundary at or below the high watermark of which
-// records are the state. The owner runs it and brings it back. It is nil if there is such a snapshot, or one is being
-// written, or the log is being replaced.
+// Snapshot makes the job for a snapshot of all records below end, a batch boundary at or below the high watermark of
+// which records are the state. The owner runs it and brings it back. It is nil if there is such a snapshot, or one is
+// being written, or the log is being replaced.
 func (q *Quorum) Snapshot(end core.Offset, lastContained core.Timestamp, records iter.Seq[[]byte]) *SnapshotJob {
 	if end > q.highWatermark || end <= 0 {
 		panic("raft: a snapshot of what is not committed")
 	}
-	if latest, ok := q.latestSnapshot(); ok && latest.End >= end || q.writingSnapshot != nil || q.follow.installing != nil ||
-		q.Failed() != nil {
+	latest, ok := q.latestSnapshot()
+	if ok && latest.End >= end || q.writingSnapshot != nil || q.follow.installing != nil || q.Failed() != nil {
 		return nil
 	}
-	j := &SnapshotJob{Dir: q.log.Dir(), ID: SnapshotID{end, q.epochBelow(end)}, LastContained: lastContained, Records: records}
+	j := &SnapshotJob{Dir: q.log.Dir(), ID: SnapshotID{end, q.epochBelow(end)}, LastContained: lastContained,
+		Records: records}
 	j.Voters, j.Version = q.history.at(end)
 	q.writingSnapshot = j
 	return j
@@ -262,8 +263,8 @@ func (q *Quorum) snapshotDone(now core.Instant, j *SnapshotJob, out *core.Outbox
 	q.clean(now, out)
 }
 
-// clean moves the log start to the last snapshot but one, so that a follower that lags a little needs no snapshot, or to
-// the last one if the log is large, and removes the snapshots before (KIP-630).
+// clean moves the log start to the last snapshot but one, so that a follower that lags a little needs no snapshot, or
+// to the last one if the log is large, and removes the snapshots before (KIP-630).
 func (q *Quorum) clean(now core.Instant, out *core.Outbox) {
 	n := len(q.snapshots)
 	keep := max(0, n-2)

@@ -8,8 +8,8 @@ import (
 	"ottla.dev/core/record"
 )
 
-// Key names a replica of the metadata log: a node and, in quorums that know about them, its log directory, so that a node
-// that lost its disk is another replica (KIP-853). A zero directory is none.
+// Key names a replica of the metadata log: a node and, in quorums that know about them, its log directory, so that a
+// node that lost its disk is another replica (KIP-853). A zero directory is none.
 type Key struct {
 	ID        core.BrokerID
 	Directory core.UUID
@@ -93,7 +93,8 @@ func commonOffset(reached []core.Offset) core.Offset {
 }
 
 // History is what the log says of the voters and of the quorum's protocol version, with where it says so: a change is
-// in force as soon as it is in the log, committed or not, and no longer once it is truncated (KIP-853, Raft section 4.1).
+// in force as soon as it is in the log, committed or not, and no longer once it is truncated (KIP-853, Raft section
+// 4.1).
 //
 // Invariant: entries are in the order of their offsets.
 type History struct {

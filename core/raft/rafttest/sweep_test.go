@@ -3,6 +3,8 @@ package rafttest
 import (
 	"flag"
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -13,7 +15,7 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", 40, "how many seeds the sweep runs")
+	seeds = flag.Int("seeds", 25, "how many seeds the sweep runs")
 	first = flag.Uint64("seed", 1, "the first seed")
 	trace = flag.Bool("trace", false, "print the trace of failures in full")
 )
@@ -230,8 +232,10 @@ func removeVoter(n *Node) kmsg.Request {
 }
 
 func TestSweep(t *testing.T) {
+	probes := map[string]int{}
 	for i := range uint64(*seeds) {
-		if w := sweep(*first + i); len(w.Broken) > 0 {
+		w := sweep(*first + i)
+		if len(w.Broken) > 0 {
 			if *trace {
 				for _, l := range w.Lines {
 					t.Log(l)
@@ -239,5 +243,11 @@ func TestSweep(t *testing.T) {
 			}
 			t.Fatal(w.Fault())
 		}
+		for what, n := range w.probes {
+			probes[what] += n
+		}
+	}
+	for _, what := range slices.Sorted(maps.Keys(probes)) {
+		t.Logf("%6d %s", probes[what], what)
 	}
 }

@@ -57,6 +57,7 @@ type World struct {
 	token    uint64
 	replies  []Reply
 	ghost    ghost
+	probes   map[string]int
 }
 
 // Reply is an answer to a request of a client.
@@ -141,7 +142,7 @@ func New(o Options) *World {
 		o.LogBytes = 1 << 20
 	}
 	w := &World{Options: o, schedule: core.NewPRNG(o.Seed), cut: map[[2]int]bool{}, arrival: map[[2]int]time.Duration{},
-		tokens: map[uint64]origin{}, ghost: newGhost()}
+		tokens: map[uint64]origin{}, probes: map[string]int{}, ghost: newGhost()}
 	for i := range o.Nodes {
 		n := &Node{ID: i + 1, Disk: logtest.NewDisk(), w: w, down: true}
 		n.Key.ID = core.BrokerID(n.ID)
@@ -348,3 +349,6 @@ func (w *World) node(id core.BrokerID) *Node {
 	}
 	return w.Nodes[i]
 }
+
+// probe counts that something worth reaching was reached.
+func (w *World) probe(what string) { w.probes[what]++ }

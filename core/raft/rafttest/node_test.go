@@ -2,6 +2,7 @@ package rafttest
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 
@@ -118,6 +119,7 @@ func (n *Node) Crash(lose bool) {
 // crashed makes a crash of one that the disk has had in the middle of an operation.
 func (n *Node) crashed() bool {
 	if n.Disk.CrashAt > 0 && n.Disk.Ops >= n.Disk.CrashAt {
+		n.w.probe("crash in the middle of an operation")
 		n.Crash(true)
 		return true
 	}
@@ -182,6 +184,7 @@ func (n *Node) runJob() {
 		return
 	}
 	n.w.tracef("%d job %s", n.ID, j.AppendText(nil))
+	n.w.probe(fmt.Sprintf("job %T", j))
 	if !n.Q.JobDone(n.w.instant(), j, &n.out) {
 		n.w.breach("node %d does not know its job %s", n.ID, j.AppendText(nil))
 	}
@@ -227,15 +230,18 @@ func (n *Node) send() {
 		delete(w.tokens, a.Token)
 		if a.Response != nil {
 			w.tracef("%d => %d: %s", n.ID, o.node, Text(a.Response))
+			w.probeAnswer(n, a.Response)
 			n.track.answered(n, a.Token, a.Response)
 		}
 		if o.node < 0 {
+			w.probe(Text(a.Response))
 			w.replies = append(w.replies, Reply{Node: n.ID, Token: a.Token, Response: a.Response})
 			continue
 		}
 		w.carry(n.ID, o.node, func() { w.respond(o, a.Response) }, nil)
 	}
 	for _, note := range n.mail.Notes {
+		w.probe(note.Text)
 		w.tracef("%d notes: %s", n.ID, note.Text)
 	}
 	n.apply()
@@ -258,8 +264,8 @@ func (w *World) carry(from, to int, arrive, lost func()) {
 }
 
 func (w *World) deliver(n, to *Node, r raft.Request) {
-	o := origin{node: n.ID, at: to.ID, incarnation: n.Incarnation, correlation: r.Correlation, version: r.Request.GetVersion(),
-		key: r.Request.Key()}
+	o := origin{node: n.ID, at: to.ID, incarnation: n.Incarnation, correlation: r.Correlation,
+		version: r.Request.GetVersion(), key: r.Request.Key()}
 	raw := r.Request.AppendTo(nil)
 	refused := func() { w.respond(o, nil) }
 	w.carry(n.ID, to.ID, func() {

@@ -17,13 +17,15 @@ func Text(m any) string {
 		if p.PreVote {
 			kind = "PreVote"
 		}
-		return fmt.Sprintf("%s candidate=%d epoch=%d log=%d@%d", kind, p.CandidateID, p.CandidateEpoch, p.LastOffset, p.LastOffsetEpoch)
+		return fmt.Sprintf("%s candidate=%d epoch=%d log=%d@%d",
+			kind, p.CandidateID, p.CandidateEpoch, p.LastOffset, p.LastOffsetEpoch)
 	case *kmsg.VoteResponse:
 		if len(r.Topics) == 0 {
 			return "Vote " + code(r.ErrorCode)
 		}
 		p := &r.Topics[0].Partitions[0]
-		return fmt.Sprintf("Vote%s granted=%v epoch=%d leader=%d", failure(p.ErrorCode), p.VoteGranted, p.LeaderEpoch, p.LeaderID)
+		return fmt.Sprintf("Vote%s granted=%v epoch=%d leader=%d",
+			failure(p.ErrorCode), p.VoteGranted, p.LeaderEpoch, p.LeaderID)
 	case *kmsg.BeginQuorumEpochRequest:
 		p := &r.Topics[0].Partitions[0]
 		return fmt.Sprintf("BeginQuorumEpoch leader=%d epoch=%d", p.LeaderID, p.LeaderEpoch)
@@ -35,7 +37,8 @@ func Text(m any) string {
 		return fmt.Sprintf("BeginQuorumEpoch%s epoch=%d leader=%d", failure(p.ErrorCode), p.LeaderEpoch, p.LeaderID)
 	case *kmsg.EndQuorumEpochRequest:
 		p := &r.Topics[0].Partitions[0]
-		return fmt.Sprintf("EndQuorumEpoch leader=%d epoch=%d successors=%v", p.LeaderID, p.LeaderEpoch, p.PreferredSuccessors)
+		return fmt.Sprintf("EndQuorumEpoch leader=%d epoch=%d successors=%v",
+			p.LeaderID, p.LeaderEpoch, p.PreferredSuccessors)
 	case *kmsg.EndQuorumEpochResponse:
 		if len(r.Topics) == 0 {
 			return "EndQuorumEpoch " + code(r.ErrorCode)
@@ -50,7 +53,8 @@ func textOfLogs(m any) string {
 	switch r := m.(type) {
 	case *kmsg.FetchRequest:
 		p := &r.Topics[0].Partitions[0]
-		return fmt.Sprintf("Fetch epoch=%d from=%d@%d hw=%d", p.CurrentLeaderEpoch, p.FetchOffset, p.LastFetchedEpoch, p.HighWatermark)
+		return fmt.Sprintf("Fetch epoch=%d from=%d@%d hw=%d",
+			p.CurrentLeaderEpoch, p.FetchOffset, p.LastFetchedEpoch, p.HighWatermark)
 	case *kmsg.FetchResponse:
 		if len(r.Topics) == 0 {
 			return "Fetch " + code(r.ErrorCode)
@@ -73,7 +77,8 @@ func textOfLogs(m any) string {
 			return "FetchSnapshot " + code(r.ErrorCode)
 		}
 		p := &r.Topics[0].Partitions[0]
-		return fmt.Sprintf("FetchSnapshot%s pos=%d bytes=%d size=%d", failure(p.ErrorCode), p.Position, len(p.Bytes), p.Size)
+		return fmt.Sprintf("FetchSnapshot%s pos=%d bytes=%d size=%d",
+			failure(p.ErrorCode), p.Position, len(p.Bytes), p.Size)
 	case *kmsg.AddRaftVoterResponse:
 		return "AddRaftVoter " + code(r.ErrorCode)
 	case *kmsg.RemoveRaftVoterResponse:

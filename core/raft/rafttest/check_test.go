@@ -3,7 +3,6 @@ package rafttest
 import (
 	"fmt"
 	"hash/crc32"
-	"slices"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -15,7 +14,8 @@ import (
 	"ottla.dev/core/record"
 )
 
-// State is what the replicated state machine of the tests has: how many records it has seen and a hash over all of them.
+// State is what the replicated state machine of the tests has: how many records it has seen and a hash over all of
+// them.
 type State struct {
 	Count int
 	Sum   uint32
@@ -69,8 +69,8 @@ type committed struct {
 }
 
 func newGhost() ghost {
-	return ghost{leaders: map[core.LeaderEpoch]string{}, votes: map[string]raft.Key{}, batches: map[core.Offset]committed{},
-		states: map[core.Offset]State{}, written: map[string]uint32{}}
+	return ghost{leaders: map[core.LeaderEpoch]string{}, votes: map[string]raft.Key{},
+		batches: map[core.Offset]committed{}, states: map[core.Offset]State{}, written: map[string]uint32{}}
 }
 
 // tracked is what the world knows of one node over its restarts.
@@ -136,7 +136,8 @@ func (n *Node) checkLeader() {
 			panic("rafttest: the ghost has a gap")
 		}
 		if at >= start && have[at] != want {
-			w.breach("S4: node %d leads epoch %d without the committed batch at %d: %v, not %v", n.ID, epoch, at, have[at], want)
+			w.breach("S4: node %d leads epoch %d without the committed batch at %d: %v, not %v", n.ID, epoch, at, have[at],
+				want)
 		}
 	}
 }
@@ -178,8 +179,8 @@ func (n *Node) batches(disk *logtest.Disk, visit func(record.View)) error {
 	return nil
 }
 
-// checkCommit: what a high watermark covers for the first time is on the disks of a majority of the voters, and would be
-// after a crash of all of them (S10), and is the same everywhere (S3).
+// checkCommit: what a high watermark covers for the first time is on the disks of a majority of the voters, and would
+// be after a crash of all of them (S10), and is the same everywhere (S3).
 func (n *Node) checkCommit() {
 	w := n.w
 	mark := n.Q.HighWatermark()
@@ -226,6 +227,7 @@ func (n *Node) apply() {
 			return
 		}
 		w.tracef("%d loads snapshot %s", n.ID, n.mail.Snapshot.Name())
+		w.probe("a snapshot is loaded")
 		n.State, n.applied = s, n.mail.Snapshot.End
 		n.compare()
 		n.mail.Snapshot = nil
@@ -274,7 +276,8 @@ func (t *tracked) answered(n *Node, token uint64, resp kmsg.Response) {
 	delete(t.pending, token)
 	if req != nil && r.Topics[0].Partitions[0].VoteGranted {
 		p := &req.Topics[0].Partitions[0]
-		n.votes(core.LeaderEpoch(p.CandidateEpoch), raft.Key{ID: core.BrokerID(p.CandidateID), Directory: p.CandidateDirectoryID})
+		candidate := raft.Key{ID: core.BrokerID(p.CandidateID), Directory: p.CandidateDirectoryID}
+		n.votes(core.LeaderEpoch(p.CandidateEpoch), candidate)
 	}
 }
 
@@ -325,8 +328,8 @@ func (n *Node) remember() {
 	}))
 }
 
-// Settled reports whether the quorum is as it should be: one leader, all nodes with the same log, all of it committed and
-// applied.
+// Settled reports whether the quorum is as it should be: one leader, all nodes with the same log, all of it committed
+// and applied.
 func (w *World) Settled() bool {
 	l := w.Active()
 	if l == nil {
@@ -367,14 +370,16 @@ func (n *Node) Describe() string {
 		q.Log().LogStartOffset(), q.LogEndOffset(), q.Log().SyncedOffset(), q.HighWatermark())
 }
 
-// Committed returns the checked values of a node's applied records.
-func (w *World) voters() []core.BrokerID {
-	var ids []core.BrokerID
-	if l := w.Active(); l != nil {
-		for _, v := range l.Q.Voters() {
-			ids = append(ids, v.ID)
+// probeAnswer counts what answers tell.
+func (w *World) probeAnswer(n *Node, resp kmsg.Response) {
+	switch r := resp.(type) {
+	case *kmsg.FetchResponse:
+		if len(r.Topics) > 0 && r.Topics[0].Partitions[0].DivergingEpoch.Epoch >= 0 {
+			w.probe("a log diverges")
+		}
+	case *kmsg.VoteResponse:
+		if len(r.Topics) > 0 && r.Topics[0].Partitions[0].VoteGranted && n.Q.Observer() {
+			w.probe("an observer grants a vote")
 		}
 	}
-	slices.Sort(ids)
-	return ids
 }
