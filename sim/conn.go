@@ -63,8 +63,12 @@ func (w *World) end(c *conn, reset bool) {
 		w.disconnect(c)
 		return
 	}
+	w.after(graceAfterEnd, func() { w.disconnect(c) })
 	w.pump(c)
 }
+
+// graceAfterEnd is how long answers may be under way to a client that sends no more: a fetch can wait for weeks.
+const graceAfterEnd = 5 * time.Second
 
 // pump gives the session its next frame if it wants one.
 func (w *World) pump(c *conn) {
