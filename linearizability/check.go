@@ -91,9 +91,10 @@ func (r *Report) describe(v *view) {
 		case len(l.sends) == 0:
 		case l.final.last == nil:
 			unread++
-		case !l.final.complete:
-			r.Inconclusive = append(r.Inconclusive, fmt.Sprintf("the final read of %s ends at %d, before the high watermark",
-				l.id, l.final.end))
+		case l.mixed() != "":
+			r.Notes = append(r.Notes, fmt.Sprintf("%s: %s; little of it is checked", l.id, l.mixed()))
+		case !l.final.complete():
+			r.Inconclusive = append(r.Inconclusive, fmt.Sprintf("the final read of %s: %s", l.id, l.final.gap))
 		}
 	}
 	if unread > 0 {

@@ -170,9 +170,7 @@ func (r *register) report(v *view, f *findings, before, fetch *Op) {
 	switch {
 	case fetch.Offset == None:
 		a.Text = fmt.Sprintf("the committed offset %d was forgotten", was)
-		if v.h.Allow.OffsetExpiry {
-			a.Allowed = "committed offsets may expire"
-		}
+		a.Allowed = r.forgettable(v)
 	case fetch.Offset < was:
 		a.Text = fmt.Sprintf("the committed offset went back from %d to %d, which nobody asked for", was, fetch.Offset)
 	default:
@@ -180,6 +178,19 @@ func (r *register) report(v *view, f *findings, before, fetch *Op) {
 		a.Text = fmt.Sprintf("the committed offset %d came back after %d had replaced it", fetch.Offset, was)
 	}
 	f.add(a)
+}
+
+// forgettable is why the committed offset may be forgotten, or empty. With a topic go the offsets committed for it.
+func (r *register) forgettable(v *view) string {
+	if v.h.Allow.OffsetExpiry {
+		return "committed offsets may expire"
+	}
+	for _, op := range v.deletions {
+		if op.Kind == DeleteTopic && op.Partition.Topic == r.partition.Topic && op.Partition.TopicID == r.partition.TopicID {
+			return fmt.Sprintf("the topic was deleted by line %d", op.Line)
+		}
+	}
+	return ""
 }
 
 // checkStale reports fetches of a value whose commits were all over before an operation on another value began, which
@@ -267,7 +278,8 @@ type OffsetHistory struct {
 }
 
 // CommittedOffsets returns the histories of all committed offsets. Commits of unknown outcome that nobody fetched are left
-// out: they may never have happened. The error is a *MalformedError.
+// out: they may never have happened. So are fetches that found none, where offsets may be forgotten. The error is a
+// *MalformedError.
 func CommittedOffsets(h *History) ([]OffsetHistory, error) {
 	v, err := newView(h)
 	if err != nil {
@@ -281,9 +293,11 @@ func CommittedOffsets(h *History) ([]OffsetHistory, error) {
 				fetched[op.Offset] = true
 			}
 		}
+		forgettable := r.forgettable(v) != ""
 		o := OffsetHistory{Group: r.group, Partition: r.partition}
 		for _, op := range r.ops {
 			switch outcome := op.settledOutcome(); {
+			case op.Kind == FetchCommitted && op.Offset == None && forgettable:
 			case outcome == OK, op.Kind == Commit && outcome == Unknown && fetched[op.Offset]:
 				o.Ops = append(o.Ops, op)
 			}

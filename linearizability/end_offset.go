@@ -47,9 +47,6 @@ func (e ends) check(v *view, f *findings, l *log, name Name, op *Op, offset int6
 			Text:    fmt.Sprintf("process %d saw %s go back from %d to %d", op.Process, what, before.offset, offset),
 			Allowed: v.cutBack(l, before.op.Call),
 		}
-		if l.deleted != nil && l.id.TopicID == "" {
-			a.Allowed = l.gone(0)
-		}
 		f.add(a)
 	}
 	if !ok || offset >= before.offset {

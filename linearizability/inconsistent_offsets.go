@@ -26,14 +26,11 @@ func checkInconsistentOffsets(v *view, f *findings) {
 
 func (l *log) reportConflict(v *view, f *findings, x, y slot) {
 	a, b := &l.records[x.record], &l.records[y.record]
-	why := ""
+	why := l.mixed()
 	for _, r := range []*record{a, b} {
 		if why == "" {
 			why = v.truncated(r.send)
 		}
-	}
-	if why == "" && l.deleted != nil && l.id.TopicID == "" {
-		why = l.gone(x.offset) // another topic of the same name
 	}
 	f.add(Anomaly{
 		Name: InconsistentOffsets, Where: l.id.String(),

@@ -53,7 +53,7 @@ func drawWorld(t *rapid.T) *History {
 	for i := range rapid.IntRange(1, 5).Draw(t, "processes") {
 		w.procs = append(w.procs, &proc{id: int32(i), committed: i%2 == 1})
 	}
-	for range rapid.IntRange(10, 150).Draw(t, "steps") {
+	for range rapid.IntRange(20, 250).Draw(t, "steps") {
 		w.step()
 	}
 	for _, late := range w.late {

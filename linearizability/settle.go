@@ -27,7 +27,7 @@ func (l *log) settle(v *view, s *send) Settled {
 		}
 	}
 	lossy := l.deleted != nil || l.cut != nil || len(l.lost) > 0 || v.truncated(s.op) != ""
-	if l.final.last == nil || !l.final.complete || l.final.last.Call < s.op.Call || lossy {
+	if !l.final.complete() || l.final.last.Call < s.op.Call || lossy {
 		return SettledOpen
 	}
 	return SettledDropped
@@ -68,7 +68,7 @@ func Appends(h *History) ([]PartitionAppends, error) {
 }
 
 func (l *log) appends(v *view) []Append {
-	if l.deleted != nil && l.id.TopicID == "" {
+	if l.mixed() != "" {
 		return nil // a topic of the same name may have begun again at offset 0
 	}
 	all := make([]Append, 0, len(l.sends))
@@ -78,7 +78,7 @@ func (l *log) appends(v *view) []Append {
 			continue
 		}
 		a := Append{Op: s.op, First: None, Call: s.op.Call, End: Never}
-		if s.op.settledOutcome() == OK {
+		if s.op.settledOutcome() == OK && s.op.Acks != 0 { // with acks=0 it may be written after its return
 			a.End = s.op.Return
 		}
 		for j := s.first; j < s.first+s.count; j++ {

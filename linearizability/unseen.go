@@ -6,7 +6,7 @@ import "fmt"
 // read: what is lost at the end of a log, where no lost write shows. It needs a complete final read.
 func checkUnseen(v *view, f *findings) {
 	for _, l := range v.partitions {
-		if !l.final.complete {
+		if !l.final.complete() {
 			continue
 		}
 		for i := range l.records {

@@ -144,6 +144,12 @@ func (v *view) txn(id string) *txn {
 }
 
 func (v *view) addWrites() error {
+	size := map[Partition]int{}
+	for i := range v.h.Ops {
+		if op := &v.h.Ops[i]; op.Kind == Send {
+			size[op.Partition] += len(op.Values)
+		}
+	}
 	for _, i := range v.order {
 		op := &v.h.Ops[i]
 		if op.Outcome == Failed && op.settledOutcome() == Unknown {
@@ -155,7 +161,12 @@ func (v *view) addWrites() error {
 		}
 		switch op.Kind {
 		case Send:
-			if err := v.log(op.Partition).addSend(op); err != nil {
+			l := v.log(op.Partition)
+			if len(l.sends) == 0 {
+				l.byValue = make(map[string]int32, size[l.id])
+				l.records = make([]record, 0, size[l.id])
+			}
+			if err := l.addSend(op); err != nil {
 				return err
 			}
 		case EndTxn:
@@ -358,7 +369,6 @@ func (l *log) build(v *view) {
 		return cmp.Or(cmp.Compare(a.offset, b.offset), cmp.Compare(a.record, b.record))
 	})
 	l.buildPassed()
-	l.buildFinal()
 	l.buildSkips(v)
 }
 
@@ -382,9 +392,12 @@ type position struct {
 	next    int64
 }
 
-// buildPassed collects what successful polls have read past: whatever is there, they should have returned.
+// buildPassed collects what successful polls have read past: whatever is there, they should have returned. Those of the
+// final read are collected by themselves too.
 func (l *log) buildPassed() {
 	at := map[int32]position{}
+	var final []interval
+	watermark := int64(None)
 	for i := range l.reads {
 		r := &l.reads[i]
 		if r.op.Outcome != OK {
@@ -399,9 +412,41 @@ func (l *log) buildPassed() {
 		if b.from < b.to {
 			l.passed = append(l.passed, b)
 		}
+		if r.op.Final {
+			final = append(final, b)
+			watermark = max(watermark, r.data.HighWatermark)
+			l.final.last = r.op
+		}
 	}
 	l.passed = merge(l.passed)
+	l.final.covers(l, merge(final), watermark)
 }
+
+// finalRead is the reading-back of a partition at the end of a history.
+type finalRead struct {
+	last *Op // the last of its polls, nil if there was none
+	end  int64
+	gap  string // why it is not complete, or empty
+}
+
+// covers decides whether the final read is complete: without a gap from the first offset, or from where all below may
+// have been removed, to the high watermark if anybody said where that is.
+func (f *finalRead) covers(l *log, read []interval, watermark int64) {
+	switch {
+	case f.last == nil:
+		f.gap = "there is none"
+		return
+	case len(read) > 1:
+		f.gap = fmt.Sprintf("it leaves out the offsets from %d to %d", read[0].to, read[1].from)
+	case read[0].from > 0 && l.gone(read[0].from-1) == "":
+		f.gap = fmt.Sprintf("it begins at %d", read[0].from)
+	case read[0].to < watermark:
+		f.gap = fmt.Sprintf("it ends at %d, before the high watermark %d", read[0].to, watermark)
+	}
+	f.end = read[len(read)-1].to
+}
+
+func (f *finalRead) complete() bool { return f.gap == "" }
 
 // merge sorts intervals and joins those that touch.
 func merge(all []interval) []interval {
@@ -426,27 +471,6 @@ func (l *log) wasPassed(offset int64) bool {
 		return 1
 	})
 	return i < len(l.passed) && l.passed[i].from <= offset
-}
-
-// finalRead is the reading-back of a partition at the end of a history.
-type finalRead struct {
-	last     *Op // the last of its polls, nil if there was none
-	end      int64
-	complete bool // it reached the high watermark, or nobody said where that is
-}
-
-func (l *log) buildFinal() {
-	watermark := int64(None)
-	for i := range l.reads {
-		r := &l.reads[i]
-		if !r.op.Final || r.op.Outcome != OK {
-			continue
-		}
-		l.final.last = r.op
-		l.final.end = max(l.final.end, r.bounds(l.final.end).to)
-		watermark = max(watermark, r.data.HighWatermark)
-	}
-	l.final.complete = l.final.last != nil && l.final.end >= watermark
 }
 
 // findDeletions remembers what may have been deleted of the partition.
@@ -493,8 +517,19 @@ func (v *view) truncated(s *Op) string {
 	return v.powerCutSince(s.Partition.Topic, s.Call)
 }
 
+// mixed is why what is said of this partition may be of two topics of one name, or empty.
+func (l *log) mixed() string {
+	if l.deleted == nil || l.id.TopicID != "" {
+		return ""
+	}
+	return fmt.Sprintf("line %d deleted the topic, and another one of its name has no id to tell them apart", l.deleted.Line)
+}
+
 // cutBack is why a log may have become shorter since t, or empty.
 func (v *view) cutBack(l *log, t int64) string {
+	if why := l.mixed(); why != "" {
+		return why
+	}
 	if v.h.Allow.AcksOneLoss && v.faultSince(t, "") {
 		for i := range l.sends {
 			if l.sends[i].op.Acks != -1 {

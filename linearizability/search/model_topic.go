@@ -1,18 +1,25 @@
 package search
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/anishathalye/porcupine"
 
 	"ottla.dev/linearizability"
 )
 
-// topicModel is the existence of a topic as a register that is false at first. A creation needs its absence and a deletion
+// topicModel is the existence of a topic as a register. It is false at first unless the first operation on the topic, a
+// deletion or a creation that found it there, tells of a topic older than the history. A creation needs its absence and a deletion
 // its presence; a creation that fails with TOPIC_ALREADY_EXISTS has seen it. Unknown outcomes did something or did not.
-func topicModel() porcupine.Model {
+func topicModel(older bool) porcupine.Model {
+	first := []any{false}
+	if older {
+		first = []any{false, true}
+	}
 	m := porcupine.NondeterministicModel{
-		Init: func() []any { return []any{false} },
+		Init: func() []any { return first },
 		Step: func(state, input, _ any) []any {
 			op := input.(*linearizability.Op)
 			exists, create := state.(bool), op.Kind == linearizability.CreateTopic
@@ -47,6 +54,15 @@ func topicModel() porcupine.Model {
 	return m.ToModel()
 }
 
+// older says whether the first operation on a topic is none that begins with its absence.
+func older(ops []porcupine.Operation) bool {
+	first := slices.MinFunc(ops, func(a, b porcupine.Operation) int { return cmp.Compare(a.Call, b.Call) })
+	op := first.Input.(*linearizability.Op)
+	return op.Kind == linearizability.DeleteTopic || op.Error == alreadyExists
+}
+
+const alreadyExists = "TOPIC_ALREADY_EXISTS"
+
 // topicOperations are the creations and deletions of each topic, with those failures that say whether it existed.
 func topicOperations(h *linearizability.History) (names []string, byName map[string][]porcupine.Operation) {
 	byName = map[string][]porcupine.Operation{}
@@ -55,7 +71,7 @@ func topicOperations(h *linearizability.History) (names []string, byName map[str
 		said := ""
 		switch op.Kind {
 		case linearizability.CreateTopic:
-			said = "TOPIC_ALREADY_EXISTS"
+			said = alreadyExists
 		case linearizability.DeleteTopic:
 			said = "UNKNOWN_TOPIC_OR_PARTITION"
 		default:

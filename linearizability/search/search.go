@@ -70,7 +70,7 @@ func Check(h *linearizability.History, r *linearizability.Report, o Options) ([]
 	}
 	names, topics := topicOperations(h)
 	for _, name := range names {
-		s.object("topic "+name, topicModel(), topics[name], false)
+		s.object("topic "+name, topicModel(older(topics[name])), topics[name], false)
 	}
 	slices.SortStableFunc(s.findings, func(a, b Finding) int { return cmp.Compare(illegalFirst(a), illegalFirst(b)) })
 	return s.findings, nil
