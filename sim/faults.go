@@ -53,7 +53,7 @@ func (w *World) tryStop(s *fault.Stop, patience int) {
 		w.after(time.Millisecond, func() { w.tryStop(s, patience-1) })
 		return
 	}
-	w.again = s.Again
+	w.again, w.crashAfter = s.Again, s.Crash
 	if s.Kind == fault.Clean {
 		if p.listening {
 			w.again = nil
@@ -125,7 +125,8 @@ func (w *World) slowNet(d time.Duration) time.Duration {
 
 // heal ends all faults and lets the clients come to their end.
 func (w *World) heal() {
-	w.healed, w.disk.Full, w.pausedUntil, w.again, w.cut = true, false, 0, nil, 0
+	// A pause that is under way ends when it would have: events were moved behind it, and later ones must not overtake them.
+	w.healed, w.disk.Full, w.again, w.cut = true, false, nil, 0
 	w.trace.Begin(w.now, "heal").End()
 	for _, s := range w.slots {
 		s.actor.Finish()

@@ -188,6 +188,15 @@ func (w *World) listen(p *process) {
 	if w.before != nil {
 		check.Recovery(w.before, logs, w.fail)
 	}
+	if d := w.crashAfter; d > 0 && !w.healed {
+		w.crashAfter = 0
+		w.after(d, func() {
+			if w.proc == p && !p.dead && !w.healed && w.stopping == 0 {
+				w.stop(fault.Crash)
+				w.restart(w.soon(time.Second))
+			}
+		})
+	}
 	w.ledger.Recovered(logs, w.before != nil && w.before.Crashed)
 	w.before = nil
 }

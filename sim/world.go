@@ -39,7 +39,9 @@ type World struct {
 	healed   bool
 	closed   bool // no client connects any more
 	restarts int
-	opened   int // the number of the last process that opened for clients
+	// crashAfter is how long after the next opening the machine crashes; 0 not at all.
+	crashAfter time.Duration
+	opened     int // the number of the last process that opened for clients
 	// finishing says that the next clean stop is the last; ended that it is complete.
 	finishing bool
 	ended     bool

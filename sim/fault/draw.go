@@ -205,6 +205,9 @@ func (p *Plan) drawStops(r *core.PRNG) {
 				s.Again = append(s.Again, int(pick(r, r.Between(1, 10), r.Between(1, 100), r.Between(1, 400))))
 			}
 		}
+		if r.Chance(1, 4) {
+			s.Crash = between(r, time.Millisecond, 100*time.Millisecond)
+		}
 		p.Stops = append(p.Stops, s)
 	}
 }

@@ -129,6 +129,9 @@ type Stop struct {
 	// Pending waits for a moment at which writes or syncs are under way.
 	Pending bool
 	Down    time.Duration
+	// Crash, if not 0, is how long after the next start has opened for clients the machine crashes: what was recovered
+	// must be as durable as what was written.
+	Crash time.Duration
 	// Again is after how many file operations of the recovery the process is stopped again, each.
 	Again []int
 }
@@ -182,7 +185,7 @@ func (p *Plan) AppendText(dst []byte) []byte {
 	}
 	for _, s := range p.Stops {
 		dst = append(dst, "stop "+s.Kind.String()+" at="+s.At.String()+" pending="+strconv.FormatBool(s.Pending)+
-			" down="+s.Down.String()+" again="...)
+			" down="+s.Down.String()+" crash-after="+s.Crash.String()+" again="...)
 		for _, n := range s.Again {
 			dst = append(strconv.AppendInt(dst, int64(n), 10), ',')
 		}
