@@ -125,7 +125,8 @@ func (w *World) slowNet(d time.Duration) time.Duration {
 
 // heal ends all faults and lets the clients come to their end.
 func (w *World) heal() {
-	// A pause that is under way ends when it would have: events were moved behind it, and later ones must not overtake them.
+	// A pause that is under way ends when it would have: events were moved behind it, and later ones must not overtake
+	// them.
 	w.healed, w.disk.Full, w.again, w.cut = true, false, nil, 0
 	w.trace.Begin(w.now, "heal").End()
 	for _, s := range w.slots {
