@@ -229,6 +229,23 @@ func TestEligibleReplicasAreForgottenOnceALowerMinimumIsMet(t *testing.T) {
 	k.wantState("offline", "leader 3 isr [3] elr [] last [] epoch 2")
 }
 
+func TestALeaderMustHearOfAHigherMinimumBeforeItsNextISR(t *testing.T) {
+	k := newCluster(t, withELR()).brokers(1, 2)
+	k.create(assigned("t", []int32{1, 2}), assigned("u", []int32{1, 2}))
+	req := k.ask("t", 1)
+	if code := k.alter(topicType, "t", op{Name: minInSyncReplicas, Value: ptr("2")}); code != 0 {
+		t.Fatal(code)
+	}
+	if code := k.propose(req); code != core.InvalidUpdateVersion {
+		t.Fatal(code)
+	}
+	k.mustPropose("t", 1)
+	k.wantState("t", "leader 1 isr [1] elr [2] last [] epoch 0")
+	if epoch := k.partition("u", 0).PartitionEpoch; epoch != 0 {
+		t.Fatalf("another topic's partition epoch is %d", epoch)
+	}
+}
+
 func TestMinISRIsTheSameForAllBrokersWhileThereAreEligibleReplicas(t *testing.T) {
 	k := newCluster(t, withELR()).brokers(1)
 	k.apply(k.c.Takeover(k.img))

@@ -96,7 +96,7 @@ func (c *Controller) alter(img *metadata.Image, alterations []alteration) ([]met
 			refused[i] = tooManyRecords()
 		}
 	}
-	return append(records, c.outgrown(img, records)...), refused
+	return append(records, c.followMinISR(img, records)...), refused
 }
 
 func (c *Controller) alterOne(img *metadata.Image, a alteration) ([]metadata.Record, *refusal) {

@@ -49,10 +49,15 @@ func refuseMinISR(img *metadata.Image, r metadata.Resource, records []metadata.R
 	return nil
 }
 
-// outgrown takes the eligible leader replicas of partitions whose ISR is large enough to commit once the records have
-// changed min.insync.replicas. Kafka clears all of them, those of partitions without a leader too, where nothing is
-// committed and nobody else may lead.
-func (c *Controller) outgrown(img *metadata.Image, records []metadata.Record) []metadata.Record {
+// followMinISR changes the partitions that a change of min.insync.replicas concerns, given its records.
+//
+// If the minimum sinks, eligible leader replicas go where the ISR is large enough to commit without them. Kafka clears
+// all of them, those of partitions without a leader too, where nothing is committed and nobody else may lead.
+//
+// If it rises, each partition's epoch rises. Replicas become eligible by the new minimum from here on, so the leader must
+// not go on by the old one: it might shrink the ISR, hear that this was accepted before it hears of the minimum, and
+// commit without those who were called eligible. With the old partition epoch it is refused. Kafka does not do this.
+func (c *Controller) followMinISR(img *metadata.Image, records []metadata.Record) []metadata.Record {
 	touched := false
 	for _, record := range records {
 		touched = touched || record.(*metadata.ConfigRecord).Name == minInSyncReplicas
@@ -60,19 +65,23 @@ func (c *Controller) outgrown(img *metadata.Image, records []metadata.Record) []
 	if !touched || img.FeatureLevel(eligibleLeaderReplicas) == 0 {
 		return nil
 	}
-	img = after(img, records)
-	d := c.draft(img)
-	for t := range img.Topics() {
-		var r rules
+	next := after(img, records)
+	var changes []metadata.Record
+	for t := range next.Topics() {
+		before, now := c.rulesOf(img, t.Name), c.rulesOf(next, t.Name)
 		for _, p := range t.Partitions {
-			if len(p.ELR) == 0 || p.Leader == core.NoBroker {
-				continue
+			switch {
+			case p.Leader == core.NoBroker:
+			case now.minISR > before.minISR:
+				change := metadata.NewPartitionChange(t.ID, p.ID)
+				change.ISR = p.ISR
+				changes = append(changes, change)
+			case len(p.ELR) > 0:
+				if change := c.run(newTransition(next, t.ID, p, now)); change != nil {
+					changes = append(changes, change)
+				}
 			}
-			if r.minISR == 0 {
-				r = c.rulesOf(img, t.Name)
-			}
-			d.change(newTransition(img, t.ID, p, r))
 		}
 	}
-	return d.records
+	return changes
 }
