@@ -2,10 +2,10 @@ package linearizability
 
 // kafkaErrors are Kafka's error codes whose names clients may report, with whether the operation that got one
 // certainly was not applied. Codes that may follow a successful append, or that hide one, are not definite:
-// NOT_LEADER_OR_FOLLOWER (KAFKA-13574) and UNKNOWN_TOPIC_OR_PARTITION end delayed produces whose records are in the log;
-// COORDINATOR_NOT_AVAILABLE and NOT_COORDINATOR stand for several failures of the coordinator's own append, among them
-// NOT_ENOUGH_REPLICAS_AFTER_APPEND; a controller that loses its office answers NOT_CONTROLLER for what it has appended;
-// the three about sequences are answers to retries of what may be in the log.
+// NOT_LEADER_OR_FOLLOWER (KAFKA-13574) and UNKNOWN_TOPIC_OR_PARTITION end delayed produces whose records are in the
+// log; COORDINATOR_NOT_AVAILABLE and NOT_COORDINATOR stand for several failures of the coordinator's own append,
+// among them NOT_ENOUGH_REPLICAS_AFTER_APPEND; a controller that loses its office answers NOT_CONTROLLER for what it
+// has appended; the three about sequences are answers to retries of what may be in the log.
 var kafkaErrors = [...]struct {
 	code     int16
 	name     string
@@ -76,11 +76,11 @@ var kafkaErrors = [...]struct {
 	{120, "TRANSACTION_ABORTABLE", true},
 }
 
-// Classify is what a client knows of an operation that writes when its only attempt ended with this Kafka error code: OK
-// for 0, Failed for errors that a broker gives only before it applies anything, Unknown for all others, among them codes
-// that are not in the table. It is meant for produce, commit, and the creation and deletion of topics; an EndTxn that was
-// not answered with success or a refusal is Unknown whatever it says. After several attempts a failure is Unknown too,
-// since an earlier attempt may have been applied.
+// Classify is what a client knows of an operation that writes when its only attempt ended with this Kafka error code:
+// OK for 0, Failed for errors that a broker gives only before it applies anything, Unknown for all others, among them
+// codes that are not in the table. It is meant for produce, commit, and the creation and deletion of topics; an
+// EndTxn that was not answered with success or a refusal is Unknown whatever it says. After several attempts a
+// failure is Unknown too, since an earlier attempt may have been applied.
 func Classify(code int16) Outcome {
 	if code == 0 {
 		return OK

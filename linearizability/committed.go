@@ -25,7 +25,8 @@ func checkCommitted(v *view, f *findings) {
 	}
 }
 
-// commitsOf are the operations that may have set each offset, in the order of their calls. Nil stands for the beginning.
+// commitsOf are the operations that may have set each offset, in the order of their calls. Nil stands for the
+// beginning.
 type commitsOf map[int64][]*Op
 
 // explain reports the fetches of what nobody can have committed.
@@ -140,7 +141,9 @@ func checkZones(all []*cluster, report func(a, b *cluster)) {
 		}
 	}
 	for _, p := range points {
-		n, _ := slices.BinarySearchFunc(zones, p.maxCall, func(z *cluster, t int64) int { return cmp.Compare(z.minReturn, t) })
+		n, _ := slices.BinarySearchFunc(zones, p.maxCall, func(z *cluster, t int64) int {
+			return cmp.Compare(z.minReturn, t)
+		})
 		if n > 0 && longest[n-1].maxCall > p.minReturn {
 			report(longest[n-1], p)
 		}
@@ -269,17 +272,17 @@ func (r *register) checkGenerations(f *findings) {
 	}
 }
 
-// OffsetHistory is the operations on the committed offset of one group's partition, without those that failed and without
-// fetches that were not answered.
+// OffsetHistory is the operations on the committed offset of one group's partition, without those that failed and
+// without fetches that were not answered.
 type OffsetHistory struct {
 	Group     string
 	Partition Partition
 	Ops       []*Op
 }
 
-// CommittedOffsets returns the histories of all committed offsets. Commits of unknown outcome that nobody fetched are left
-// out: they may never have happened. So are fetches that found none, where offsets may be forgotten. The error is a
-// *MalformedError.
+// CommittedOffsets returns the histories of all committed offsets. Commits of unknown outcome that nobody fetched are
+// left out: they may never have happened. So are fetches that found none, where offsets may be forgotten. The error
+// is a *MalformedError.
 func CommittedOffsets(h *History) ([]OffsetHistory, error) {
 	v, err := newView(h)
 	if err != nil {

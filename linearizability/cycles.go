@@ -20,8 +20,8 @@ type edge struct {
 	via  *Op // the operation of the later transaction
 }
 
-// checkCycles finds transactions that must each come before the other. Transactions are ordered by what they read of each
-// other (G1c), by the order of their records in a partition (G0), and by both together.
+// checkCycles finds transactions that must each come before the other. Transactions are ordered by what they read of
+// each other (G1c), by the order of their records in a partition (G0), and by both together.
 func checkCycles(v *view, f *findings) {
 	if len(v.txnOrder) < 2 {
 		return
@@ -85,8 +85,8 @@ func buildGraph(v *view) *graph {
 	return g
 }
 
-// components are the strongly connected components with more than one transaction, by Tarjan's algorithm with a stack of
-// its own.
+// components are the strongly connected components with more than one transaction, by Tarjan's algorithm with a stack
+// of its own.
 func (g *graph) components(kind edgeKind) [][]int32 {
 	var (
 		n       = len(g.out)

@@ -8,8 +8,10 @@
 // operation:
 //
 //	{"ottla_history":1,"note":"three brokers, one killed"}
-//	{"process":1,"kind":"send","call":1000,"return":4000,"outcome":"ok","topic":"t","partition":0,"offset":0,"values":["a"]}
-//	{"process":2,"kind":"poll","call":5000,"return":6000,"outcome":"ok","reads":[{"topic":"t","partition":0,"offsets":[0],"values":["a"]}]}
+//	{"process":1,"kind":"send","call":1,"return":4,"outcome":"ok","topic":"t","partition":0,"offset":0,"values":["a"]}
+//	{"process":2,"kind":"list-offsets","call":6,"return":7,"outcome":"ok","topic":"t","partition":0,"offset":1}
+//
+// The folder testdata/anomalies has many small ones.
 //
 // Empty lines, and lines that begin with #, are skipped. Every operation has
 //
@@ -42,7 +44,8 @@
 //	fault            name: something was done to the cluster from call to return, such as "kill" or "power-cut"
 //
 // The first poll of a process on a partition, and the first one after an assign, a rebalance or a crash, is taken to
-// have read from offset 0 if it has no from. Committed offsets start out as none: use a new group for each history.
+// have read from offset 0 if it has no from. Committed offsets start out as none: use a new group
+// for each history. A topic whose first operation is its creation does not exist before.
 //
 // The header may allow what a correct cluster does under the circumstances; see [Allow].
 //
@@ -55,6 +58,6 @@
 // # Checks
 //
 // [Check] runs every checker and makes a [Report]. Each checker is exact and takes O(n log n). The anomalies have the
-// names of Jepsen's Kafka workload where it has them. Package search looks for linearizations with Porcupine as well, on
-// windows of the same history: an independent opinion, and a picture of what it found.
+// names of Jepsen's Kafka workload where it has them. Package search looks for linearizations with Porcupine as well,
+// on windows of the same history: an independent opinion, and a picture of what it found.
 package linearizability

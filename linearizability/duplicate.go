@@ -2,8 +2,8 @@ package linearizability
 
 import "fmt"
 
-// checkDuplicates finds values that polls saw at two offsets. A producer that is not idempotent may write a record twice
-// when it sends its request again.
+// checkDuplicates finds values that polls saw at two offsets. A producer that is not idempotent may write a record
+// twice when it sends its request again.
 func checkDuplicates(v *view, f *findings) {
 	for _, l := range v.partitions {
 		for i := range l.records {

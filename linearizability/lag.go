@@ -20,8 +20,11 @@ func worstLag(v *view) *Lag {
 		firstThere := make([]int32, len(l.slots))
 		there := func(i int32) int64 {
 			r := &l.records[l.slots[i].record]
-			if r.required {
-				return min(r.evidence, v.visibleFrom(r))
+			switch {
+			case r.required:
+				return min(max(r.evidence, v.committedFrom(r)), v.visibleFrom(r))
+			case r.send != nil && r.send.Txn == "":
+				return r.evidence
 			}
 			return Never
 		}

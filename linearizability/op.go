@@ -156,9 +156,9 @@ func NewRead(p Partition, offsets []int64, values []string) Read {
 	return Read{Partition: p, Offsets: offsets, Values: values, From: None, Next: None, HighWatermark: None}
 }
 
-// Done is the operation with its end: the outcome that the recorder may be sure of. A failure whose error leaves it open
-// whether the operation was applied, by [ClassifyName], becomes Unknown, and so does one after several attempts: an
-// earlier attempt may have been applied.
+// Done is the operation with its end: the outcome that the recorder may be sure of. A failure whose error leaves it
+// open whether the operation was applied, by [ClassifyName], becomes Unknown, and so does one after several attempts:
+// an earlier attempt may have been applied.
 func (op Op) Done(at int64, outcome Outcome, errorName string) Op {
 	op.Return, op.Error, op.Outcome = at, errorName, outcome
 	op.Outcome = op.settledOutcome()

@@ -44,7 +44,8 @@ func (l *log) firstSlot(offset int64) int {
 	return i
 }
 
-// missing counts the records between two offsets, both excluded, that a reader must not leave out, and returns the first.
+// missing counts the records between two offsets, both excluded, that a reader must not leave out, and returns the
+// first.
 func (l *log) missing(v *view, a, b int64, committed bool) (n int32, first *record) {
 	if b <= a+1 {
 		return 0, nil

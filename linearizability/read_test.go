@@ -14,34 +14,42 @@ import (
 const header = `{"ottla_history":1}` + "\n"
 
 func TestMalformedFilesNameLineAndReason(t *testing.T) {
-	send := `{"process":1,"kind":"send","call":1,"return":2,"outcome":"ok","topic":"t","partition":0,"offset":0,"values":["a"]}`
+	// op is a file with one operation, which its fields follow.
+	op := func(fields string) string { return header + `{"process":1,"call":3,` + fields + `}` }
+	const send = `"kind":"send","outcome":"info",`
+	const poll = `"kind":"poll","outcome":"ok"`
+	const commit = `"kind":"commit","outcome":"info",`
+	const where = `"topic":"t","partition":0`
+	long := strings.Repeat("x", MaxLineBytes+1)
 	for _, c := range []struct{ name, text, want string }{
 		{"empty file", "", "line 1: no header"},
-		{"no header", send, "line 1: no header"},
-		{"another version", `{"ottla_history":2,"new":1}`, "line 1: the history has version 2; only version 1 is understood"},
+		{"no header", `{"process":1,"kind":"poll","call":1,"outcome":"info"}`, "line 1: no header"},
+		{"another version", `{"ottla_history":2,"new":1}`, "line 1: the history has version 2; only version 1 is"},
 		{"unknown field of the header", `{"ottla_history":1,"alow":{}}`, `line 1: unknown field "alow"`},
-		{"unknown anomaly allowed", `{"ottla_history":1,"allow":{"anomalies":["poll-skp"]}}`, `line 1: no anomaly is called "poll-skp"`},
+		{"unknown anomaly", `{"ottla_history":1,"allow":{"anomalies":["skp"]}}`, `line 1: no anomaly is called "skp"`},
 		{"not JSON", header + "\n# c\n{", "line 4: unexpected EOF"},
-		{"two values", header + send + send, "line 2: more than one value"},
-		{"unknown field", header + `{"process":1,"kind":"poll","call":1,"outcome":"ok","retrun":2}`, `line 2: unknown field "retrun"`},
-		{"unknown kind", header + `{"process":1,"kind":"sned","call":1,"outcome":"ok"}`, `line 2: no kind of operation is called "sned"`},
-		{"no kind", header + `{"process":1,"call":1,"outcome":"ok"}`, `line 2: no kind`},
+		{"two values", op(poll) + "{}", "line 2: more than one value"},
+		{"unknown field", op(poll + `,"retrun":2`), `line 2: unknown field "retrun"`},
+		{"unknown kind", op(`"kind":"sned","outcome":"ok"`), `line 2: no kind of operation is called "sned"`},
+		{"no kind", op(`"outcome":"ok"`), `line 2: no kind`},
 		{"no process", header + `{"kind":"poll","call":1,"outcome":"ok"}`, `line 2: no process`},
 		{"no call", header + `{"process":1,"kind":"poll","outcome":"ok"}`, `line 2: no call`},
-		{"unknown outcome", header + `{"process":1,"kind":"poll","call":1,"outcome":"unknown"}`, `line 2: outcome "unknown" is none of`},
-		{"ok without return", header + `{"process":1,"kind":"poll","call":1,"outcome":"ok"}`, `line 2: poll: it is ok but never returned`},
-		{"returns before its call", header + `{"process":1,"kind":"poll","call":3,"return":2,"outcome":"ok"}`, `line 2: poll: it returns at 2`},
-		{"time before 0", header + `{"process":1,"kind":"poll","call":-3,"return":2,"outcome":"ok"}`, `line 2: poll: the call is before`},
-		{"negative process", header + `{"process":-1,"kind":"crash","call":3,"return":3,"outcome":"ok"}`, `line 2: crash: the process is negative`},
-		{"send to nowhere", header + `{"process":1,"kind":"send","call":1,"outcome":"info","values":["a"]}`, `line 2: send: it needs a topic`},
-		{"send of nothing", header + `{"process":1,"kind":"send","call":1,"outcome":"info","topic":"t","partition":0}`, `line 2: send: it needs values`},
-		{"offsets without values", header + `{"process":1,"kind":"poll","call":1,"return":2,"outcome":"ok","reads":[{"topic":"t","partition":0,"offsets":[1]}]}`, `line 2: poll: a read has 1 offsets and 0 values`},
-		{"offset beyond all", header + `{"process":1,"kind":"commit","call":1,"outcome":"info","group":"g","topic":"t","partition":0,"offset":9000000000000000000}`, `line 2: commit: offset 9000000000000000000 is not`},
-		{"commit of nothing", header + `{"process":1,"kind":"commit","call":1,"outcome":"info","group":"g","topic":"t","partition":0}`, `line 2: commit: it needs an offset`},
-		{"commit of nobody", header + `{"process":1,"kind":"commit","call":1,"outcome":"info","topic":"t","partition":0,"offset":1}`, `line 2: commit: it needs a group`},
-		{"number too large", header + `{"process":99999999999,"kind":"crash","call":3,"outcome":"ok"}`, `line 2: cannot unmarshal number`},
+		{"unknown outcome", op(`"kind":"poll","outcome":"unknown"`), `line 2: outcome "unknown" is none of`},
+		{"ok without return", op(poll), `line 2: poll: it is ok but never returned`},
+		{"returns before its call", op(poll + `,"return":2`), `line 2: poll: it returns at 2`},
+		{"time before 0", header + `{"process":1,"call":-3,` + poll + `}`, `line 2: poll: the call is before`},
+		{"negative process", header + `{"process":-1,"call":3,` + poll + `}`, `line 2: poll: the process is negative`},
+		{"send to nowhere", op(send + `"values":["a"]`), `line 2: send: it needs a topic`},
+		{"send of nothing", op(send + where), `line 2: send: it needs values`},
+		{"offsets without values", op(poll + `,"return":4,"reads":[{` + where + `,"offsets":[1]}]`),
+			`line 2: poll: a read has 1 offsets and 0 values`},
+		{"offset beyond all", op(commit + where + `,"group":"g","offset":9000000000000000000`),
+			`line 2: commit: offset 9000000000000000000 is not`},
+		{"commit of nothing", op(commit + where + `,"group":"g"`), `line 2: commit: it needs an offset`},
+		{"commit of nobody", op(commit + where + `,"offset":1`), `line 2: commit: it needs a group`},
+		{"number too large", op(poll + `,"return":99999999999999999999`), `line 2: cannot unmarshal number`},
 		{"not UTF-8", header + "{\"process\":1,\"kind\":\"\xff\"}", "line 2: not UTF-8"},
-		{"line too long", header + strings.Repeat("x", MaxLineBytes+1), "line 2: longer than"},
+		{"line too long", header + long, "line 2: longer than"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := ReadHistory(strings.NewReader(c.text))
@@ -54,7 +62,7 @@ func TestMalformedFilesNameLineAndReason(t *testing.T) {
 }
 
 func TestValuesMustBeUnique(t *testing.T) {
-	line := `{"process":1,"kind":"send","call":1,"return":2,"outcome":"ok","topic":"t","partition":0,"values":["a"]}` + "\n"
+	line := `{"process":1,"kind":"send","call":1,"outcome":"info","topic":"t","partition":0,"values":["a"]}` + "\n"
 	h, err := ReadHistory(strings.NewReader(header + line + line))
 	if err != nil {
 		t.Fatal(err)
@@ -95,8 +103,8 @@ func TestWriteRefusesWhatJSONCannotHold(t *testing.T) {
 	}
 }
 
-// FuzzReadHistory holds that no file makes the reader or the checkers panic, and that what is read can be written and read
-// again to the same verdict.
+// FuzzReadHistory holds that no file makes the reader or the checkers panic, and that what is read can be written and
+// read again to the same verdict.
 func FuzzReadHistory(f *testing.F) {
 	files, err := os.ReadDir("testdata/anomalies")
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// checkRealtimeOrder finds sends that were over before another one began, and yet have a higher offset. Since offsets fix
-// the order of all appends, this decides whether appends are linearizable.
+// checkRealtimeOrder finds sends that were over before another one began, and yet have a higher offset. Since offsets
+// fix the order of all appends, this decides whether appends are linearizable.
 func checkRealtimeOrder(v *view, f *findings) {
 	for _, l := range v.partitions {
 		findOrder(l.appends(v), func(early, late *Append) {
@@ -23,8 +23,9 @@ func checkRealtimeOrder(v *view, f *findings) {
 	}
 }
 
-// findOrder reports pairs of appends where early was over before late began, but has the higher offset: for each early one
-// that has such a late one, the one that began last. It sorts a copy by offset and keeps the greatest call so far.
+// findOrder reports pairs of appends where early was over before late began, but has the higher offset: for each
+// early one that has such a late one, the one that began last. It sorts a copy by offset and keeps the greatest call
+// so far.
 func findOrder(appends []Append, report func(early, late *Append)) {
 	byOffset := slices.Clone(appends)
 	slices.SortStableFunc(byOffset, func(a, b Append) int { return cmp.Compare(a.First, b.First) })

@@ -12,8 +12,8 @@ func NewRecorder(note string, allow Allow) *Recorder {
 	return &Recorder{history: History{Note: note, Allow: allow}}
 }
 
-// Call records that an operation has begun and returns its number, to be given to Return. If Return is never called, the
-// operation stays what op says: from [NewOp], without an answer and of unknown outcome.
+// Call records that an operation has begun and returns its number, to be given to Return. If Return is never called,
+// the operation stays what op says: from [NewOp], without an answer and of unknown outcome.
 func (r *Recorder) Call(op Op) int {
 	op.Line = len(r.history.Ops) + 2 // as in a file, below the header
 	r.history.Ops = append(r.history.Ops, op)

@@ -11,7 +11,8 @@ import (
 
 // TestReportText holds the whole report of one history, so that whoever changes it looks at it.
 func TestReportText(t *testing.T) {
-	const want = `5 operations (0 failed, 1 of unknown outcome) on 3 records in 1 partitions, 0 committed offsets, 0 transactions
+	const want = `5 operations: 0 failed, 1 of unknown outcome
+3 records in 1 partitions, 0 committed offsets, 0 transactions
 1 sends of unknown outcome: 1 were seen, 0 never happened, 0 are open
 verdict: anomalies
   unseen                        1
@@ -54,8 +55,8 @@ func sendOp(process int32, call int64, p Partition, values ...string) Op {
 	return op
 }
 
-// TestReportsAreWhole holds that the reports of all histories made by hand can be written, and that JSON tells the verdict,
-// every anomaly, and operations that can be read as lines of a history.
+// TestReportsAreWhole holds that the reports of all histories made by hand can be written, and that JSON tells the
+// verdict, every anomaly, and operations that can be read as lines of a history.
 func TestReportsAreWhole(t *testing.T) {
 	for _, file := range anomalyFiles(t) {
 		h, _ := readCase(t, file)
@@ -163,7 +164,8 @@ func TestSharedRecorder(t *testing.T) {
 	}
 	all.Wait()
 	h := r.History()
-	if report := Check(h); report.Verdict() != VerdictOK || report.Records != 800 || report.Note != "many" || !h.Allow.OffsetExpiry {
+	report := Check(h)
+	if report.Verdict() != VerdictOK || report.Records != 800 || report.Note != "many" || !h.Allow.OffsetExpiry {
 		t.Errorf("%s, %d records", report.Verdict(), report.Records)
 	}
 }

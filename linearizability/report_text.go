@@ -14,8 +14,8 @@ const (
 	maxTextRunes   = 160 // of one operation
 )
 
-// WriteText writes the report for people: what was checked, the verdict, and each anomaly with its operations and a picture
-// of how they lie in time.
+// WriteText writes the report for people: what was checked, the verdict, and each anomaly with its operations and a
+// picture of how they lie in time.
 func (r *Report) WriteText(w io.Writer) error {
 	var b strings.Builder
 	if r.Note != "" {
@@ -40,15 +40,16 @@ func (r *Report) WriteText(w io.Writer) error {
 }
 
 func (r *Report) writeSummary(b *strings.Builder) {
-	fmt.Fprintf(b, "%d operations (%d failed, %d of unknown outcome) on %d records in %d partitions, %d committed offsets, "+
-		"%d transactions\n", r.Ops, r.Failed, r.Unknown, r.Records, r.Partitions, r.Groups, r.Transactions)
+	fmt.Fprintf(b, "%d operations: %d failed, %d of unknown outcome\n", r.Ops, r.Failed, r.Unknown)
+	fmt.Fprintf(b, "%d records in %d partitions, %d committed offsets, %d transactions\n", r.Records, r.Partitions,
+		r.Groups, r.Transactions)
 	if n := r.SettledSeen + r.SettledDropped + r.SettledOpen; n > 0 {
 		fmt.Fprintf(b, "%d sends of unknown outcome: %d were seen, %d never happened, %d are open\n", n, r.SettledSeen,
 			r.SettledDropped, r.SettledOpen)
 	}
 	if r.Lag != nil {
-		fmt.Fprintf(b, "the stalest poll of %s returned nothing %s after a record was there (line %d)\n", r.Lag.Partition,
-			duration(r.Lag.Nanoseconds), r.Lag.Poll.Line)
+		const text = "the stalest poll of %s returned nothing %s after a record was there (line %d)\n"
+		fmt.Fprintf(b, text, r.Lag.Partition, duration(r.Lag.Nanoseconds), r.Lag.Poll.Line)
 	}
 	for _, n := range r.Notes {
 		fmt.Fprintf(b, "note: %s\n", n)
@@ -82,7 +83,8 @@ func (a *Anomaly) writeText(b *strings.Builder) {
 	for _, op := range a.Ops {
 		fmt.Fprintf(b, "  %7s |%s| p%-4d %s\n", fmt.Sprintf("line %d", op.Line), bar(op, first, last), op.Process, op)
 	}
-	fmt.Fprintf(b, "          %-*s%s\n", pictureColumns-len(duration(last-first))+2, duration(first), "+"+duration(last-first))
+	length := "+" + duration(last-first)
+	fmt.Fprintf(b, "          %-*s%s\n", pictureColumns+3-len(length), duration(first), length)
 }
 
 // span is the time from the first call to the last return, or call if there was no return.

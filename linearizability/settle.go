@@ -11,8 +11,8 @@ const (
 	// SettledDropped means that a complete final read that began after it did not show it: it never happened, or
 	// will happen after everything that the history tells.
 	SettledDropped
-	// SettledOpen means that nobody can tell: there was no complete final read, or something of the partition may have been
-	// lost or deleted.
+	// SettledOpen means that nobody can tell: there was no complete final read, or something of the partition may have
+	// been lost or deleted.
 	SettledOpen
 )
 
@@ -33,8 +33,8 @@ func (l *log) settle(v *view, s *send) Settled {
 	return SettledDropped
 }
 
-// Append is a send that was written, as the order checks take it: it took effect between Call and End, at the offsets from
-// First to Last.
+// Append is a send that was written, as the order checks take it: it took effect between Call and End, at the offsets
+// from First to Last.
 type Append struct {
 	Op          *Op
 	First, Last int64
@@ -49,10 +49,10 @@ type PartitionAppends struct {
 	Appends   []Append
 }
 
-// Appends returns the appends of a history that are known to have been written and where, by partition. Unknown outcomes
-// are settled. What is left open or dropped is not among them: since offsets may have gaps, such a send fits in anywhere
-// at or after the end of all others, and without it the others are in order if and only if they are with it. What may have
-// been truncated (see [Allow]) is left out as well. The error is a *MalformedError.
+// Appends returns the appends of a history that are known to have been written and where, by partition. Unknown
+// outcomes are settled. What is left open or dropped is not among them: since offsets may have gaps, such a send fits
+// in anywhere at or after the end of all others, and without it the others are in order if and only if they are with
+// it. What may have been truncated (see [Allow]) is left out as well. The error is a *MalformedError.
 func Appends(h *History) ([]PartitionAppends, error) {
 	v, err := newView(h)
 	if err != nil {

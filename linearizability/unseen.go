@@ -29,9 +29,12 @@ func checkUnseen(v *view, f *findings) {
 }
 
 // visibleFrom is when a required record was there for every reader: acknowledged, and its transaction committed.
-func (v *view) visibleFrom(r *record) int64 {
+func (v *view) visibleFrom(r *record) int64 { return max(r.send.Return, v.committedFrom(r)) }
+
+// committedFrom is when the transaction of a required record was committed, 0 if it has none.
+func (v *view) committedFrom(r *record) int64 {
 	if r.send.Txn == "" {
-		return r.send.Return
+		return 0
 	}
-	return max(r.send.Return, v.txn(r.send.Txn).since)
+	return v.txn(r.send.Txn).since
 }

@@ -85,8 +85,8 @@ const (
 	txnAborted
 )
 
-// txn is one transaction: it is committed if an end said so or a record of it was seen by a read-committed poll, aborted if
-// nobody ever asked to commit it with an outcome that leaves that open.
+// txn is one transaction: it is committed if an end said so or a record of it was seen by a read-committed poll,
+// aborted if nobody ever asked to commit it with an outcome that leaves that open.
 type txn struct {
 	id    string
 	state txnState
@@ -522,7 +522,8 @@ func (l *log) mixed() string {
 	if l.deleted == nil || l.id.TopicID != "" {
 		return ""
 	}
-	return fmt.Sprintf("line %d deleted the topic, and another one of its name has no id to tell them apart", l.deleted.Line)
+	return fmt.Sprintf("line %d deleted the topic, and no id tells it from another one of its name",
+		l.deleted.Line)
 }
 
 // cutBack is why a log may have become shorter since t, or empty.

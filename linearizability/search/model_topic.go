@@ -10,9 +10,10 @@ import (
 	"ottla.dev/linearizability"
 )
 
-// topicModel is the existence of a topic as a register. It is false at first unless the first operation on the topic, a
-// deletion or a creation that found it there, tells of a topic older than the history. A creation needs its absence and a deletion
-// its presence; a creation that fails with TOPIC_ALREADY_EXISTS has seen it. Unknown outcomes did something or did not.
+// topicModel is the existence of a topic as a register. It is false at first unless the first operation on the topic,
+// a deletion or a creation that found it there, tells of a topic older than the history. A creation needs its absence
+// and a deletion its presence; a creation that fails with TOPIC_ALREADY_EXISTS has seen it. Unknown outcomes did
+// something or did not.
 func topicModel(older bool) porcupine.Model {
 	first := []any{false}
 	if older {

@@ -44,9 +44,9 @@ type Finding struct {
 // WriteHTML writes Porcupine's interactive picture of the window.
 func (f *Finding) WriteHTML(w io.Writer) error { return porcupine.Visualize(f.model, f.info, w) }
 
-// Check searches all objects of a history and adds to the report what it finds: a NotLinearizable anomaly for each window
-// without a linearization, and a line of Inconclusive for each on which time ran out. It returns the same as findings,
-// the illegal ones first. What Porcupine does near its timeout depends on the machine. The error is a
+// Check searches all objects of a history and adds to the report what it finds: a NotLinearizable anomaly for each
+// window without a linearization, and a line of Inconclusive for each on which time ran out. It returns the same as
+// findings, the illegal ones first. What Porcupine does near its timeout depends on the machine. The error is a
 // *linearizability.MalformedError.
 func Check(h *linearizability.History, r *linearizability.Report, o Options) ([]Finding, error) {
 	if o.Timeout == 0 {
@@ -90,8 +90,8 @@ type searcher struct {
 	findings []Finding
 }
 
-// object searches one object. Any part of the appends of a log must be in order by itself, so a log is cut up; a register
-// cannot be, since a window of it would begin with a value that nobody knows.
+// object searches one object. Any part of the appends of a log must be in order by itself, so a log is cut up; a
+// register cannot be, since a window of it would begin with a value that nobody knows.
 func (s *searcher) object(name string, m porcupine.Model, ops []porcupine.Operation, cut bool) {
 	if len(ops) == 0 {
 		return
@@ -167,8 +167,8 @@ func windowsOf(ops []porcupine.Operation) [][]porcupine.Operation {
 	return windows
 }
 
-// withoutGapsInClients numbers the clients from 0, and gives each operation that overlaps an earlier one of its process a
-// client of its own, because a picture has a row a client and one operation at a time in it.
+// withoutGapsInClients numbers the clients from 0, and gives each operation that overlaps an earlier one of its
+// process a client of its own, because a picture has a row a client and one operation at a time in it.
 func withoutGapsInClients(ops []porcupine.Operation) []porcupine.Operation {
 	ops = slices.Clone(ops)
 	slices.SortStableFunc(ops, func(a, b porcupine.Operation) int { return cmp.Compare(a.Call, b.Call) })

@@ -17,8 +17,8 @@ import (
 
 var orders = linearizability.Partition{Topic: "orders"}
 
-// randomAppends is a history of appends in an order that is often, not always, possible: each takes effect at a moment of
-// its interval, and sometimes two offsets change places. Some have no answer, and are read or not.
+// randomAppends is a history of appends in an order that is often, not always, possible: each takes effect at a
+// moment of its interval, and sometimes two offsets change places. Some have no answer, and are read or not.
 func randomAppends(r *rand.Rand) *linearizability.History {
 	n := 1 + r.IntN(8)
 	h := new(linearizability.History)
@@ -67,7 +67,7 @@ func randomAppends(r *rand.Rand) *linearizability.History {
 func TestAppendsAgree(t *testing.T) {
 	legal, illegal := 0, 0
 	r := rand.New(rand.NewPCG(1, 2))
-	for i := range 6000 {
+	for i := range 4000 {
 		h := randomAppends(r)
 		logs, err := linearizability.Appends(h)
 		if err != nil {
@@ -127,7 +127,7 @@ func TestCommittedOffsetsAgree(t *testing.T) {
 	for _, unique := range []bool{true, false} {
 		legal, illegal := 0, 0
 		r := rand.New(rand.NewPCG(3, 4))
-		for i := range 6000 {
+		for i := range 4000 {
 			h := randomCommits(r, unique)
 			report := linearizability.Check(h)
 			all, err := linearizability.CommittedOffsets(h)
@@ -162,7 +162,8 @@ func text(h *linearizability.History) string {
 	return b.String()
 }
 
-func topicOp(kind linearizability.Kind, process int32, call, end int64, o linearizability.Outcome, e string) linearizability.Op {
+func topicOp(kind linearizability.Kind, process int32, call, end int64, o linearizability.Outcome,
+	e string) linearizability.Op {
 	op := linearizability.NewOp(kind, process, call)
 	op.Partition.Topic = "t"
 	op.Return, op.Outcome, op.Error = end, o, e
@@ -280,7 +281,8 @@ func TestNoTimeIsInconclusive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Verdict() != linearizability.VerdictInconclusive || len(r.Inconclusive) == 0 || len(found) == 0 || found[0].Illegal {
+	if r.Verdict() != linearizability.VerdictInconclusive || len(r.Inconclusive) == 0 || len(found) == 0 ||
+		found[0].Illegal {
 		t.Errorf("%s, %v, %d findings", r.Verdict(), r.Inconclusive, len(found))
 	}
 }

@@ -15,13 +15,13 @@ import (
 	"ottla.dev/linearizability/search"
 )
 
-const checkLong = `Check reads a history of Kafka clients, of any cluster, and says whether it shows what no history of a correct cluster
-does: lost and duplicated records, offsets that go back, polls that leave something out, wrong orders.
+const checkLong = `Check reads a history of Kafka clients, of any cluster, and says whether it shows what none of a
+correct cluster does: lost and duplicated records, offsets that go back, polls that leave records out, wrong orders.
 
 A history is a file of JSON lines; - stands for standard input. go doc ottla.dev/linearizability describes the format.
 
-The exit status is 0 if nothing is wrong, 2 if there are anomalies, 3 if nothing wrong was found but not everything could
-be checked, 4 if the history makes no sense, and 1 if something else went wrong.`
+The exit status is 0 if nothing is wrong, 2 if there are anomalies, 3 if nothing wrong was found but not everything
+could be checked, 4 if the history makes no sense, and 1 if something else went wrong.`
 
 const checkExample = `  ottla check history.jsonl
   ottla check history.jsonl --json | jq .verdict
@@ -49,7 +49,7 @@ func newCheck() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.BoolVar(&o.json, "json", false, "print the report as one JSON object")
-	f.StringVar(&o.html, "html", "", "write Porcupine's picture of what is not linearizable to this `file`, if there is such")
+	f.StringVar(&o.html, "html", "", "write Porcupine's picture of what is not linearizable, if anything, to this `file`")
 	f.BoolVar(&o.search, "search", true, "search for linearizations with Porcupine as well")
 	f.DurationVar(&o.limit, "search-timeout", search.DefaultTimeout, "how long to search each window of operations")
 	return cmd
