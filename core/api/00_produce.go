@@ -18,13 +18,14 @@ import (
 //
 // acks=0 has no answer. If one of its batches is refused the connection is closed, which is all a client can be told.
 type ProduceCall struct {
-	header  wire.Header
-	acks    partition.Acks
-	topics  []produceTopic
-	rows    []produceRow
-	ops     []*partition.ProduceOp // by shard; those with no items are not under way
-	pending int
-	buf     []byte
+	header   wire.Header
+	acks     partition.Acks
+	topics   []produceTopic
+	rows     []produceRow
+	inflated int                    // bytes that the request's batches have been decompressed to
+	ops      []*partition.ProduceOp // by shard; those with no items are not under way
+	pending  int
+	buf      []byte
 }
 
 type produceTopic struct {
@@ -46,7 +47,7 @@ type produceRow struct {
 // Start checks the request and sends the operations. The call is over at once if [ProduceCall.Done].
 func (p *ProduceCall) Start(s *Server, h wire.Header, req *kmsg.ProduceRequest, call uint64) {
 	p.header, p.acks, p.pending = h, partition.Acks(req.Acks), 0
-	p.topics, p.rows = p.topics[:0], p.rows[:0]
+	p.topics, p.rows, p.inflated = p.topics[:0], p.rows[:0], 0
 	for len(p.ops) < int(s.Cluster.Shards) {
 		p.ops = append(p.ops, &partition.ProduceOp{})
 	}
@@ -82,7 +83,7 @@ func (p *ProduceCall) row(s *Server, req *kmsg.ProduceRequest, topic *Topic, mis
 	if r.code = p.refuse(s, req, topic, missing, r); r.code != core.NoError {
 		return
 	}
-	batch, why := s.checkBatch(topic, in.Records, p.header.Version)
+	batch, why := p.checkBatch(s, topic, in.Records)
 	if why != nil {
 		r.code, r.refused = why.Code, why
 		return
@@ -122,17 +123,22 @@ func (p *ProduceCall) refuse(s *Server, req *kmsg.ProduceRequest, topic *Topic, 
 
 // checkBatch checks a produced batch under the topic's rules and brings it into the form in which it is stored. The
 // result aliases b unless the batch had to be rebuilt, with another codec or with offsets counted anew.
-func (s *Server) checkBatch(topic *Topic, b []byte, version int16) (record.View, *record.Error) {
+func (p *ProduceCall) checkBatch(s *Server, topic *Topic, b []byte) (record.View, *record.Error) {
 	s.rules = topic.Rules
-	s.rules.ProduceVersion, s.rules.Now = version, s.Now.Wall
+	s.rules.ProduceVersion, s.rules.Now = p.header.Version, s.Now.Wall
+	if p.inflated > maxInflated {
+		return nil, refuseBatch(core.MessageTooLarge, "the request's batches are too large once decompressed")
+	}
 	checked, why := record.Validate(b, &s.rules, s.Codecs())
 	if why != nil {
 		return nil, why
 	}
 	v := checked.Batch
+	if v.Codec() != record.None {
+		p.inflated += checked.PlainSize
+	}
 	if v.IsTransactional() {
-		return nil, &record.Error{Code: core.TransactionalIDAuthFailed, Index: record.WholeBatch,
-			Message: "a transactional batch in a request without a transactional id"}
+		return nil, refuseBatch(core.TransactionalIDAuthFailed, "a transactional batch in a request without a transactional id")
 	}
 	to, level := storedCodec(topic.Settings, v.Codec())
 	if checked.Renumber || to != v.Codec() {
@@ -140,7 +146,9 @@ func (s *Server) checkBatch(topic *Topic, b []byte, version int16) (record.View,
 		if err != nil {
 			return nil, err
 		}
-		v = rebuilt
+		if v = rebuilt; int64(len(v)) > int64(s.rules.MaxMessageBytes) {
+			return nil, refuseBatch(core.MessageTooLarge, "the batch exceeds max.message.bytes in the topic's compression.type")
+		}
 	}
 	switch {
 	case topic.Rules.TimestampType == record.LogAppendTime:
@@ -149,6 +157,14 @@ func (s *Server) checkBatch(topic *Topic, b []byte, version int16) (record.View,
 		v.SetMaxTimestamp(record.CreateTime, checked.MaxTimestamp)
 	}
 	return v, nil
+}
+
+// maxInflated bounds what the batches of one request may be decompressed to together, in bytes, give or take the last
+// one. Each batch has its own limit, but thousands of small bombs fit into a request.
+const maxInflated = 1 << 30
+
+func refuseBatch(code core.ErrorCode, why string) *record.Error {
+	return &record.Error{Code: code, Message: why, Index: record.WholeBatch}
 }
 
 // storedCodec is the codec that compression.type asks for, and its level.
