@@ -32,6 +32,15 @@ func TestSeeds(t *testing.T) {
 	}
 }
 
+// Seeds that have found bugs (docs/bugs-found.md) are run for as long as they draw what they drew then.
+func TestSeedsThatHaveFoundBugs(t *testing.T) {
+	for _, seed := range []uint64{10056} {
+		if f := New(fault.Draw(seed), nil).Run().Failure; f != nil {
+			t.Errorf("seed %d: %v", seed, f)
+		}
+	}
+}
+
 // hashesEnv makes the test binary print hashes instead of running tests.
 const hashesEnv = "OTTLA_SIM_HASHES"
 

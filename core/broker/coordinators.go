@@ -23,7 +23,12 @@ type coordinatorHost struct {
 	runtime *coordinator.Runtime[*group.Call]
 	machine *group.Machine
 	ops     map[*group.Call]*api.GroupOp // under way
+	reload  time.Duration                // when to load again what could not be read, 0 if it could
 }
+
+// reloadDelay is how long after a failed load of a coordinator the next one is tried: a disk that could not be read
+// once may be read later, and until then nobody else can serve the groups.
+const reloadDelay = time.Second
 
 // loadJob replays the partition's log into a fresh machine.
 type loadJob struct {
@@ -93,6 +98,8 @@ func (s *Shard) coordinatorLoaded(j *loadJob) {
 	if j.err != nil {
 		s.out.Note(core.Fail, "Loading the groups of "+h.replica.Name().String()+" failed: "+j.err.Error())
 		h.runtime.LoadFailed(j.epoch)
+		h.reload = s.now.Mono + reloadDelay
+		s.coordDue = min(s.coordDue, h.reload)
 		return
 	}
 	if h.runtime.FinishLoad(s.now, j.epoch, j.loader, h.replica.HighWatermark()) {
@@ -156,6 +163,14 @@ func (s *Shard) tickCoordinators() {
 	for _, h := range s.coordinators {
 		if at, ok := h.runtime.Deadline(); ok && s.now.Reached(at) {
 			h.runtime.Tick(s.now)
+		}
+		switch {
+		case h.reload == 0:
+		case !s.now.Reached(h.reload):
+			s.coordDue = min(s.coordDue, h.reload)
+		case h.replica.Online():
+			h.reload = 0
+			s.load(h)
 		}
 		s.settleCoordinator(h)
 	}
