@@ -1,6 +1,10 @@
 package linearizability
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
 
 // checkEndOffsets follows what each process saw of a log's end. End offsets and high watermarks are kept apart, and so
 // are those of read-committed clients; an answer is compared with those that were over before it was asked for.
@@ -57,37 +61,54 @@ func (e ends) check(v *view, f *findings, l *log, name Name, op *Op, offset int6
 // checkOutOfRange finds polls that were refused as out of range at a position that lies in the log: at or below an
 // end that somebody knew before, and not below what may have been deleted.
 func checkOutOfRange(v *view, f *findings, l *log) {
+	var known []end // by the time of the return, each the highest so far; made when there is a use for it
 	for i := range l.reads {
 		r := &l.reads[i]
 		if r.op.Error != "OFFSET_OUT_OF_RANGE" || r.data.From == None {
 			continue
 		}
-		known := l.endBefore(r.op.Call, r.data.From)
-		if known == nil || l.gone(r.data.From) != "" {
+		if known == nil {
+			known = l.knownEnds()
+		}
+		n, _ := slices.BinarySearchFunc(known, r.op.Call, func(e end, t int64) int { return cmp.Compare(e.op.Return, t) })
+		if n == 0 || known[n-1].offset < r.data.From || l.gone(r.data.From) != "" {
 			continue
 		}
 		f.add(Anomaly{
-			Name: OutOfRange, Where: l.id.String(), Ops: []*Op{known, r.op},
-			Text: fmt.Sprintf("offset %d is called out of range, though it is not beyond what was known to be there",
-				r.data.From),
-			Allowed: v.cutBack(l, known.Call),
+			Name: OutOfRange, Where: l.id.String(), Ops: []*Op{known[n-1].op, r.op},
+			Text: fmt.Sprintf("offset %d is called out of range, though it is not beyond %d, which was known to be there",
+				r.data.From, known[n-1].offset),
+			Allowed: v.cutBack(l, known[n-1].op.Call),
 		})
 	}
 }
 
-// endBefore is an operation that was over before t and showed that the log reaches at least to an offset, or nil.
-func (l *log) endBefore(t, offset int64) *Op {
+// knownEnds are the operations that showed how far the log reaches, by the time of their return. Each stands with the
+// highest offset that was known by then, and the operation that showed it.
+func (l *log) knownEnds() []end {
+	var all []end
 	for i := range l.reads {
 		r := &l.reads[i]
-		if r.op.Outcome == OK && r.op.Return < t && max(r.bounds(0).to, r.data.HighWatermark) >= offset &&
-			(len(r.data.Offsets) > 0 || r.data.HighWatermark >= offset) {
-			return r.op
+		if r.op.Outcome != OK {
+			continue
+		}
+		reached := r.data.HighWatermark
+		for _, o := range r.data.Offsets {
+			reached = max(reached, o+1)
+		}
+		if reached != None {
+			all = append(all, end{r.op, reached})
 		}
 	}
 	for _, op := range l.ends {
-		if op.Return < t && op.Offset >= offset {
-			return op
+		all = append(all, end{op, op.Offset})
+	}
+	slices.SortStableFunc(all, func(a, b end) int { return cmp.Compare(a.op.Return, b.op.Return) })
+	known := all[:0]
+	for _, e := range all {
+		if n := len(known); n == 0 || e.offset > known[n-1].offset {
+			known = append(known, e)
 		}
 	}
-	return nil
+	return known
 }

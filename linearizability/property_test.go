@@ -295,6 +295,7 @@ func seenCommitted(r *record) bool {
 	return false
 }
 
+// drop takes a record out, in place.
 func (r *Read) drop(i int) {
 	r.Offsets = append(r.Offsets[:i], r.Offsets[i+1:]...)
 	r.Values = append(r.Values[:i], r.Values[i+1:]...)

@@ -88,6 +88,16 @@ func (r *Report) Add(a Anomaly) {
 	}
 }
 
+// listed says whether another anomaly of a name may still be listed.
+func (r *Report) listed(name Name) bool {
+	for _, c := range r.Counts {
+		if c.Name == name {
+			return c.Allowed < MaxListed || c.Total-c.Allowed < MaxListed
+		}
+	}
+	return true
+}
+
 // Verdict sums the report up.
 func (r *Report) Verdict() Verdict {
 	if r.Malformed != nil {

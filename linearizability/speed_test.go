@@ -90,3 +90,43 @@ func BenchmarkRead(b *testing.B) {
 		}
 	}
 }
+
+// TestManyAnomaliesAreFastToo holds that a history with an anomaly at every turn takes no time in the square of it.
+func TestManyAnomaliesAreFastToo(t *testing.T) {
+	h := bigHistory(50_000)
+	for i := range h.Ops {
+		op := &h.Ops[i]
+		for j := range op.Reads {
+			r := &op.Reads[j]
+			for k := len(r.Values) - 1; k >= 0; k-- {
+				if r.Offsets[k]%3 == 0 {
+					r.drop(k) // of every send the first record is lost
+				}
+			}
+			r.HighWatermark = int64(len(h.Ops) - i)
+		}
+		if op.Kind == Send && i%4 == 0 {
+			op.Call, op.Return = int64(1000*(len(h.Ops)-i)), int64(1000*(len(h.Ops)-i)+1)
+		}
+		if op.Kind == Poll && i%10 == 3 {
+			op.Outcome, op.Error, op.Reads[0].From = Failed, "OFFSET_OUT_OF_RANGE", 1
+		}
+		if op.Kind == Commit {
+			op.Offset, op.Generation = int64(i%7), int32(len(h.Ops)-i)
+		}
+	}
+	began := time.Now()
+	r := Check(h)
+	took := time.Since(began)
+	for _, name := range []Name{
+		LostWrite, IntPollSkip, HighWatermarkBack, OutOfRange, NonmonotonicSend, RealtimeOrder, StaleGeneration,
+	} {
+		if r.Found(name) < 100 {
+			t.Errorf("%d of %s", r.Found(name), name)
+		}
+	}
+	if took > 10*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	t.Logf("%v in %s", r.Counts, took)
+}
