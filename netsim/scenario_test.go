@@ -133,6 +133,7 @@ func TestOneWayPartitions(t *testing.T) {
 	if k.net.Queued(a)+k.net.Queued(d) != 0 {
 		t.Error("not acknowledged afterwards")
 	}
+	k.to(5000 * ms).wants("") // acknowledged in time
 	k = stage(t, "one-way from=10ms to=9s hosts=0 peers=1")
 	_, a = k.pair(0, 1)
 	k.to(20*ms).send(a, "x")
@@ -210,6 +211,7 @@ func TestClosingInOrder(t *testing.T) {
 		t.Error("left over")
 	}
 	d, a = k.pair(0, 1)
+	k.net.Close(k.now, d)
 	k.net.Close(k.now, d)
 	k.to(200 * ms).wants("104:2a:closed")
 	k.net.Close(k.now, a)
@@ -383,5 +385,68 @@ func TestTakingAFaultAwayDoesNotShiftTheOthers(t *testing.T) {
 	_, second, _ := strings.Cut(lines, "\n")
 	if with, without := run(lines), run(second); with != without || !strings.Contains(with, "reset") {
 		t.Errorf("with    %s\nwithout %s", with, without)
+	}
+}
+
+func TestNobodySendsAgainWhatAnEndSentThatIsGone(t *testing.T) {
+	k := stage(t, "partition from=10ms to=500ms hosts=0")
+	d, a := k.pair(0, 1)
+	k.to(20*ms).send(d, "lost")
+	k.to(100 * ms)
+	k.net.Abort(k.now, d)
+	k.to(600 * ms).wants("")
+	if !k.net.Open(a) {
+		t.Error("a reset passed a partition")
+	}
+	k.send(a, "x")
+	k.to(700 * ms).wants("602:1a:reset")
+}
+
+func TestTheResetThatAnswersBytesIsSentAgain(t *testing.T) {
+	k := stage(t, "one-way from=10ms to=900ms hosts=1 peers=0")
+	d, a := k.pair(0, 1)
+	k.net.Strike(k.now, ResetOne, a)
+	k.to(20 * ms).wants("3:1a:reset")
+	k.send(d, "x")
+	k.to(5000 * ms).wants("901:1d:reset")
+}
+
+func TestADialAsksAgainWhenItsAnswerWasLost(t *testing.T) {
+	k := stage(t, "")
+	k.dial(0, 1)
+	k.to(ms + ms/2)
+	k.net.Vanish(k.now, 1)
+	k.to(100 * ms)
+	k.net.Return(k.now, 1)
+	k.to(400 * ms).wants("102:1d:refused")
+}
+
+func TestAListenerThatEndsBeforeItAccepts(t *testing.T) {
+	k := stage(t, "")
+	k.dial(0, 1)
+	k.to(2*ms + ms/2)
+	k.net.Unlisten(Address{1, soakPort})
+	k.to(100 * ms).wants("2:1d:connected 4:1d:reset")
+}
+
+func TestBytesOfADeadSenderThatAreSwallowedAreForgotten(t *testing.T) {
+	k := stage(t, "clog from=10ms to=50ms")
+	d, a := k.pair(0, 1)
+	k.to(20*ms).send(d, "x")
+	k.net.Abort(k.now, d)
+	k.net.Strike(k.now, HalfOpen, a)
+	k.to(100 * ms)
+	k.net.Abort(k.now, a)
+	if k.to(200 * ms).wants(""); k.net.Conns() != 0 {
+		t.Error("left over")
+	}
+}
+
+func TestAPartitionOutlastsAClog(t *testing.T) {
+	partition, clog := Window{Kind: Partition, To: 1}, Window{Kind: Clog, To: 1}
+	for _, windows := range [][]Window{{partition, clog}, {clog, partition}} {
+		if c := ConditionAt(windows, 0, 0, 1); c.Blocked != Partition {
+			t.Errorf("%v", c.Blocked)
+		}
 	}
 }

@@ -475,7 +475,7 @@ func TestEveryConnectionCarriesAPrefix(t *testing.T) {
 	s.Settings.WriteTimeout = 200 * time.Millisecond
 	s.Windows = append(s.Windows, netsim.Window{Kind: netsim.Reset, To: lasts, OneIn: 200},
 		netsim.Window{Kind: netsim.Fragment, To: lasts, OneIn: 200},
-		netsim.Window{Kind: netsim.Clog, From: lasts / 3, To: lasts / 2, Hosts: []netsim.Host{1}, Every: 20 * time.Millisecond})
+		netsim.Window{Kind: netsim.Clog, From: lasts / 3, To: lasts / 2, Every: 20 * time.Millisecond})
 	s.Settings.Link.DelayMean, s.Settings.Link.DelayMin = time.Millisecond, 0
 	f, err := New(3, 1, s)
 	if err != nil {
