@@ -61,7 +61,7 @@ func (q *Quorum) openBallot(now core.Instant) {
 func (q *Quorum) pollUnattached(now core.Instant) {
 	switch {
 	case q.ballot.campaign:
-	case q.Observer():
+	case !q.electable():
 		q.askAround(now)
 	case !q.manual && now.Reached(q.electionAt):
 		q.prospect(now)
@@ -72,7 +72,7 @@ func (q *Quorum) pollUnattached(now core.Instant) {
 func (q *Quorum) pollBallot(now core.Instant, out *core.Outbox) {
 	voters := q.Voters()
 	switch {
-	case !voters.Has(q.self):
+	case !q.electable():
 		q.lose(now) // the voters have changed
 	case len(q.ballot.granted) >= voters.Majority():
 		q.win(now, out)
@@ -120,7 +120,7 @@ func (q *Quorum) win(now core.Instant, out *core.Outbox) {
 func (q *Quorum) lose(now core.Instant) {
 	leader, endpoints := q.state.Leader, q.follow.endpoints
 	switch {
-	case q.role == Candidate && q.Voters().Has(q.self):
+	case q.role == Candidate && q.electable():
 		q.prospect(now)
 	case q.role == Candidate:
 		q.unattach(now, q.state.Epoch+1) // not a voter any more

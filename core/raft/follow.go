@@ -41,10 +41,10 @@ func (f *following) hear(now core.Instant, q *Quorum) {
 func (q *Quorum) pollFollower(now core.Instant, out *core.Outbox) {
 	switch {
 	case q.manual:
-	case !q.Observer() && now.Reached(q.follow.suspect):
+	case q.electable() && now.Reached(q.follow.suspect):
 		q.prospect(now)
 		return
-	case q.Observer() && now.Reached(q.follow.heard+q.settings.FetchTimeout):
+	case !q.electable() && now.Reached(q.follow.heard+q.settings.FetchTimeout):
 		q.become(Unattached, q.state.Epoch)
 		q.state.Leader = core.NoBroker
 		return
@@ -68,7 +68,7 @@ func (q *Quorum) pollFollower(now core.Instant, out *core.Outbox) {
 
 func (q *Quorum) followerDue() time.Duration {
 	at := q.follow.suspect
-	if q.Observer() {
+	if !q.electable() {
 		at = q.follow.heard + q.settings.FetchTimeout
 	}
 	return at

@@ -96,6 +96,14 @@ func (q *Quorum) Version() int16 { return q.history.Version() }
 // Observer reports whether the node is no voter.
 func (q *Quorum) Observer() bool { return !q.Voters().Has(q.self) }
 
+// electable reports whether the node may ask for votes: a voter, or one that a change removes which is not known to be
+// committed. The log with that change may be needed to elect anybody at all (Ongaro's dissertation, section 4.2.2): with
+// the voters 1 and 2, of which 1 has removed itself in its own log alone, 2 has the shorter log and does not get the
+// vote of 1, which it needs because it has not heard of the change.
+func (q *Quorum) electable() bool {
+	return !q.Observer() || q.history.changedAt() >= q.highWatermark && q.history.previous().Has(q.self)
+}
+
 // Active reports whether the node leads and has committed a record of its own epoch: only then does it know what is
 // committed, and may decide.
 func (q *Quorum) Active() bool { return q.role == Leader && q.highWatermark > q.epochStart }
@@ -338,7 +346,7 @@ func (q *Quorum) due() time.Duration {
 	case Follower:
 		at = q.followerDue()
 	case Unattached, Voted, Prospective, Candidate, Resigned:
-		if !q.manual && (!q.Observer() || q.role == Resigned) {
+		if !q.manual && (q.electable() || q.role == Resigned) {
 			at = q.electionAt
 		}
 	}

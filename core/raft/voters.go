@@ -129,6 +129,14 @@ func (h *History) Version() int16 {
 	return 0
 }
 
+// previous are the voters before the last change.
+func (h *History) previous() Voters {
+	if n := len(h.voters); n > 1 {
+		return h.voters[n-2].voters
+	}
+	return h.Static
+}
+
 // changedAt is the offset of the last change of voters, or NoOffset.
 func (h *History) changedAt() core.Offset {
 	if n := len(h.voters); n > 0 {

@@ -3,7 +3,9 @@ package rafttest
 import (
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -101,6 +103,11 @@ func (n *Node) check() {
 	}
 	if q.HighWatermark() < n.track.mark {
 		w.breach("S6: node %d: high watermark back from %d to %d", n.ID, n.track.mark, q.HighWatermark())
+	}
+	if q.Role() == raft.Leader && q.HighWatermark() > n.track.mark && n.track.led == q.Epoch() &&
+		q.Log().Epochs().EpochAt(q.HighWatermark()-1) != q.Epoch() {
+		w.breach("S6: node %d raises the high watermark to %d, without a record of its epoch %d", n.ID, q.HighWatermark(),
+			q.Epoch())
 	}
 	n.track.mark = q.HighWatermark()
 	if q.Role() == raft.Leader {
@@ -332,12 +339,12 @@ func (n *Node) remember() {
 // and applied.
 func (w *World) Settled() bool {
 	l := w.Active()
-	if l == nil {
+	if l == nil || l.Q.Observer() {
 		return false
 	}
 	for _, n := range w.Nodes {
 		if n.Q == nil || n.Q.Epoch() != l.Q.Epoch() || n.Q.LogEndOffset() != l.Q.LogEndOffset() ||
-			n.Q.HighWatermark() != l.Q.LogEndOffset() || n.applied != l.applied || n.applied != l.Q.LogEndOffset() {
+			n.Q.HighWatermark() != l.Q.LogEndOffset() || !slices.Equal(ids(n.Q.Voters()), ids(l.Q.Voters())) || n.applied != l.applied || n.applied != l.Q.LogEndOffset() {
 			return false
 		}
 		if n != l && (n.Q.Role() != raft.Follower || n.Q.Leader() != l.Key.ID) {
@@ -345,6 +352,26 @@ func (w *World) Settled() bool {
 		}
 	}
 	return true
+}
+
+func ids(v raft.Voters) []core.BrokerID {
+	var list []core.BrokerID
+	for _, x := range v {
+		list = append(list, x.ID)
+	}
+	return list
+}
+
+// Unanswered returns how many requests nodes that are up have had for longer than any may wait.
+func (w *World) Unanswered(longest time.Duration) int {
+	n := 0
+	//core:unordered counted only
+	for _, o := range w.tokens {
+		if w.Nodes[o.at-1].Q != nil && o.since+longest < w.Now {
+			n++
+		}
+	}
+	return n
 }
 
 // Describe is the state of all nodes, one a line.

@@ -280,6 +280,7 @@ func (w *World) deliver(n, to *Node, r raft.Request) {
 			return
 		}
 		w.token++
+		o.since = w.Now
 		w.tokens[w.token] = o
 		to.track.asked(w.token, req)
 		to.Q.Receive(w.instant(), w.token, req, &to.out)

@@ -17,7 +17,7 @@ import (
 var (
 	seeds = flag.Int("seeds", 25, "how many seeds the sweep runs")
 	first = flag.Uint64("seed", 1, "the first seed")
-	trace = flag.Bool("trace", false, "print the trace of failures in full")
+	story = flag.Bool("story", false, "print the trace of failures in full")
 )
 
 // plan is what a seed does to its world.
@@ -85,6 +85,9 @@ func heal(w *World, x *chaos) {
 	w.Run(8 * time.Second)
 	if n := w.Active(); len(w.Broken) == 0 && (n == nil || n.Q.Epoch() != epoch) {
 		w.liveness("elections without a fault")
+	}
+	if k := w.Unanswered(5 * time.Second); k > 0 {
+		w.liveness(fmt.Sprintf("S21: %d requests are never answered", k))
 	}
 	for _, n := range w.Nodes {
 		if n.Q != nil {
@@ -236,7 +239,7 @@ func TestSweep(t *testing.T) {
 	for i := range uint64(*seeds) {
 		w := sweep(*first + i)
 		if len(w.Broken) > 0 {
-			if *trace {
+			if *story {
 				for _, l := range w.Lines {
 					t.Log(l)
 				}

@@ -70,6 +70,7 @@ type Reply struct {
 type origin struct {
 	node        int // -1: a client
 	at          int // who has it
+	since       time.Duration
 	incarnation int
 	correlation uint64
 	version     int16
@@ -324,7 +325,7 @@ func (w *World) Heal() {
 // Ask sends a client's request to a node; the answer comes into Replies.
 func (w *World) Ask(n *Node, req kmsg.Request) uint64 {
 	w.token++
-	w.tokens[w.token] = origin{node: -1, at: n.ID, version: req.GetVersion(), key: req.Key()}
+	w.tokens[w.token] = origin{node: -1, at: n.ID, since: w.Now, version: req.GetVersion(), key: req.Key()}
 	n.Q.Receive(w.instant(), w.token, req, &n.out)
 	token := w.token
 	n.effects()

@@ -1,0 +1,69 @@
+package rafttest
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+// started returns a world whose quorum has settled.
+func started(t *testing.T, o Options) *World {
+	t.Helper()
+	w := New(o)
+	for _, n := range w.Nodes {
+		n.Start()
+	}
+	if !w.Until(5*time.Second, w.Settled) {
+		t.Fatal("not settled after the start\n" + w.Describe() + w.Fault())
+	}
+	return w
+}
+
+func sound(t *testing.T, w *World) {
+	t.Helper()
+	if len(w.Broken) > 0 {
+		t.Fatal(w.Fault())
+	}
+}
+
+// Three voters have another leader that may decide within one second of a leader's silent death.
+func TestElectionsSettleWithinOneSecond(t *testing.T) {
+	var took []time.Duration
+	for seed := range uint64(60) {
+		w := started(t, Options{Seed: seed, Nodes: 3, NetMin: time.Millisecond, NetMax: 10 * time.Millisecond,
+			DiskMin: time.Millisecond, DiskMax: 15 * time.Millisecond})
+		w.Run(time.Duration(seed) * 17 * time.Millisecond)
+		old := w.Active()
+		w.Isolate(old.ID, true) // as if it had lost its power: not even a connection is refused
+		died := w.Now
+		ok := w.Until(5*time.Second, func() bool { n := w.Active(); return n != nil && n != old })
+		sound(t, w)
+		if !ok {
+			t.Fatalf("seed %d: no leader", seed)
+		}
+		took = append(took, w.Now-died)
+	}
+	slices.Sort(took)
+	t.Logf("median %v, 90 %% %v, worst %v", took[len(took)/2], took[len(took)*9/10], took[len(took)-1])
+	if worst := took[len(took)-1]; worst > time.Second {
+		t.Errorf("worst %v", worst)
+	}
+}
+
+// A leader that resigns has a successor at once (KIP-595, EndQuorumEpoch).
+func TestResignationIsFollowedAtOnce(t *testing.T) {
+	for seed := range uint64(20) {
+		w := started(t, Options{Seed: seed, Nodes: 3})
+		old := w.Active()
+		epoch := old.Q.Epoch()
+		old.Resign()
+		at := w.Now
+		if !w.Until(time.Second, func() bool { n := w.Active(); return n != nil && n.Q.Epoch() > epoch }) {
+			t.Fatal("no successor\n" + w.Fault())
+		}
+		if w.Now-at > 200*time.Millisecond {
+			t.Errorf("seed %d: took %v", seed, w.Now-at)
+		}
+		sound(t, w)
+	}
+}
