@@ -4,8 +4,8 @@ package core
 // again; its slices are reused, so that a step that produces, fetches or beats allocates nothing.
 //
 // The driver executes Files first, in order, then starts Jobs, then delivers Sends in order, then Links, Answers,
-// Releases, Resume and Close. Nothing in Sends or Answers depends on Files of the same outbox being durable or even done: what
-// must wait for a completion is emitted by the step that gets the completion.
+// Releases, Resume and Close. Nothing in Sends or Answers depends on Files of the same outbox being durable or even
+// done: what must wait for a completion is emitted by the step that gets the completion.
 type Outbox struct {
 	Files    []FileOp
 	Jobs     []Job

@@ -3,6 +3,7 @@ package linearizability
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"testing"
 	"time"
 )
@@ -49,10 +50,11 @@ func bigHistory(n int) *History {
 	return r.History()
 }
 
-// TestSpeed holds that a hundred thousand operations are checked within a second.
+// TestSpeed holds that a hundred thousand operations are checked within a second. It measures time, which a machine with
+// other work has none to spare of, so it runs only where it is asked for.
 func TestSpeed(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it measures time")
+	if os.Getenv("OTTLA_TIMING") == "" {
+		t.Skip("set OTTLA_TIMING=1 to measure time")
 	}
 	h := bigHistory(100_000)
 	best := time.Hour

@@ -138,7 +138,8 @@ func (p *ProduceCall) checkBatch(s *Server, topic *Topic, b []byte) (record.View
 		p.inflated += checked.PlainSize
 	}
 	if v.IsTransactional() {
-		return nil, refuseBatch(core.TransactionalIDAuthFailed, "a transactional batch in a request without a transactional id")
+		return nil, refuseBatch(core.TransactionalIDAuthFailed,
+			"a transactional batch in a request without a transactional id")
 	}
 	to, level := storedCodec(topic.Settings, v.Codec())
 	if checked.Renumber || to != v.Codec() {
@@ -147,7 +148,8 @@ func (p *ProduceCall) checkBatch(s *Server, topic *Topic, b []byte) (record.View
 			return nil, err
 		}
 		if v = rebuilt; int64(len(v)) > int64(s.rules.MaxMessageBytes) {
-			return nil, refuseBatch(core.MessageTooLarge, "the batch exceeds max.message.bytes in the topic's compression.type")
+			return nil, refuseBatch(core.MessageTooLarge,
+				"the batch exceeds max.message.bytes in the topic's compression.type")
 		}
 	}
 	switch {

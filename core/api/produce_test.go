@@ -24,7 +24,8 @@ func check(p *ProduceCall, t config.Topic, batch []byte) (record.View, *record.E
 	p.header = wire.Header{Key: wire.Produce, Version: 9}
 	s := &Server{Now: core.Instant{Wall: 5000}}
 	topic := &Topic{Settings: t, Rules: record.Rules{MaxMessageBytes: t.MaxMessageBytes,
-		TimestampType: record.TimestampType(t.TimestampType), BeforeMaxMs: t.TimestampBeforeMaxMs, AfterMaxMs: t.TimestampAfterMaxMs}}
+		TimestampType: record.TimestampType(t.TimestampType), BeforeMaxMs: t.TimestampBeforeMaxMs,
+		AfterMaxMs: t.TimestampAfterMaxMs}}
 	return p.checkBatch(s, topic, batch)
 }
 

@@ -53,7 +53,9 @@ type ghosts struct {
 
 const ghostTopic = "t"
 
-func startsWith(log, prefix []int) bool { return len(log) >= len(prefix) && slices.Equal(log[:len(prefix)], prefix) }
+func startsWith(log, prefix []int) bool {
+	return len(log) >= len(prefix) && slices.Equal(log[:len(prefix)], prefix)
+}
 
 func commonPrefix(a, b []int) int {
 	n := 0
@@ -63,7 +65,9 @@ func commonPrefix(a, b []int) int {
 	return n
 }
 
-func (g *ghosts) number(low, high int, of string) int { return rapid.IntRange(low, high).Draw(g.rt, of) }
+func (g *ghosts) number(low, high int, of string) int {
+	return rapid.IntRange(low, high).Draw(g.rt, of)
+}
 
 func (g *ghosts) odds(n int, of string) bool { return g.number(1, n, of) == 1 }
 
@@ -340,8 +344,8 @@ func (g *ghosts) act() {
 	}
 }
 
-// Brokers crash and lose what they have not synced, hear of things late, go silent and return, leaders propose ISRs from
-// what they know, operators interfere: no election that is not reported as unclean loses what was committed.
+// Brokers crash and lose what they have not synced, hear of things late, go silent and return, leaders propose ISRs
+// from what they know, operators interfere: no election that is not reported as unclean loses what was committed.
 func TestCleanElectionsKeepTheCommittedPrefix(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		g := &ghosts{rt: rt, starts: 1, elr: !rapid.Bool().Draw(rt, "without elr"), unclean: -1}

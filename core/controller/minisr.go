@@ -51,12 +51,13 @@ func refuseMinISR(img *metadata.Image, r metadata.Resource, records []metadata.R
 
 // followMinISR changes the partitions that a change of min.insync.replicas concerns, given its records.
 //
-// If the minimum sinks, eligible leader replicas go where the ISR is large enough to commit without them. Kafka clears
-// all of them, those of partitions without a leader too, where nothing is committed and nobody else may lead.
+// If the minimum sinks, eligible leader replicas go where the ISR is large enough to commit without them. Kafka
+// clears all of them, those of partitions without a leader too, where nothing is committed and nobody else may lead.
 //
-// If it rises, each partition's epoch rises. Replicas become eligible by the new minimum from here on, so the leader must
-// not go on by the old one: it might shrink the ISR, hear that this was accepted before it hears of the minimum, and
-// commit without those who were called eligible. With the old partition epoch it is refused. Kafka does not do this.
+// If it rises, each partition's epoch rises. Replicas become eligible by the new minimum from here on, so the leader
+// must not go on by the old one: it might shrink the ISR, hear that this was accepted before it hears of the minimum,
+// and commit without those who were called eligible. With the old partition epoch it is refused. Kafka does not do
+// this.
 func (c *Controller) followMinISR(img *metadata.Image, records []metadata.Record) []metadata.Record {
 	touched := false
 	for _, record := range records {

@@ -8,8 +8,8 @@ import (
 	"ottla.dev/core/record"
 )
 
-// A segment below the recovery point that has lost its index is checked, and those behind it are not: the epochs that begin
-// in them must stay. Found by the simulator.
+// A segment below the recovery point that has lost its index is checked, and those behind it are not: the epochs that
+// begin in them must stay. Found by the simulator.
 func TestACheckedSegmentBeforeTrustedOnesLosesNoEpochs(t *testing.T) {
 	disk, batches := logOf(8)
 	for base, part := range map[int][][]byte{0: batches[:3], 3: batches[3:6], 6: batches[6:]} {

@@ -120,8 +120,8 @@ func (l *Log) Mapped(in core.Input) bool {
 	return true
 }
 
-// failedFile fences the log if an operation on one of its files failed: the indexes of a segment that was just closed are
-// among them, for recovery is going to trust them.
+// failedFile fences the log if an operation on one of its files failed: the indexes of a segment that was just closed
+// are among them, for recovery is going to trust them.
 func (l *Log) failedFile(in core.Input) bool {
 	for _, r := range l.retired {
 		if r.file == in.File {

@@ -57,8 +57,8 @@ func (o *opening) takeEpochs() {
 	}
 }
 
-// checkedBeforeTrusted reports whether a segment that had to be checked is followed by one that had not: for that one the
-// batches of the first say nothing, and what the checkpoint says of both cannot be told apart.
+// checkedBeforeTrusted reports whether a segment that had to be checked is followed by one that had not: for that one
+// the batches of the first say nothing, and what the checkpoint says of both cannot be told apart.
 func (o *opening) checkedBeforeTrusted() bool {
 	checked := false
 	for _, s := range o.segments {

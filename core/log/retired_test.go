@@ -7,8 +7,8 @@ import (
 	"ottla.dev/core/log/logtest"
 )
 
-// The last writes to the indexes of a segment are made when it is closed. One that fails must fence the log, because the
-// indexes of closed segments are trusted by the next start.
+// The last writes to the indexes of a segment are made when it is closed. One that fails must fence the log, because
+// the indexes of closed segments are trusted by the next start.
 func TestAFailedWriteToAClosedSegmentsIndexFencesTheLog(t *testing.T) {
 	b := newBench(t, 100)
 	s := b.log.Settings()

@@ -193,8 +193,8 @@ func (c *Codecs) readZstd(src []byte) CodecError {
 	}
 }
 
-// lacksRoom reports whether a larger buffer may help. Where a frame does not state its size, as librdkafka's do not, the
-// library says this of a full buffer in two ways, and only one of them has a name.
+// lacksRoom reports whether a larger buffer may help. Where a frame does not state its size, as librdkafka's do not,
+// the library says this of a full buffer in two ways, and only one of them has a name.
 func lacksRoom(err error) bool {
 	return errors.Is(err, zstd.ErrDecoderSizeExceeded) || strings.Contains(err.Error(), "bigger than max block size")
 }
