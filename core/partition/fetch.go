@@ -15,6 +15,7 @@ func (s *Set) fetch(now core.Instant, op *FetchOp, out *core.Outbox) {
 	for i := range op.Items {
 		s.read(now, op, i, out)
 	}
+	op.noted = true
 	s.planned(now, op, out)
 }
 
@@ -23,36 +24,70 @@ func (s *Set) read(now core.Instant, op *FetchOp, i int, out *core.Outbox) {
 	it := &op.Items[i]
 	it.File, it.Pos, it.Len, it.DivergingEpoch = 0, 0, 0, core.NoLeaderEpoch
 	r := s.byID[it.ID]
-	if it.Code = s.refuseFetch(r, it); it.Code != core.NoError {
+	if it.Code = s.refuseFetch(r, op, it); it.Code != core.NoError {
 		return
 	}
-	it.HighWatermark, it.LastStableOffset, it.LogStart = r.highWatermark, r.highWatermark, r.log.LogStartOffset()
-	if r.diverges(it) {
+	it.LogStart = r.log.LogStartOffset()
+	diverges, from := r.diverges(op, it), it.Offset
+	if op.Follower && !diverges {
+		if !op.noted {
+			s.noteFollower(now, r, op, it, out)
+		}
+		from = max(from, it.LogStart)
+		if from > it.Offset && it.LogStart == r.log.LogEndOffset() {
+			it.Code = core.OffsetOutOfRange
+		}
+	}
+	it.HighWatermark, it.LastStableOffset, it.limit = r.highWatermark, r.highWatermark, r.limit(op)
+	if diverges || it.Code != core.NoError {
 		return
 	}
 	room := min(it.MaxBytes, op.MaxBytes-op.Bytes)
-	rng, job, code := r.log.Plan(it.Offset, room, r.highWatermark, op.Bytes == 0)
+	rng, job, code := r.log.Plan(from, room, it.limit, op.Bytes == 0)
 	s.take(now, r, op, i, rng, job, code, out)
 }
 
+// limit is the offset below which a reader may read: a consumer what is committed, a replica what is written.
+func (r *Replica) limit(op *FetchOp) core.Offset {
+	if op.Follower {
+		return r.log.WrittenOffset()
+	}
+	return r.highWatermark
+}
+
 // refuseFetch finds what is against reading an item.
-func (s *Set) refuseFetch(r *Replica, it *FetchItem) core.ErrorCode {
+func (s *Set) refuseFetch(r *Replica, op *FetchOp, it *FetchItem) core.ErrorCode {
 	switch {
 	case r == nil:
 		return core.UnknownTopicOrPartition
 	case !r.Online():
 		return core.KafkaStorageError
+	case !r.Leading() && (op.Follower || !op.AnyReplica || r.role != follows):
+		return core.NotLeaderOrFollower
 	}
-	return r.fence(it.LeaderEpoch)
+	if code := r.fence(it.LeaderEpoch); code != core.NoError {
+		return code
+	}
+	if op.Follower {
+		return s.refuseFollower(r, op)
+	}
+	return core.NoError
 }
 
 // diverges tells a reader whose last epoch ended earlier in this log where its own log stops agreeing (KIP-595).
-func (r *Replica) diverges(it *FetchItem) bool {
-	if it.LastFetchedEpoch < 0 {
-		return false
+// A replica is told so, too, if its log is longer or has an epoch of which this log has never heard, for it must
+// follow.
+func (r *Replica) diverges(op *FetchOp, it *FetchItem) bool {
+	epoch, end := core.NoLeaderEpoch, r.log.LogEndOffset()
+	if it.LastFetchedEpoch >= 0 {
+		epoch, end = r.log.Epochs().EndOffsetFor(it.LastFetchedEpoch, end)
 	}
-	epoch, end := r.log.Epochs().EndOffsetFor(it.LastFetchedEpoch, r.log.LogEndOffset())
+	latest := r.log.Epochs().Latest()
 	switch {
+	case op.Follower && latest >= 0 && (it.Offset > r.log.LogEndOffset() || it.LastFetchedEpoch > latest):
+		it.DivergingEpoch, it.DivergingEnd = latest, r.log.LogEndOffset()
+	case it.LastFetchedEpoch < 0:
+		return false
 	case epoch == core.NoLeaderEpoch:
 		it.Code = core.OffsetOutOfRange // as Kafka says to an epoch that this log has never heard of
 	case epoch == it.LastFetchedEpoch && end >= it.Offset:
@@ -97,6 +132,9 @@ func (s *Set) locatedJob(now core.Instant, j *log.LocateJob, out *core.Outbox) {
 		s.depart(now, r, out)
 	default:
 		rng, again, code := r.log.Located(j)
+		if refused := s.refuseFetch(r, rd.op, it); refused != core.NoError && code == core.NoError && again == nil {
+			rng, code = log.Range{}, refused // another leadership meanwhile
+		}
 		s.take(now, r, rd.op, rd.item, rng, again, code, out)
 		if r.log.Failed() != nil {
 			s.settle(now, r, out)
@@ -123,12 +161,16 @@ func (s *Set) planned(now core.Instant, op *FetchOp, out *core.Outbox) {
 			continue
 		}
 		// What was committed while a job ran has woken nobody: look again instead of sleeping over it.
-		if r.highWatermark != op.Items[i].HighWatermark && op.Items[i].Code == core.NoError {
+		if op.Items[i].Code == core.NoError && r.Online() && r.limit(op) != op.Items[i].limit {
 			s.refetch(now, op, out)
 			return
 		}
-		if len(r.readers) == 0 || r.readers[len(r.readers)-1] != op {
-			r.readers = append(r.readers, op)
+		list := &r.readers
+		if op.Follower {
+			list = &r.pullers
+		}
+		if len(*list) == 0 || (*list)[len(*list)-1] != op {
+			*list = append(*list, op)
 		}
 	}
 }
@@ -136,20 +178,22 @@ func (s *Set) planned(now core.Instant, op *FetchOp, out *core.Outbox) {
 // settled reports whether an item has news that do not wait for bytes.
 func (op *FetchOp) settled() bool {
 	for i := range op.Items {
-		if op.Items[i].Code != core.NoError || op.Items[i].DivergingEpoch != core.NoLeaderEpoch {
+		it := &op.Items[i]
+		if it.Code != core.NoError || it.DivergingEpoch != core.NoLeaderEpoch ||
+			op.Follower && it.ReplicaHighWatermark < min(it.HighWatermark, it.Offset) {
 			return true
 		}
 	}
 	return len(op.Items) == 0
 }
 
-// wake looks again at the operations that wait for a replica, because its high watermark has moved.
-func (s *Set) wake(now core.Instant, r *Replica, out *core.Outbox) {
-	if len(r.readers) == 0 {
+// wake looks again at the operations of a list that wait for a replica, because there is more to read or to know.
+func (s *Set) wake(now core.Instant, list *[]*FetchOp, r *Replica, out *core.Outbox) {
+	if len(*list) == 0 {
 		return
 	}
-	woken := r.readers
-	r.readers = r.woken[:0]
+	woken := *list
+	*list = r.woken[:0]
 	for _, op := range woken {
 		s.refetch(now, op, out)
 	}
@@ -157,10 +201,10 @@ func (s *Set) wake(now core.Instant, r *Replica, out *core.Outbox) {
 	r.woken = woken[:0]
 }
 
-// wakeAll answers the operations that wait for a replica, because it will never have more.
+// wakeAll answers the operations that wait for a replica, because it will never have more, or not for them.
 func (s *Set) wakeAll(now core.Instant, r *Replica, out *core.Outbox) {
-	woken := r.readers
-	r.readers = nil
+	woken := append(r.readers, r.pullers...)
+	r.readers, r.pullers = nil, nil
 	for _, op := range woken {
 		op.Deadline = now.Mono
 		s.refetch(now, op, out)
@@ -178,7 +222,7 @@ func (s *Set) unparkRead(op *FetchOp) {
 	s.reads = without(s.reads, op)
 	for i := range op.Items {
 		if r := s.byID[op.Items[i].ID]; r != nil {
-			r.readers = without(r.readers, op)
+			r.readers, r.pullers = without(r.readers, op), without(r.pullers, op)
 		}
 	}
 }

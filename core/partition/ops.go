@@ -85,9 +85,17 @@ type FetchOp struct {
 	MaxBytes      int
 	Deadline      time.Duration // monotonic; at or before now means do not wait
 	ReadCommitted bool
-	Items         []FetchItem
+	// AnyReplica lets a follower serve a consumer that can be sent to one (KIP-392: it names its rack).
+	AnyReplica bool
+	// Follower says that another replica reads, of the broker Replica in its incarnation ReplicaEpoch (-1: unknown).
+	Follower     bool
+	Replica      core.BrokerID
+	ReplicaEpoch core.BrokerEpoch
+	Items        []FetchItem
 
 	Bytes int // what the items' ranges hold together
+
+	noted bool // what the fetch says about the follower is taken
 
 	planning int  // locate jobs under way, and one more while items are looked at
 	parked   bool // on the lists of its partitions, waiting for more to read
@@ -101,6 +109,9 @@ type FetchItem struct {
 	MaxBytes         int
 	LeaderEpoch      core.LeaderEpoch // the reader's current leader epoch, NoLeaderEpoch if unknown
 	LastFetchedEpoch core.LeaderEpoch
+	// What a follower knows of its own log. A high watermark below the leader's is brought up to date without waiting.
+	ReplicaLogStart      core.Offset
+	ReplicaHighWatermark core.Offset
 
 	Code             core.ErrorCode
 	HighWatermark    core.Offset
@@ -111,6 +122,8 @@ type FetchItem struct {
 	Len              int64
 	DivergingEpoch   core.LeaderEpoch // NoLeaderEpoch unless the reader's log has diverged (KIP-595)
 	DivergingEnd     core.Offset
+
+	limit core.Offset // up to which was read
 }
 
 // Reset makes op ready for another request and keeps its memory, unless that was a large one.

@@ -14,7 +14,7 @@ func (s *Set) produce(now core.Instant, op *ProduceOp, out *core.Outbox) {
 	for i := range op.Items {
 		it := &op.Items[i]
 		r := s.byID[it.ID]
-		if code := s.refuseProduce(r, it); code != core.NoError {
+		if code := s.refuseProduce(r, op.Acks, it); code != core.NoError {
 			op.finish(i, code, out)
 			continue
 		}
@@ -24,14 +24,18 @@ func (s *Set) produce(now core.Instant, op *ProduceOp, out *core.Outbox) {
 }
 
 // refuseProduce finds what is against taking a batch.
-func (s *Set) refuseProduce(r *Replica, it *ProduceItem) core.ErrorCode {
+func (s *Set) refuseProduce(r *Replica, acks Acks, it *ProduceItem) core.ErrorCode {
 	switch {
 	case r == nil:
 		return core.UnknownTopicOrPartition
-	case s.closing:
+	case s.closing || !r.Leading():
 		return core.NotLeaderOrFollower
 	case !r.Online():
 		return core.KafkaStorageError
+	case r.log.Truncating():
+		return core.NotLeaderOrFollower // as a follower it was being cut; that is done in a moment
+	case acks == AcksAll && r.underMinISR():
+		return core.NotEnoughReplicas
 	case int64(len(it.Batch)) > r.log.Settings().SegmentBytes:
 		return core.RecordListTooLarge
 	}
@@ -76,13 +80,18 @@ func (s *Set) advance(now core.Instant, r *Replica, out *core.Outbox) {
 		return
 	}
 	for ; r.written < len(r.waits) && r.waits[r.written].end <= r.log.WrittenOffset(); r.written++ {
-		if w := &r.waits[r.written]; w.op.Acks != AcksAll {
-			w.finish(core.NoError, out)
+		if w := &r.waits[r.written]; w.op.Acks != AcksAll || w.code != core.NoError {
+			w.finish(w.code, out)
 		}
 	}
-	if r.commit() {
+	moved, written := s.commit(now, r), r.log.WrittenOffset()
+	if moved {
 		s.Changed = append(s.Changed, r)
-		s.wake(now, r, out)
+		s.wake(now, &r.readers, r, out)
+	}
+	if moved || written != r.pulled {
+		r.pulled = written
+		s.wake(now, &r.pullers, r, out)
 	}
 	for ; r.head < r.written; r.head++ {
 		if w := &r.waits[r.head]; w.op != nil {
@@ -164,10 +173,14 @@ func (op *ProduceOp) close(out *core.Outbox) {
 func (s *Set) AppendInternal(now core.Instant, r *Replica, v record.View, out *core.Outbox) (base, last core.Offset,
 	code core.ErrorCode) {
 	switch {
-	case s.byID[r.id] != r || s.closing:
+	case s.byID[r.id] != r || s.closing || !r.Leading():
 		return 0, 0, core.NotLeaderOrFollower
 	case !r.Online():
 		return 0, 0, core.KafkaStorageError
+	case r.log.Truncating():
+		return 0, 0, core.NotLeaderOrFollower
+	case r.underMinISR():
+		return 0, 0, core.NotEnoughReplicas
 	case int64(len(v)) > min(r.log.Settings().SegmentBytes, int64(r.settings.MaxMessageBytes)):
 		return 0, 0, core.MessageTooLarge
 	}

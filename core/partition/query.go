@@ -21,6 +21,8 @@ func (s *Set) query(now core.Instant, op *QueryOp, out *core.Outbox) {
 			it.Code = core.UnknownTopicOrPartition
 		case !r.Online():
 			it.Code = core.KafkaStorageError
+		case !r.Leading() && op.Kind != QueryLogDirectory && op.Kind != QueryProducers:
+			it.Code = core.NotLeaderOrFollower
 		default:
 			if it.Code = r.fence(it.LeaderEpoch); it.Code == core.NoError {
 				s.ask(now, r, op, i, out)
@@ -67,6 +69,10 @@ func (s *Set) askOffset(r *Replica, op *QueryOp, i int, out *core.Outbox) {
 	none := func() { it.Offset, it.Timestamp, it.Epoch = core.NoOffset, core.NoTimestamp, core.NoLeaderEpoch }
 	switch it.Timestamp {
 	case LatestTimestamp:
+		if r.lead != nil && r.highWatermark < r.lead.epochStart {
+			it.Code = core.OffsetNotAvailable // it may be behind what was committed before (KIP-207)
+			return
+		}
 		at(r.highWatermark)
 		it.Epoch = r.leaderEpoch
 	case EarliestTimestamp, EarliestLocalTimestamp:

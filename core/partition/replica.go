@@ -23,13 +23,21 @@ type Replica struct {
 
 	leaderEpoch   core.LeaderEpoch
 	highWatermark core.Offset
+	role          role
+	lead          *leadership // if this broker was appointed leader
+	follow        *following  // if another leads
+	trunc         *truncation
+	frames        []frameHold // responses of the leader whose bytes are being written
+	restored      core.Offset // the high watermark of the offset checkpoint
 
-	waits     []wait     // produce items that wait for a write or for the high watermark
-	head      int        // first of waits that is not answered
-	written   int        // first of waits whose write is not known to be done
-	writing   int        // writes under way: the disk still reads the bytes of what waits
-	readers   []*FetchOp // parked until something more can be read
-	woken     []*FetchOp // memory of readers, used in turns
+	waits     []wait      // produce items that wait for a write or for the high watermark
+	head      int         // first of waits that is not answered
+	written   int         // first of waits whose write is not known to be done
+	writing   int         // writes under way: the disk still reads the bytes of what waits
+	readers   []*FetchOp  // parked until something more can be read
+	pullers   []*FetchOp  // those of them that are other replicas, and read up to the log end offset
+	pulled    core.Offset // what was written when they were woken last
+	woken     []*FetchOp  // memory of readers, used in turns
 	opening   *log.OpenJob
 	behind    int           // produce operations that wait for some log to open, and go first
 	deadline  time.Duration // of the earliest wait, or core.Never
@@ -46,7 +54,8 @@ type Replica struct {
 type wait struct {
 	op   *ProduceOp
 	item int
-	end  core.Offset // the offset that must be reached
+	end  core.Offset    // the offset that must be reached
+	code core.ErrorCode // the answer when the write is done, if it is known already
 }
 
 // ID names the partition.
@@ -61,7 +70,7 @@ func (r *Replica) Dir() string { return r.dir }
 // HighWatermark is the offset below which records are committed.
 func (r *Replica) HighWatermark() core.Offset { return r.highWatermark }
 
-// LeaderEpoch is the epoch in which this broker leads the partition.
+// LeaderEpoch is the epoch of the partition's leadership.
 func (r *Replica) LeaderEpoch() core.LeaderEpoch { return r.leaderEpoch }
 
 // Log is the replica's log, nil while it is being opened or if it is offline.
@@ -78,10 +87,13 @@ func (r *Replica) counted() core.Offset {
 	return r.log.SyncedOffset()
 }
 
-// commit moves the high watermark to what every counted replica has, which with one replica is the leader itself, and
-// reports whether it has moved.
-func (r *Replica) commit() bool {
-	hw := max(r.highWatermark, r.counted())
+// commit moves a leader's high watermark to what every counted replica has, which with one replica is the leader
+// itself, and reports whether it has moved.
+func (s *Set) commit(now core.Instant, r *Replica) bool {
+	if !r.Leading() {
+		return false
+	}
+	hw := max(r.highWatermark, s.committable(now, r))
 	if hw > r.log.LogEndOffset() {
 		panic("partition: high watermark beyond the log end offset of " + r.name.String())
 	}
@@ -93,6 +105,12 @@ func (r *Replica) commit() bool {
 // next is when the replica wants a tick, or core.Never.
 func (r *Replica) next() time.Duration {
 	at := r.deadline
+	if r.lead != nil && r.Online() {
+		at = min(at, r.lead.checkAt, r.lead.retryAt)
+	}
+	if r.follow != nil && r.follow.backoff > 0 && r.follow.fetcher != nil && !r.follow.named && !r.follow.queued {
+		at = min(at, r.follow.retryAt)
+	}
 	if r.log != nil {
 		if d, ok := r.log.Deadline(); ok {
 			at = min(at, d)

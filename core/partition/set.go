@@ -21,26 +21,31 @@ type Set struct {
 	slots   uint32
 	codecs  *record.Codecs
 
-	located map[*log.LocateJob]reading
-	asked   map[*log.TimestampJob]asking
-	parked  []core.Message // operations that wait for logs to open, by arrival
-	loading int            // logs that are being opened
-	reads   []*FetchOp     // parked until there is more to read, by arrival
-	readDue time.Duration
-	timed   []*Replica    // those that want a tick
-	ticked  []*Replica    // memory of timed, used in turns
-	due     time.Duration // no replica wants a tick before
-	mapped  int           // index in ordered of the replica that a mapping came for last
-	waiting Checkpoint    // what waits for a checkpoint that is not begun
-	leaving []*Replica    // deleted, with their folder still there
-	held    []*Replica    // new, waiting for a folder of the same name to go
-	closing bool          // no more batches are taken
-	closed  int           // how many of ordered, from the front, are known to be closed
+	located     map[*log.LocateJob]reading
+	asked       map[*log.TimestampJob]asking
+	parked      []core.Message // operations that wait for logs to open, by arrival
+	loading     int            // logs that are being opened
+	reads       []*FetchOp     // parked until there is more to read, by arrival
+	readDue     time.Duration
+	timed       []*Replica    // those that want a tick
+	ticked      []*Replica    // memory of timed, used in turns
+	due         time.Duration // no replica wants a tick before
+	mapped      int           // index in ordered of the replica that a mapping came for last
+	waiting     Checkpoint    // what waits for a checkpoint that is not begun
+	fetchers    []*Fetcher    // by leader
+	peers       []Peer        // by id
+	replication Replication
+	leaving     []*Replica // deleted, with their folder still there
+	held        []*Replica // new, waiting for a folder of the same name to go
+	closing     bool       // no more batches are taken
+	closed      int        // how many of ordered, from the front, are known to be closed
 
 	// ProducerExpiryMs is producer.id.expiration.ms.
 	ProducerExpiryMs int64
 	// Changed collects the replicas whose high watermark moved or whose state changed, until the owner clears it.
 	Changed []*Replica
+	// Proposals collects what leaders ask the controller for, until the owner takes and clears it.
+	Proposals []*Proposal
 	// Failed is the first failure of a log since the owner cleared it; Dir is the log directory concerned.
 	Failed error
 	Dir    string
@@ -82,7 +87,14 @@ type Opening struct {
 	Clean         bool // the broker was shut down cleanly
 	RecoveryPoint core.Offset
 	LogStart      core.Offset
+	// Replicated says that Lead or Follow will appoint the replica. Until then it refuses everything.
+	Replicated bool
+	// HighWatermark is what replication-offset-checkpoint says, of a replicated partition.
+	HighWatermark core.Offset
 }
+
+// Replicate tells the set which broker it is in, before anything else.
+func (s *Set) Replicate(r Replication) { s.replication = r }
 
 // Open adds a replica and opens or makes its log. Operations that come before the log is open wait for it.
 func (s *Set) Open(now core.Instant, o Opening, out *core.Outbox) {
@@ -91,7 +103,10 @@ func (s *Set) Open(now core.Instant, o Opening, out *core.Outbox) {
 	}
 	s.slots++
 	r := &Replica{id: o.ID, name: o.Name, slot: s.slots, dir: o.Dir, settings: o.Settings, leaderEpoch: o.LeaderEpoch,
-		deadline: core.Never}
+		deadline: core.Never, restored: o.HighWatermark}
+	if o.Replicated {
+		r.role = unknown
+	}
 	r.opening = &log.OpenJob{Log: r.slot, Dir: o.Dir + "/" + log.DirName(o.Name), Parent: o.Dir, Topic: o.ID.Topic,
 		Wall: now.Wall, Clean: o.Clean, Recovery: o.RecoveryPoint, LogStart: o.LogStart,
 		Settings: LogSettings(o.Settings, s.ProducerExpiryMs, &s.random)}
@@ -123,8 +138,8 @@ func (s *Set) Configure(now core.Instant, r *Replica, t config.Topic, out *core.
 
 // SetLeaderEpoch starts a leadership of a new epoch, which begins at the log end offset (KIP-101).
 func (s *Set) SetLeaderEpoch(r *Replica, epoch core.LeaderEpoch, out *core.Outbox) {
-	if epoch < r.leaderEpoch {
-		panic("partition: leader epoch of " + r.name.String() + " goes back")
+	if epoch < r.leaderEpoch || r.role != alone {
+		panic("partition: leader epoch of " + r.name.String() + " goes back, or it is not alone")
 	}
 	r.leaderEpoch = epoch
 	if r.Online() && !s.closing {
@@ -135,6 +150,7 @@ func (s *Set) SetLeaderEpoch(r *Replica, epoch core.LeaderEpoch, out *core.Outbo
 // Remove deletes a replica whose topic is deleted: everything that waits for it is told so.
 func (s *Set) Remove(now core.Instant, r *Replica, out *core.Outbox) {
 	r.removed = true
+	s.leave(r, out)
 	delete(s.byID, r.id)
 	s.ordered = slices.DeleteFunc(s.ordered, func(o *Replica) bool { return o == r })
 	s.leaving = append(s.leaving, r)
@@ -214,7 +230,10 @@ func (s *Set) opened(now core.Instant, j *log.OpenJob, out *core.Outbox) {
 // begin starts to serve from a log that is open. What changed while it was being opened is made up for.
 func (s *Set) begin(now core.Instant, r *Replica, j *log.OpenJob, out *core.Outbox) {
 	r.log = log.New(now, r.slot, &s.files, j, out)
-	r.highWatermark = r.log.LogEndOffset()
+	if r.highWatermark = r.log.LogEndOffset(); r.role != alone {
+		// The checkpoint may be older than a truncation, and older than the log start offset.
+		r.highWatermark = min(max(r.restored, r.log.LogStartOffset()), r.highWatermark)
+	}
 	if r.reconfigured {
 		r.log.Configure(LogSettings(r.settings, s.ProducerExpiryMs, &s.random))
 	}
@@ -225,8 +244,22 @@ func (s *Set) begin(now core.Instant, r *Replica, j *log.OpenJob, out *core.Outb
 		r.log.Close(out)
 		return
 	}
-	r.log.AssignEpoch(r.leaderEpoch, out)
+	s.start(now, r, out)
 	s.touch(r)
+}
+
+// start begins the role that a replica was given while its log was being opened.
+func (s *Set) start(now core.Instant, r *Replica, out *core.Outbox) {
+	switch r.role {
+	case alone:
+		r.log.AssignEpoch(r.leaderEpoch, out)
+	case leads:
+		s.enterLead(now, r, out)
+		s.reconsider(now, r, out)
+	case follows:
+		s.pursue(now, r, out)
+	case unknown:
+	}
 }
 
 // openedInVain deletes a log whose topic was deleted while it was being opened.
@@ -272,6 +305,7 @@ func (s *Set) Completed(now core.Instant, in core.Input, out *core.Outbox) {
 		r.writing--
 	}
 	r.log.Completed(in)
+	r.releaseFrames(out)
 	s.settle(now, r, out)
 }
 
@@ -282,6 +316,7 @@ func (s *Set) settle(now core.Instant, r *Replica, out *core.Outbox) {
 		return
 	}
 	s.advance(now, r, out)
+	s.pursue(now, r, out)
 	s.touch(r)
 }
 
@@ -295,6 +330,9 @@ func (s *Set) end(now core.Instant, r *Replica, out *core.Outbox) {
 	}
 	if r.writing == 0 {
 		s.failWaits(r, code, out)
+	}
+	if r.follow != nil && r.follow.fetcher != nil {
+		r.follow.fetcher.remove(r)
 	}
 	s.wakeAll(now, r, out)
 	if r.removed {
@@ -349,6 +387,8 @@ func (s *Set) JobDone(now core.Instant, job core.Job, out *core.Outbox) {
 		s.logJob(now, j.Log, job, out)
 	case *log.SnapshotJob:
 		s.logJob(now, j.Log, job, out)
+	case *log.TruncateJob:
+		s.truncationPlanned(now, j, out)
 	case *log.DeleteJob:
 		s.departed(j, out)
 	}
@@ -390,6 +430,11 @@ func (s *Set) tick(now core.Instant, r *Replica, out *core.Outbox) {
 	if now.Reached(r.deadline) {
 		s.expireWaits(now, r, out)
 	}
+	if r.lead != nil && r.Online() {
+		s.tickLead(now, r)
+		s.advance(now, r, out)
+	}
+	s.pursue(now, r, out)
 	if at, ok := r.log.Deadline(); ok && now.Reached(at) {
 		r.log.Tick(now, out)
 		s.settle(now, r, out)
@@ -419,7 +464,7 @@ func (s *Set) Deadline() (time.Duration, bool) {
 // Retain removes the segments that retention no longer keeps.
 func (s *Set) Retain(now core.Instant, out *core.Outbox) {
 	for _, r := range slices.Clone(s.ordered) {
-		if r.Online() {
+		if r.Online() && (r.trunc == nil || r.trunc.stage == cutting) {
 			r.log.Producers().Expire(now.Wall, s.ProducerExpiryMs)
 			r.log.Retain(now, r.highWatermark, out)
 			s.settle(now, r, out)

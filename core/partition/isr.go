@@ -1,0 +1,158 @@
+package partition
+
+import (
+	"slices"
+	"time"
+
+	"ottla.dev/core"
+	"ottla.dev/core/metadata"
+)
+
+// Proposal is a change of an ISR that a leader asks the controller for (AlterPartition, KIP-497). There is at most one
+// under way for a partition.
+type Proposal struct {
+	ID             core.TopicIDPartition
+	LeaderEpoch    core.LeaderEpoch
+	PartitionEpoch core.PartitionEpoch
+	ISR            []core.BrokerID
+	Epochs         []core.BrokerEpoch // of the members' incarnations, -1 where unknown (KIP-903)
+	Recovery       metadata.RecoveryState
+}
+
+// Decided is what the controller has made of a partition, with a proposal that it took.
+type Decided struct {
+	LeaderEpoch    core.LeaderEpoch
+	PartitionEpoch core.PartitionEpoch
+	ISR            []core.BrokerID
+}
+
+// retryProposal is how long a leader waits before it proposes again what may have been lost.
+const retryProposal = 50 * time.Millisecond
+
+// expand proposes to take a follower into the ISR that has everything committed and everything that was in the log when
+// the leadership began (Kafka: Partition.maybeExpandIsr).
+func (s *Set) expand(now core.Instant, r *Replica, f *follower) {
+	l := r.lead
+	if l.pending != nil || f.inSync || l.epochStart == core.NoOffset || !s.eligible(f) ||
+		f.end < max(r.highWatermark, l.epochStart) {
+		return
+	}
+	s.propose(now, r, append(slices.Clone(l.isr), f.id))
+}
+
+// shrink proposes to drop the members of the ISR that lag.
+func (s *Set) shrink(now core.Instant, r *Replica) {
+	l := r.lead
+	l.checkAt = now.Mono + s.replication.LagMax/2
+	if l.pending != nil {
+		return
+	}
+	isr := slices.DeleteFunc(slices.Clone(l.isr), func(id core.BrokerID) bool {
+		if id == s.replication.Broker {
+			return false
+		}
+		f := l.follower(id)
+		return f == nil || !f.keepsUp(now, r, s.replication.LagMax)
+	})
+	if len(isr) < len(l.isr) {
+		s.propose(now, r, isr)
+	}
+}
+
+func (s *Set) propose(now core.Instant, r *Replica, isr []core.BrokerID) {
+	l := r.lead
+	p := &Proposal{ID: r.id, LeaderEpoch: r.leaderEpoch, PartitionEpoch: l.partitionEpoch, ISR: isr,
+		Recovery: metadata.Recovered}
+	for _, id := range isr {
+		epoch := s.replication.BrokerEpoch
+		if f := l.follower(id); f != nil {
+			epoch = f.epoch
+		}
+		p.Epochs = append(p.Epochs, epoch)
+	}
+	l.pending, l.retryAt = p, core.Never
+	l.mark()
+	s.Proposals = append(s.Proposals, p)
+}
+
+// ISRAnswered takes the controller's answer to a proposal. Code is the partition's, or that of the request as a whole;
+// RequestTimedOut stands for no answer at all. Rules as Kafka's Partition.handleAlterPartitionError: only where the
+// controller says that it knows the partition as the leader does, and has refused, is the proposal certain not to be
+// applied. After a loss it is proposed again, since a second application does no harm. Else the members that it named
+// count on until the metadata tell.
+func (s *Set) ISRAnswered(now core.Instant, p *Proposal, code core.ErrorCode, d Decided, out *core.Outbox) {
+	r := s.byID[p.ID]
+	if r == nil || r.lead == nil || r.lead.pending != p {
+		return
+	}
+	l := r.lead
+	switch code {
+	case core.NoError:
+		if d.LeaderEpoch != r.leaderEpoch || d.PartitionEpoch < l.partitionEpoch {
+			return
+		}
+		l.partitionEpoch, l.isr = d.PartitionEpoch, slices.Clone(d.ISR)
+		l.pending = nil
+	case core.OperationNotAttempted, core.IneligibleReplica:
+		l.pending = nil
+	case core.UnknownTopicOrPartition, core.UnknownTopicID, core.FencedLeaderEpoch, core.InvalidUpdateVersion,
+		core.InvalidRequest, core.NewLeaderElected:
+		return // the metadata will tell
+	default:
+		l.retryAt = now.Mono + retryProposal
+		s.touch(r)
+		return
+	}
+	l.mark()
+	if code == core.NoError {
+		s.reconsider(now, r, out)
+		return
+	}
+	// Refused: not asked again before the follower's next fetch, or the next search for laggards.
+	s.advance(now, r, out)
+}
+
+// reconsider draws the consequences of another ISR, or of other brokers that may be in it: more may be committed
+// (KAFKA-13091), or nothing any more; followers that waited for a decision may be let in.
+func (s *Set) reconsider(now core.Instant, r *Replica, out *core.Outbox) {
+	if r.log == nil || !r.Online() {
+		return
+	}
+	s.advance(now, r, out)
+	if r.underMinISR() {
+		r.refuseUncommitted(out)
+	}
+	for i := range r.lead.followers {
+		if f := &r.lead.followers[i]; f.end != core.NoOffset && f.keepsUp(now, r, s.replication.LagMax) {
+			s.expand(now, r, f)
+		}
+	}
+	s.touch(r)
+}
+
+// refuseUncommitted answers NOT_ENOUGH_REPLICAS_AFTER_APPEND to acks=all requests whose records are in the log but
+// cannot be committed.
+func (r *Replica) refuseUncommitted(out *core.Outbox) {
+	for i := r.head; i < len(r.waits); i++ {
+		w := &r.waits[i]
+		switch {
+		case w.op == nil || w.op.Acks != AcksAll || w.end <= r.highWatermark:
+		case i < r.written:
+			w.finish(core.NotEnoughReplicasAfterAppend, out)
+		case w.code == core.NoError:
+			w.code = core.NotEnoughReplicasAfterAppend
+		}
+	}
+}
+
+// tickLead does what is due in a leadership.
+func (s *Set) tickLead(now core.Instant, r *Replica) {
+	l := r.lead
+	if now.Reached(l.checkAt) {
+		s.shrink(now, r)
+	}
+	if l.pending != nil && now.Reached(l.retryAt) {
+		l.retryAt = core.Never
+		s.Proposals = append(s.Proposals, l.pending)
+	}
+}

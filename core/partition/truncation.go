@@ -1,0 +1,122 @@
+package partition
+
+import (
+	"strconv"
+
+	"ottla.dev/core"
+	"ottla.dev/core/log"
+)
+
+// truncation is the cutting of a follower's log to what it has in common with its leader's, or the restart of a log
+// that has nothing in common with it. It takes steps because of what [log.Log.Truncate] demands: nothing is being
+// written, the cut is planned, an offset checkpoint that does not vouch for more than the cut leaves is durable, the cut
+// is durable. A new leader ends it at any of them but the last.
+type truncation struct {
+	replica *Replica
+	to      core.Offset
+	restart bool // begin anew at to
+	stage   truncationStage
+	job     *log.TruncateJob
+}
+
+type truncationStage uint8
+
+const (
+	draining truncationStage = iota // writes are under way
+	planning
+	checkpointing
+	cutting // done, but not durable
+)
+
+// end is where the log will end.
+func (t *truncation) end() core.Offset {
+	if t.restart {
+		return t.to
+	}
+	return t.job.End
+}
+
+func offsetText(o core.Offset) string { return strconv.FormatInt(int64(o), 10) }
+
+// diverged finds where this log stops agreeing with the leader's, whose largest epoch at or below our latest is epoch
+// and ends at end (KIP-101, KIP-279; Kafka: AbstractFetcherThread.getOffsetTruncationState). If this log has not even
+// that epoch, the next fetch names an earlier one.
+func (s *Set) diverged(r *Replica, epoch core.LeaderEpoch, end core.Offset, out *core.Outbox) {
+	to := min(end, r.log.LogEndOffset())
+	if own, ownEnd := r.log.Epochs().EndOffsetFor(epoch, to); own != core.NoLeaderEpoch {
+		to = min(to, ownEnd)
+	}
+	s.beginTruncation(r, to, to < r.log.LogStartOffset(), out)
+}
+
+func (s *Set) beginTruncation(r *Replica, to core.Offset, restart bool, out *core.Outbox) {
+	r.trunc = &truncation{replica: r, to: to, restart: restart}
+	r.follow.fetcher.forget(r)
+	s.truncate(r, out)
+}
+
+// truncate moves a truncation on as far as it goes.
+func (s *Set) truncate(r *Replica, out *core.Outbox) {
+	t := r.trunc
+	switch {
+	case t.stage == cutting && !r.log.Truncating():
+		r.trunc = nil
+	case t.stage != draining || r.writing > 0 || r.log.WrittenOffset() < r.log.LogEndOffset() || r.log.Busy() ||
+		r.log.Truncating():
+	case t.restart:
+		s.cutAfterCheckpoint(t, out)
+	default:
+		if t.job = r.log.PlanTruncate(t.to); t.job == nil {
+			r.log.ForgetEpochs(t.to, out)
+			r.trunc = nil
+			return
+		}
+		t.stage = planning
+		out.Run(t.job)
+	}
+}
+
+// planned takes back the job that planned a cut.
+func (s *Set) truncationPlanned(now core.Instant, j *log.TruncateJob, out *core.Outbox) {
+	r := s.bySlot[j.Log]
+	if r == nil || r.trunc == nil || r.trunc.job != j || !r.Online() {
+		return
+	}
+	if j.Err != nil {
+		r.log.Truncate(now, j, out) // which fences the log
+		s.settle(now, r, out)
+		return
+	}
+	s.cutAfterCheckpoint(r.trunc, out)
+}
+
+// cutAfterCheckpoint asks for the checkpoint that has to come before the cut. A cut below the high watermark follows an
+// unclean election: what was committed is lost, and the high watermark goes back here and nowhere else.
+func (s *Set) cutAfterCheckpoint(t *truncation, out *core.Outbox) {
+	r := t.replica
+	t.stage = checkpointing
+	if end := t.end(); end < r.highWatermark {
+		out.Note(core.Fail, "Committed records of "+r.name.String()+" from offset "+offsetText(end)+" to "+
+			offsetText(r.highWatermark)+" are not in its leader's log and are cut off")
+		r.highWatermark = end
+		s.Changed = append(s.Changed, r)
+	}
+	s.waiting.truncations = append(s.waiting.truncations, t)
+}
+
+// cut cuts the log after the checkpoint, unless another leader or the end of the replica came between.
+func (s *Set) cut(now core.Instant, t *truncation, out *core.Outbox) {
+	r := t.replica
+	if r.trunc != t || r.removed || !r.Online() || s.closing {
+		return
+	}
+	t.stage = cutting
+	if t.restart {
+		r.log.Restart(now, t.to, out)
+		r.highWatermark = max(r.highWatermark, t.to) // what is below is gone, and was committed (KAFKA-9491)
+	} else {
+		r.log.Truncate(now, t.job, out)
+		r.log.ForgetEpochs(r.log.LogEndOffset(), out)
+	}
+	s.settle(now, r, out)
+}
