@@ -101,6 +101,7 @@ func needsElection(p *metadata.Partition, kind int8) bool {
 // also answers that a preferred election went well when it chose another leader, or none.
 func (d *draft) elect(t *metadata.Topic, r rules, p *metadata.Partition, kind int8) *refusal {
 	n := newTransition(d.img, t.ID, p, r)
+	n.elr = n.eligible()
 	if kind == electUnclean {
 		n.purpose = acceptLoss
 		if leader, _ := n.elect(); leader == core.NoBroker {

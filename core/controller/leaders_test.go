@@ -65,6 +65,21 @@ func TestPreferredElections(t *testing.T) {
 	}
 }
 
+// An eligible replica has what was committed and not what the leader is about to commit.
+func TestAnEligibleReplicaLeadsOnlyWithoutAnISR(t *testing.T) {
+	k := newCluster(t, withELR())
+	k.c.configs = fakeConfigs{minISR: 2}
+	k.brokers(1, 2)
+	k.create(assigned("t", []int32{1, 2}))
+	k.fenceNow(1)
+	k.heartbeat(1, nil)
+	k.wantState("t", "leader 2 isr [2] elr [1] last [] epoch 1")
+	k.wantElections(k.elect(0), "t-0 PREFERRED_LEADER_NOT_AVAILABLE")
+	k.fenceNow(2)
+	k.heartbeat(2, nil)
+	k.wantState("t", "leader 1 isr [1] elr [2] last [] epoch 2")
+}
+
 func TestUncleanElectionsOnRequest(t *testing.T) {
 	k := newCluster(t, withELR()).brokers(1, 2)
 	k.create(assigned("t", []int32{1, 2}))

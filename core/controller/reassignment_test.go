@@ -178,6 +178,16 @@ func TestEligibleReplicasAreReplicas(t *testing.T) {
 	k.mustPropose("t", 1)
 	k.reassign("t", 1)
 	k.wantState("t", "leader 1 isr [1] elr [] last [] epoch 1")
+	// A cancelled one takes the replica that it was adding, though that has become eligible.
+	k.create(assigned("u", []int32{1, 2, 3}))
+	k.brokers(4)
+	k.reassign("u", 1, 2, 4)
+	k.mustPropose("u", 1)
+	k.mustPropose("u", 1, 4)
+	k.mustPropose("u", 1)
+	k.wantState("u", "leader 1 isr [1] elr [2 3 4] last [] epoch 0")
+	k.reassign("u")
+	k.wantState("u", "leader 1 isr [1] elr [2 3] last [] epoch 1")
 }
 
 func TestReassignmentsInProgressAreListed(t *testing.T) {
