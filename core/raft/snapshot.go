@@ -38,7 +38,8 @@ func ParseSnapshotName(name string) (SnapshotID, bool) {
 	if err1 != nil || err2 != nil || end < 0 || epoch < 0 {
 		return SnapshotID{}, false
 	}
-	return SnapshotID{core.Offset(end), core.LeaderEpoch(epoch)}, true
+	id := SnapshotID{core.Offset(end), core.LeaderEpoch(epoch)}
+	return id, id.Name()+CheckpointSuffix == name
 }
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }

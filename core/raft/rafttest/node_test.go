@@ -302,6 +302,9 @@ func (w *World) respond(o origin, resp kmsg.Response) {
 			return
 		}
 	}
+	if w.Tamper != nil && resp != nil {
+		w.Tamper(n, resp)
+	}
 	n.Q.Respond(w.instant(), o.correlation, resp, &n.out)
 	n.effects()
 }
