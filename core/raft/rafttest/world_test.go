@@ -89,6 +89,7 @@ type Node struct {
 	State       State // what it has made of the committed records
 	Seen        int   // elections it has won
 
+	host    string
 	w       *World
 	driver  *logtest.Driver
 	files   log.FileIDs
@@ -193,7 +194,11 @@ func (n *Node) voter() record.Voter {
 }
 
 func (n *Node) endpoints() []record.Endpoint {
-	return []record.Endpoint{{Name: "CONTROLLER", Host: "node", Port: uint16(9000 + n.ID)}}
+	host := n.host
+	if host == "" {
+		host = "node"
+	}
+	return []record.Endpoint{{Name: "CONTROLLER", Host: host, Port: uint16(9000 + n.ID)}}
 }
 
 // instant is the clocks of all nodes.

@@ -1,0 +1,269 @@
+package rafttest
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"ottla.dev/core"
+	"ottla.dev/core/log/logtest"
+	"ottla.dev/core/raft"
+)
+
+func codeOf(resp kmsg.Response) core.ErrorCode {
+	switch r := resp.(type) {
+	case *kmsg.AddRaftVoterResponse:
+		return core.ErrorCode(r.ErrorCode)
+	case *kmsg.RemoveRaftVoterResponse:
+		return core.ErrorCode(r.ErrorCode)
+	case *kmsg.UpdateRaftVoterResponse:
+		return core.ErrorCode(r.ErrorCode)
+	}
+	return core.UnknownServerError
+}
+
+// KIP-853: what is against a change of voters.
+func TestChangesOfVotersAreRefused(t *testing.T) {
+	w := started(t, Options{Seed: 11, Nodes: 4, Voters: 3, Dynamic: true})
+	l := w.Active()
+	spare, other := w.Nodes[3], others(w, l)[0]
+	stranger := &Node{ID: 9, Key: raft.Key{ID: 9, Directory: core.UUID{9}}}
+	wiped := &Node{ID: other.ID, Key: raft.Key{ID: other.Key.ID, Directory: core.UUID{8}}}
+	wrong := addVoter(spare).(*kmsg.AddRaftVoterRequest)
+	name := "another"
+	wrong.ClusterID = &name
+	bare := addVoter(spare).(*kmsg.AddRaftVoterRequest)
+	bare.Listeners = nil
+	for _, c := range []struct {
+		what string
+		at   *Node
+		req  kmsg.Request
+		code core.ErrorCode
+	}{
+		{"at a follower", other, addVoter(spare), core.NotLeaderOrFollower},
+		{"for another cluster", l, wrong, core.InconsistentClusterID},
+		{"without listeners", l, bare, core.InvalidRequest},
+		{"of a voter there is", l, addVoter(other), 126},
+		{"of the id of a voter", l, addVoter(wiped), 126},
+		{"removal of no voter", l, removeVoter(spare), 127},
+		{"removal of another directory", l, removeVoter(wiped), 127},
+		{"of a node that never fetches", l, addVoter(stranger), core.RequestTimedOut},
+	} {
+		if code := codeOf(ask[kmsg.Response](t, w, c.at, c.req)); code != c.code {
+			t.Errorf("change %s: %v, want %v", c.what, code, c.code)
+		}
+	}
+	static := started(t, Options{Seed: 11, Nodes: 3})
+	if code := codeOf(ask[kmsg.Response](t, static, static.Active(), removeVoter(static.Nodes[0]))); code != core.UnsupportedVersion {
+		t.Errorf("change of fixed voters: %v", code)
+	}
+	sole := started(t, Options{Seed: 11, Nodes: 1, Dynamic: true})
+	if code := codeOf(ask[kmsg.Response](t, sole, sole.Active(), removeVoter(sole.Nodes[0]))); code != core.InvalidRequest {
+		t.Errorf("removal of the last voter: %v", code)
+	}
+}
+
+// Raft, section 4.1: one change at a time, and none before the leader has committed a record of its epoch (Ongaro,
+// raft-dev 2015).
+func TestChangesWaitForEachOtherAndForTheLeader(t *testing.T) {
+	w := started(t, Options{Seed: 12, Nodes: 4, Dynamic: true})
+	l := w.Active()
+	a, b := others(w, l)[0], others(w, l)[1]
+	for _, n := range others(w, l) {
+		w.Cut(n.ID, l.ID, true)
+	}
+	w.Ask(l, removeVoter(a))
+	if len(l.Q.Voters()) != 3 {
+		t.Fatal("a change is in force once it is in the log")
+	}
+	if code := codeOf(ask[kmsg.Response](t, w, l, removeVoter(b))); code != core.RequestTimedOut {
+		t.Errorf("a second change before the first is committed: %v", code)
+	}
+	// The next leader finds the change in its log, or not, and must not make another before it has committed.
+	w = started(t, Options{Seed: 13, Nodes: 4, Dynamic: true})
+	l = w.Active()
+	l.Resign()
+	var next *Node
+	w.Until(2*time.Second, func() bool { next = w.Leader(); return next != nil && next != l })
+	if next.Q.Active() {
+		t.Fatal("active at once")
+	}
+	if code := codeOf(ask[kmsg.Response](t, w, next, removeVoter(others(w, next)[0]))); code != core.RequestTimedOut {
+		t.Errorf("a change before a record of the leader's epoch is committed: %v", code)
+	}
+	sound(t, w)
+}
+
+// KIP-853: a change that is truncated is out of force again.
+func TestTruncatedChangesAreUndone(t *testing.T) {
+	w := started(t, Options{Seed: 14, Nodes: 3, Dynamic: true})
+	l := w.Active()
+	w.Isolate(l.ID, true)
+	w.Ask(l, removeVoter(others(w, l)[0]))
+	if len(l.Q.Voters()) != 2 {
+		t.Fatal("not in force")
+	}
+	if !w.Until(5*time.Second, func() bool { n := w.Active(); return n != nil && n != l }) {
+		t.Fatal("no other leader")
+	}
+	w.Active().Propose("x")
+	w.Heal()
+	if !w.Until(5*time.Second, w.Settled) || len(l.Q.Voters()) != 3 {
+		t.Errorf("voters %v\n%s", ids(l.Q.Voters()), w.Describe())
+	}
+	sound(t, w)
+}
+
+// KIP-853: a leader that removes itself leads until that is committed, by the others, and resigns then.
+func TestRemovedLeaderLeadsUntilItsRemovalIsCommitted(t *testing.T) {
+	w := started(t, Options{Seed: 15, Nodes: 3, Dynamic: true})
+	l := w.Active()
+	rest := others(w, l)
+	for _, n := range rest {
+		w.Cut(n.ID, l.ID, true)
+	}
+	token := w.Ask(l, removeVoter(l))
+	w.Run(100 * time.Millisecond)
+	if l.Q.Role() != raft.Leader || w.Reply(token) != nil || !l.Q.Observer() {
+		t.Fatalf("before the commit: %s", l.Describe())
+	}
+	w.Cut(rest[0].ID, l.ID, false)
+	w.Run(100 * time.Millisecond)
+	if l.Q.Role() != raft.Leader {
+		t.Fatalf("one of two voters committed it: %s", l.Describe())
+	}
+	w.Cut(rest[1].ID, l.ID, false)
+	if !w.Until(3*time.Second, w.Settled) || w.Active() == l || w.Reply(token) == nil || codeOf(w.Reply(token)) != 0 {
+		t.Errorf("after the commit:\n%s", w.Describe())
+	}
+	sound(t, w)
+}
+
+// KIP-853: a new node observes first, with the voters it learns from the log, and is added when it has caught up; a
+// node that comes back with an empty disk is another replica, and no voter.
+func TestVotersAreAddedAndWipedOnesReplaced(t *testing.T) {
+	w := started(t, Options{Seed: 16, Nodes: 4, Voters: 3, Dynamic: true})
+	spare := w.Nodes[3]
+	if !slices.Equal(ids(spare.Q.Voters()), []core.BrokerID{1, 2, 3}) {
+		t.Fatalf("an observer without a bootstrap checkpoint knows the voters %v", ids(spare.Q.Voters()))
+	}
+	if code := codeOf(ask[kmsg.Response](t, w, w.Active(), addVoter(spare))); code != core.NoError {
+		t.Fatalf("add: %v", code)
+	}
+	if spare.Q.Observer() {
+		w.Until(time.Second, func() bool { return !spare.Q.Observer() })
+	}
+	l := w.Active()
+	n := others(w, l)[0]
+	n.Crash(true)
+	n.Disk = logtest.NewDisk()
+	must(n.Disk.Mkdir(parent))
+	n.Disk.SyncAll()
+	old := n.Key
+	n.Key.Directory = core.UUID{99, byte(n.ID)}
+	n.track = tracked{}
+	n.Start()
+	w.Run(2 * time.Second)
+	if !n.Q.Observer() {
+		t.Error("a replica with another directory is a voter")
+	}
+	removed := &Node{ID: n.ID, Key: old}
+	if code := codeOf(ask[kmsg.Response](t, w, w.Active(), removeVoter(removed))); code != core.NoError {
+		t.Fatalf("remove: %v", code)
+	}
+	if code := codeOf(ask[kmsg.Response](t, w, w.Active(), addVoter(n))); code != core.NoError {
+		t.Fatalf("add again: %v", code)
+	}
+	if !w.Until(3*time.Second, w.Settled) || n.Q.Observer() || len(w.Active().Q.Voters()) != 4 {
+		t.Errorf("not settled\n%s", w.Describe())
+	}
+	sound(t, w)
+}
+
+// KIP-853, UpdateRaftVoter: a voter whose listeners changed has the voters record corrected.
+func TestVotersCorrectTheirListeners(t *testing.T) {
+	w := started(t, Options{Seed: 17, Nodes: 3, Dynamic: true})
+	n := others(w, w.Active())[0]
+	n.Crash(false)
+	n.host = "elsewhere"
+	n.Start()
+	host := func(at *Node) string { return at.Q.Voters()[n.ID-1].Endpoints[0].Host }
+	if !w.Until(5*time.Second, func() bool { return host(w.Nodes[0]) == "elsewhere" && host(w.Nodes[2]) == "elsewhere" }) {
+		t.Errorf("the voters record says %q", host(w.Active()))
+	}
+	sound(t, w)
+}
+
+// KIP-630: a follower behind the leader's log start loads a snapshot, whatever it had, and whenever it crashes over that.
+func TestSnapshotsReplaceLogsThatAreBehind(t *testing.T) {
+	installed := 0
+	for at := 0; at < 60; at++ {
+		o := Options{Seed: 18, Nodes: 3, Dynamic: at%2 == 0, LogBytes: 1000}
+		o.Settings = raft.DefaultSettings()
+		o.Settings.LogBytes, o.Settings.SnapshotBytes = 1500, 64
+		w := started(t, o)
+		l := w.Active()
+		f := others(w, l)[0]
+		w.Isolate(f.ID, true)
+		for range 4 {
+			for range 12 {
+				l.Propose("some record or other")
+				w.Run(30 * time.Millisecond)
+			}
+			l.Snapshot()
+			w.Run(100 * time.Millisecond)
+		}
+		if l.Q.Log().LogStartOffset() <= f.Q.LogEndOffset() {
+			t.Fatalf("the log still starts at %d", l.Q.Log().LogStartOffset())
+		}
+		w.Isolate(f.ID, false)
+		if at > 0 {
+			f.Disk.CrashAt = f.Disk.Ops + at
+		}
+		w.Until(3*time.Second, func() bool { return f.Q == nil })
+		if f.Q == nil {
+			f.Start()
+		} else if f.Disk.CrashAt > 0 {
+			f.Disk.CrashAt = 0
+		}
+		if !w.Until(8*time.Second, w.Settled) {
+			t.Fatalf("crash at %d: not settled\n%s%s", at, w.Describe(), w.Fault())
+		}
+		if f.Q.Log().LogStartOffset() > 0 && w.probes["a snapshot is loaded"] > 0 {
+			installed++
+		}
+		sound(t, w)
+	}
+	if installed < 20 {
+		t.Errorf("only %d snapshots were loaded", installed)
+	}
+}
+
+// KAFKA-15312: a snapshot has its name only when it is whole on disk; a crash at any operation leaves all or nothing of it.
+func TestSnapshotJobsSurviveCrashes(t *testing.T) {
+	id := raft.SnapshotID{End: 7, Epoch: 2}
+	for at := 1; ; at++ {
+		disk := logtest.NewDisk()
+		must(disk.Mkdir(Dir))
+		disk.SyncAll()
+		disk.CrashAt = disk.Ops + at
+		job := &raft.SnapshotJob{Dir: Dir, ID: id, Records: func(yield func([]byte) bool) { yield([]byte("1 2")) }}
+		job.Run(disk)
+		done := job.Err == nil
+		for seed := range uint64(20) {
+			c := disk.Clone()
+			rng := core.NewPRNG(seed)
+			c.Crash(&rng)
+			_, err := readState(c, id)
+			if err != nil && (done || !errors.Is(err, core.ErrNotExist)) {
+				t.Fatalf("crash at %d, done %v: %v", at, done, err)
+			}
+		}
+		if done {
+			return
+		}
+	}
+}
