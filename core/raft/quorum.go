@@ -96,10 +96,10 @@ func (q *Quorum) Version() int16 { return q.history.Version() }
 // Observer reports whether the node is no voter.
 func (q *Quorum) Observer() bool { return !q.Voters().Has(q.self) }
 
-// electable reports whether the node may ask for votes: a voter, or one that a change removes which is not known to be
-// committed. The log with that change may be needed to elect anybody at all (Ongaro's dissertation, section 4.2.2): with
-// the voters 1 and 2, of which 1 has removed itself in its own log alone, 2 has the shorter log and does not get the
-// vote of 1, which it needs because it has not heard of the change.
+// electable reports whether the node may ask for votes: a voter, or one that a change removes which is not known to
+// be committed. The log with that change may be needed to elect anybody at all (Ongaro's dissertation, section
+// 4.2.2): with the voters 1 and 2, of which 1 has removed itself in its own log alone, 2 has the shorter log and does
+// not get the vote of 1, which it needs because it has not heard of the change.
 func (q *Quorum) electable() bool {
 	return !q.Observer() || q.history.changedAt() >= q.highWatermark && q.history.previous().Has(q.self)
 }

@@ -194,6 +194,10 @@ func (q *Quorum) begin(now core.Instant, req *kmsg.BeginQuorumEpochRequest) kmsg
 		code = invalidVoterKey
 	case q.role == Prospective && q.state.Leader == core.BrokerID(p.LeaderID):
 		q.lose(now) // the leader lives
+	case q.role == Follower:
+		// It has not heard of this node for long: whatever fetch is under way has been lost.
+		q.ground()
+		q.again = true
 	}
 	a := kmsg.NewBeginQuorumEpochResponseTopicPartition()
 	a.ErrorCode, a.LeaderID, a.LeaderEpoch = int16(code), int32(q.state.Leader), int32(q.state.Epoch)

@@ -86,8 +86,8 @@ func TestHistoryFollowsTheLog(t *testing.T) {
 func TestVotersAreKnownByDirectory(t *testing.T) {
 	v := Voters{{ID: 1, Directory: core.UUID{1}}, {ID: 2}}
 	for key, want := range map[Key]bool{
-		{1, core.UUID{1}}: true, {1, core.UUID{2}}: false, {1, core.UUID{}}: false, {2, core.UUID{7}}: true, {2, core.UUID{}}: true,
-		{3, core.UUID{1}}: false,
+		{1, core.UUID{1}}: true, {1, core.UUID{2}}: false, {1, core.UUID{}}: false, {2, core.UUID{7}}: true,
+		{2, core.UUID{}}: true, {3, core.UUID{1}}: false,
 	} {
 		if v.Has(key) != want {
 			t.Errorf("%v: %v", key, !want)
@@ -127,7 +127,8 @@ func TestIllegalTransitionsPanic(t *testing.T) {
 
 // Version 1 of quorum-state names the directory of the vote and no voters (Kafka: QuorumStateData.json).
 func TestQuorumStateOfDynamicVoters(t *testing.T) {
-	const text = `{"leaderId":-1,"leaderEpoch":17,"votedId":3,"votedDirectoryId":"AQAAAAAAAAAAAAAAAAAAAA","data_version":1}`
+	const text = `{"leaderId":-1,"leaderEpoch":17,"votedId":3,"votedDirectoryId":"AQAAAAAAAAAAAAAAAAAAAA",` +
+		`"data_version":1}`
 	s := ElectionState{Version: 1, Leader: core.NoBroker, Epoch: 17, Voted: 3, VotedDirectory: core.UUID{1}}
 	if got := string(s.Encode()); got != text {
 		t.Errorf("encoded %s", got)

@@ -343,8 +343,9 @@ func (w *World) Settled() bool {
 		return false
 	}
 	for _, n := range w.Nodes {
-		if n.Q == nil || n.Q.Epoch() != l.Q.Epoch() || n.Q.LogEndOffset() != l.Q.LogEndOffset() ||
-			n.Q.HighWatermark() != l.Q.LogEndOffset() || !slices.Equal(ids(n.Q.Voters()), ids(l.Q.Voters())) || n.applied != l.applied || n.applied != l.Q.LogEndOffset() {
+		if n.Q == nil || n.Q.Epoch() != l.Q.Epoch() || !slices.Equal(ids(n.Q.Voters()), ids(l.Q.Voters())) ||
+			n.Q.LogEndOffset() != l.Q.LogEndOffset() || n.Q.HighWatermark() != l.Q.LogEndOffset() ||
+			n.applied != l.applied || n.applied != l.Q.LogEndOffset() {
 			return false
 		}
 		if n != l && (n.Q.Role() != raft.Follower || n.Q.Leader() != l.Key.ID) {

@@ -35,7 +35,8 @@ func alone(w *World) {
 	}
 }
 
-func voteRequest(candidate *Node, epoch core.LeaderEpoch, end core.Offset, last core.LeaderEpoch, pre bool) *kmsg.VoteRequest {
+func voteRequest(candidate *Node, epoch core.LeaderEpoch, end core.Offset, last core.LeaderEpoch,
+	pre bool) *kmsg.VoteRequest {
 	req := kmsg.NewPtrVoteRequest()
 	req.Version, req.VoterID = 2, -1
 	p := kmsg.NewVoteRequestTopicPartition()
@@ -50,8 +51,8 @@ func granted(t *testing.T, w *World, n *Node, req *kmsg.VoteRequest) bool {
 	return ask[*kmsg.VoteResponse](t, w, n, req).Topics[0].Partitions[0].VoteGranted
 }
 
-// Raft, sections 5.2 and 5.4.1: one vote an epoch, the same when asked again, and only for a log with a later last epoch,
-// or the same and no shorter.
+// Raft, sections 5.2 and 5.4.1: one vote an epoch, the same when asked again, and only for a log with a later last
+// epoch, or the same and no shorter.
 func TestVotesGoToOneUpToDateLog(t *testing.T) {
 	w := started(t, Options{Seed: 1, Nodes: 3})
 	w.Active().Propose("a", "b", "c")
@@ -318,7 +319,8 @@ func TestDescribeQuorum(t *testing.T) {
 			t.Errorf("voter %+v", v)
 		}
 	}
-	if r := ask[*kmsg.DescribeQuorumResponse](t, w, others(w, l)[0], req); core.ErrorCode(r.ErrorCode) != core.NotLeaderOrFollower {
+	r := ask[*kmsg.DescribeQuorumResponse](t, w, others(w, l)[0], req)
+	if core.ErrorCode(r.ErrorCode) != core.NotLeaderOrFollower {
 		t.Errorf("a follower answers %v", r.ErrorCode)
 	}
 }
