@@ -118,9 +118,9 @@ func (s *Set) reconsider(now core.Instant, r *Replica, out *core.Outbox) {
 	if r.log == nil || !r.Online() {
 		return
 	}
-	s.advance(now, r, out)
-	if r.underMinISR() {
+	if s.advance(now, r, out); r.underMinISR() {
 		r.refuseUncommitted(out)
+		s.advance(now, r, out)
 	}
 	for i := range r.lead.followers {
 		if f := &r.lead.followers[i]; f.end != core.NoOffset && f.keepsUp(now, r, s.replication.LagMax) {

@@ -139,6 +139,7 @@ func (s *Set) Follow(now core.Instant, r *Replica, f Following, out *core.Outbox
 		r.trunc = nil
 	}
 	r.abandonWaits(out)
+	s.advance(now, r, out)
 	s.wakeAll(now, r, out)
 	if f.Leader != core.NoBroker {
 		s.join(r, s.Fetcher(f.Leader))
