@@ -92,6 +92,10 @@ type File interface {
 	Truncate(size int64) error
 	// Sync makes content and size durable.
 	Sync() error
+	// Refresh forgets what is cached of the file and is not waiting to be written, so that later reads come from the
+	// disk. After a failed sync the cache may hold what the disk never got, marked as written: whoever reads it, and
+	// syncs again with success, believes in bytes that the next crash takes away (Rebello and others, ATC 2020).
+	Refresh() error
 	// Size returns the size in bytes.
 	Size() (int64, error)
 	// Close ends the use of the file. It does not sync.

@@ -166,6 +166,10 @@ func (w *World) stopNow() {
 	case fault.Kill:
 		w.stats.Kills++
 		w.disk.Kill()
+		if w.syncFailed {
+			// What the failed sync was to write is in the page cache, counts as clean, and is nowhere else.
+			w.before.Crashed, kind = true, fault.Crash
+		}
 	case fault.Clean:
 		w.stats.CleanEnds++
 		w.disk.Kill()

@@ -81,6 +81,9 @@ func (o *opening) check(s *found) error {
 		return fail("opening "+name, err)
 	}
 	defer f.Close()
+	if err := f.Refresh(); err != nil {
+		return fail("refreshing "+name, err)
+	}
 	s.SegmentInfo = SegmentInfo{Base: s.Base, Next: s.Base, FirstTimestamp: core.NoTimestamp, indexer: newIndexer(s.Base),
 		Txns: s.Txns}
 	s.checked, s.index, s.timeline, s.epochs = true, nil, nil, nil

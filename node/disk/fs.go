@@ -138,6 +138,14 @@ func (f *jobFile) Sync() error {
 	})
 }
 
+// Refresh drops the file's clean pages. Dirty ones stay, and are still to be written.
+func (f *jobFile) Refresh() error {
+	if err := unix.Fadvise(int(f.File.Fd()), 0, 0, unix.FADV_DONTNEED); err != nil {
+		return wrap("refresh", f.Name(), err)
+	}
+	return nil
+}
+
 // Size returns the size in bytes.
 func (f *jobFile) Size() (int64, error) {
 	info, err := f.Stat()

@@ -150,6 +150,20 @@ func (n *node) settle(mark uint64, fail bool, random *core.PRNG) {
 	n.first += uint64(count)
 }
 
+// refresh makes processes see what the disk has, with the changes that it is still to get on top. The size stays: what
+// is missing reads as zeros.
+func (n *node) refresh() {
+	if n.mapped {
+		return
+	}
+	size := int64(len(n.data))
+	n.data = slices.Clone(n.durable)
+	for _, c := range n.changes {
+		n.data = apply(n.data, c)
+	}
+	n.data = apply(extend(n.data, size), change{pos: size})
+}
+
 func (m move) apply(entries map[string]*node) {
 	if m.from != "" {
 		delete(entries, m.from)

@@ -234,6 +234,14 @@ func (f *file) Sync() error {
 	return wrap("sync", f.path, err)
 }
 
+func (f *file) Refresh() error {
+	if err := f.fs.enter(Read, f.path); err != nil {
+		return wrap("refresh", f.path, err)
+	}
+	f.node.refresh()
+	return nil
+}
+
 func (f *file) Size() (int64, error) { return int64(len(f.node.data)), nil }
 
 func (f *file) Close() error { return nil }

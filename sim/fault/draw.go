@@ -35,6 +35,7 @@ func (p *Plan) drawShape(r *core.PRNG) {
 	p.Duration = between(r, 10*time.Second, 40*time.Second)
 	p.Shards = int(r.Between(1, 4))
 	p.UnorderedNames = r.Chance(1, 4)
+	p.StaleCache = r.Chance(1, 2)
 	p.Delays = Delays{
 		Message: pick(r, 5*time.Microsecond, 50*time.Microsecond, 2*time.Millisecond),
 		Write:   pick(r, 20*time.Microsecond, 500*time.Microsecond, 5*time.Millisecond),

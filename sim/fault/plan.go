@@ -22,7 +22,7 @@ type Plan struct {
 	// UnorderedNames lets a crash undo any subset of a folder's changes.
 	UnorderedNames bool
 	// StaleCache lets a broker that halts after a failed sync be started again with the same page cache, which holds bytes
-	// that are not on the disk and count as clean. No seed draws it yet: the broker does not survive it.
+	// that are not on the disk and count as clean.
 	StaleCache bool
 	// Partitions is the number of partitions of all topics together.
 	Partitions int

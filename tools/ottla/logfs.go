@@ -78,6 +78,7 @@ func (f readOnlyFile) Size() (int64, error) {
 
 func (readOnlyFile) WriteAt([]byte, int64) error { return errReadOnly }
 func (readOnlyFile) Truncate(int64) error        { return errReadOnly }
+func (readOnlyFile) Refresh() error              { return nil }
 func (readOnlyFile) Sync() error                 { return errReadOnly }
 
 // absolute makes the names of files whole, so that a partition's folder knows its log directory.
