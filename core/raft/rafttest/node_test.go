@@ -93,7 +93,7 @@ func (n *Node) Crash(lose bool) {
 	}
 	n.Q, n.down = nil, true
 	if lose {
-		rng := w.schedule.Fork(uint64(w.Now))
+		rng := w.schedule.Fork(uint64(w.Now)*64 + uint64(n.ID))
 		n.Disk.Crash(&rng)
 	} else {
 		n.Disk.Kill()
