@@ -17,7 +17,7 @@ func (w *World) planFaults() {
 	}
 	for _, f := range w.plan.Faults {
 		if f.Kind == fault.Pause {
-			w.after(f.From, func() { w.pausedUntil = f.To })
+			w.after(f.From, func() { w.pausedUntil = max(w.pausedUntil, f.To) })
 		}
 		if f.Kind == fault.DiskFull {
 			w.after(f.From, func() { w.setFull(true) })
