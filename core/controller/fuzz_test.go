@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"ottla.dev/core/wire"
 )
 
 // FuzzDecide takes any bytes as any version of a request: whatever decodes gets an answer that encodes and records that
@@ -26,8 +28,22 @@ func FuzzDecide(f *testing.F) {
 	register.BrokerID, register.ClusterID, register.LogDirs = 3, "cluster", [][16]byte{{2, 3}}
 	heartbeat := kmsg.NewPtrBrokerHeartbeatRequest()
 	heartbeat.BrokerID, heartbeat.WantShutdown = 1, true
+	elect := kmsg.NewPtrElectLeadersRequest()
+	elect.Topics = []kmsg.ElectLeadersRequestTopic{elections("t", 0, 1)}
+	assign := kmsg.NewPtrAlterPartitionAssignmentsRequest()
+	assign.Topics = []kmsg.AlterPartitionAssignmentsRequestTopic{{Topic: "t",
+		Partitions: []kmsg.AlterPartitionAssignmentsRequestTopicPartition{{Replicas: []int32{2}}, {Replicas: nil}}}}
+	seed := newCluster(f, withELR()).brokers(1, 2)
+	seed.create(topic("t", 2, 2))
+	propose := seed.ask("t", 1, 2)
+	directories := kmsg.NewPtrAssignReplicasToDirsRequest()
+	directories.BrokerID, directories.BrokerEpoch = 1, int64(seed.img.Broker(1).Epoch)
+	directories.Directories = []kmsg.AssignReplicasToDirsRequestDirectory{{ID: [16]byte{9},
+		Topics: []kmsg.AssignReplicasToDirsRequestDirectoryTopic{{TopicID: seed.img.TopicByName("t").ID,
+			Partitions: []kmsg.AssignReplicasToDirsRequestDirectoryTopicPartition{{Partition: 1}}}}}}
 	requests := []kmsg.Request{create, remove, grow, alter, replace, register, heartbeat,
-		kmsg.NewPtrUnregisterBrokerRequest(), kmsg.NewPtrAllocateProducerIDsRequest()}
+		kmsg.NewPtrUnregisterBrokerRequest(), kmsg.NewPtrAllocateProducerIDsRequest(), elect, assign,
+		kmsg.NewPtrListPartitionReassignmentsRequest(), propose, directories}
 	for i, req := range requests {
 		req.SetVersion(req.MaxVersion())
 		f.Add(uint8(i), uint8(req.MaxVersion()), req.AppendTo(nil))
@@ -35,8 +51,8 @@ func FuzzDecide(f *testing.F) {
 	f.Fuzz(func(t *testing.T, kind, version uint8, raw []byte) {
 		key := requests[int(kind)%len(requests)].Key()
 		req := kmsg.RequestForKey(key)
-		req.SetVersion(int16(version) % (req.MaxVersion() + 1))
-		if req.ReadFrom(raw) != nil {
+		h := wire.Header{Key: wire.Key(key), Version: int16(version)}
+		if row := wire.Lookup(h.Key); !row.Serves(h.Version) || wire.Decode(h, raw, req) != nil {
 			return
 		}
 		k := newCluster(t, withELR()).brokers(1, 2)

@@ -276,7 +276,7 @@ func (g *ghosts) restart(x *process) {
 }
 
 func (g *ghosts) operate() {
-	switch g.number(0, 5, "operation") {
+	switch g.number(0, 6, "operation") {
 	case 0:
 		g.step(func() { g.elect(0) })
 	case 1:
@@ -293,6 +293,8 @@ func (g *ghosts) operate() {
 		if g.elr {
 			g.step(func() { g.alter(topicType, ghostTopic, op{Name: minInSyncReplicas, Value: &value}) })
 		}
+	case 6: // another controller, who has heard of no broker yet: those that died may come straight back
+		g.c.Activate(g.now)
 	}
 }
 
@@ -334,12 +336,15 @@ func (g *ghosts) act() {
 			g.restart(x)
 		}
 	}
-	if g.odds(2, "busy") { // else most of the time nothing happens
-		for _, x := range g.processes {
+	busy := g.number(0, 63, "busy") // else most of the time nothing happens
+	for i, x := range g.processes {
+		if busy>>i&1 == 1 {
 			g.learn(x)
-			g.fetch(x)
 			g.commit(x)
 			g.beat(x)
+			if busy>>4 == 1 {
+				g.fetch(x)
+			}
 		}
 	}
 }

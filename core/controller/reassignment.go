@@ -110,7 +110,7 @@ func (d *draft) revert(t *metadata.Topic, n *transition) *refusal {
 	n.purpose = n.rules.automatic()
 	if len(n.isr) == 0 {
 		n.elr = n.eligible()
-		if leader, unclean := n.elect(); leader == core.NoBroker || unclean && !n.rules.unclean {
+		if leader, _ := n.elect(); leader == core.NoBroker {
 			return refuse(core.InvalidReplicaAssignment, "Unable to revert partition assignment for %s:%d because it "+
 				"would require an unclean leader election.", t.Name, p.ID)
 		}
