@@ -29,7 +29,11 @@ func (q *Quorum) Campaign(out *core.Outbox) {
 }
 
 func (q *Quorum) campaign() {
-	q.become(Voted, q.state.Epoch+1)
+	epoch, ok := q.nextEpoch()
+	if !ok {
+		return
+	}
+	q.become(Voted, epoch)
 	q.state.Voted, q.state.VotedDirectory = q.self.ID, q.self.Directory
 	q.ballot.campaign = true
 }
@@ -123,7 +127,9 @@ func (q *Quorum) lose(now core.Instant) {
 	case q.role == Candidate && q.electable():
 		q.prospect(now)
 	case q.role == Candidate:
-		q.unattach(now, q.state.Epoch+1) // not a voter any more
+		if epoch, ok := q.nextEpoch(); ok { // not a voter any more
+			q.unattach(now, epoch)
+		}
 	case leader != core.NoBroker:
 		heard := q.follow.heard
 		q.obey(now, q.state.Epoch, leader, endpoints)

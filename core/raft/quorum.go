@@ -1,6 +1,8 @@
 package raft
 
 import (
+	"errors"
+	"math"
 	"time"
 
 	"ottla.dev/core"
@@ -158,6 +160,18 @@ func (q *Quorum) become(role Role, epoch core.LeaderEpoch) {
 	q.again = true
 }
 
+// errEpochs is why a node stops that has no epoch left. It takes 2^31 elections, or a peer that makes epochs up.
+var errEpochs = errors.New("the quorum's epochs are used up")
+
+// nextEpoch returns the epoch after this one. It reports false, and the replica has failed, if there is none.
+func (q *Quorum) nextEpoch() (core.LeaderEpoch, bool) {
+	if q.state.Epoch == math.MaxInt32 {
+		q.failed = errEpochs
+		return 0, false
+	}
+	return q.state.Epoch + 1, true
+}
+
 // unsaved reports whether the node's vote and epoch are not on disk yet: until they are, nothing it says may leave and
 // nothing it hears may count (Raft, figure 2; KIP-595).
 func (q *Quorum) unsaved() bool { return !q.saved.sameVote(&q.state) }
@@ -201,7 +215,7 @@ func (q *Quorum) Poll(now core.Instant, out *core.Outbox) {
 			q.act(now, out)
 		}
 		q.persist(out)
-		if !q.again {
+		if !q.again || q.failed != nil {
 			break
 		}
 	}

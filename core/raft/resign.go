@@ -52,7 +52,9 @@ func (q *Quorum) successors() []Key {
 // nor vote in it.
 func (q *Quorum) pollResigned(now core.Instant) {
 	if now.Reached(q.electionAt) {
-		q.unattach(now, q.state.Epoch+1)
+		if epoch, ok := q.nextEpoch(); ok {
+			q.unattach(now, epoch)
+		}
 		return
 	}
 	voters := q.Voters()

@@ -16,8 +16,8 @@ import (
 var rewrite = flag.Bool("rewrite", false, "write what the scripts in testdata give as what they should give")
 
 // TestScripts runs testdata/*.txt, in the style of the interaction tests of etcd's raft. A script is commands and,
-// indented under each, what came of it: messages sent (->) and answers (=>), elections, starts and stops. Fetches without
-// news and the writing of checkpoints are left out.
+// indented under each, what came of it: messages sent (->) and answers (=>), elections, starts and stops. Fetches
+// without news and the writing of checkpoints are left out.
 //
 //	world nodes=3 [voters=2] [dynamic] [seed=1] [segment=BYTES] [retain=BYTES] [chunk=BYTES]     first
 //	start NODE… | start all

@@ -46,6 +46,8 @@ type World struct {
 	Nodes  []*Node
 	Loss   uint64 // messages in a thousand that are lost
 	Broken []string
+	// Lawless says that messages are forged: what must hold among honest nodes need not.
+	Lawless bool
 	// Tamper, if set, may change the answers that nodes get.
 	Tamper func(to *Node, resp kmsg.Response)
 	Lines  []string // the trace
