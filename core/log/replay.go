@@ -19,7 +19,9 @@ func (o *opening) loadEpochs() error {
 	if err == nil {
 		e.list, err = ReadEpochCheckpoint(b)
 	}
-	if err != nil || o.checkedBeforeTrusted() {
+	// Entries that begin after the log does were shortened for a log start offset that a crash has undone.
+	undone := len(e.list) > 0 && e.list[0].Start > max(o.LogStart, o.segments[0].Base)
+	if err != nil || undone || o.checkedBeforeTrusted() {
 		e.list = nil
 		err = o.scanEpochs()
 	} else {

@@ -116,7 +116,7 @@ func (s *Set) takeFetched(now core.Instant, r *Replica, p *kmsg.FetchResponseTop
 	start, end := core.Offset(p.LogStartOffset), r.log.LogEndOffset()
 	switch code := core.ErrorCode(p.ErrorCode); {
 	case code == core.OffsetOutOfRange && start > end:
-		s.beginTruncation(r, start, true, out)
+		s.beginTruncation(r, truncation{to: start, restart: true, gone: true}, out)
 	case code != core.NoError:
 		s.pause(now, r)
 		return
@@ -149,9 +149,10 @@ func (s *Set) appendFetched(now core.Instant, r *Replica, p *kmsg.FetchResponseT
 		switch {
 		case err != nil:
 			fault = err.Error()
-		case v.BaseOffset() > end && start > end && r.log.LogEndOffset() == end:
-			// What lies between is gone from the leader: begin anew where its first batch does.
-			s.beginTruncation(r, v.BaseOffset(), true, out)
+		case r.log.LogEndOffset() == end && (v.BaseOffset() > end && start > end || v.BaseOffset() < end && start >= end):
+			// Everything here is gone from the leader: begin anew where its first batch does, which may be a little
+			// before its log start offset.
+			s.beginTruncation(r, truncation{to: v.BaseOffset(), restart: true, gone: true}, out)
 			return true
 		case v.BaseOffset() < r.log.LogEndOffset():
 			fault = "batch at " + offsetText(v.BaseOffset()) + " before the log end offset"

@@ -92,25 +92,29 @@ func (k *checks) replica(n *node, r *Replica, p *partState) {
 	now := lastSeen{epoch: r.leaderEpoch, leading: r.role == leads, hw: r.highWatermark, end: r.log.LogEndOffset(),
 		start: r.log.LogStartOffset()}
 	n.last[r.id] = now
+	if now != was {
+		k.c.say("broker %d p%d: epoch %d leads %v %d..%d hw %d synced %d", n.id, r.id.Partition, now.epoch, now.leading,
+			now.start, now.end, now.hw, r.log.SyncedOffset())
+	}
 	ghost := k.ghosts[r.id]
 	if !seen {
 		was.hw, was.start = now.start, now.start
 	}
-	if seen && now.hw < was.hw {
+	anew := now.start == now.end && now.hw == now.end && now.end != was.end
+	if anew {
+		k.resets++
+	}
+	if seen && now.hw < was.hw && !anew && !(r.trunc != nil && r.trunc.gone) {
 		k.fail("S6: the high watermark of broker %d goes back from %d to %d", n.id, was.hw, now.hw)
 	}
 	if now.hw > now.end {
 		k.fail("S6: high watermark %d of broker %d beyond its end %d", now.hw, n.id, now.end)
 	}
-	if seen && now.end < was.end && now.start == was.start {
+	if seen && now.end < was.end && !anew {
 		k.cuts++
 		if now.end < was.hw {
 			k.fail("S9: broker %d truncates to %d, below its high watermark %d", n.id, now.end, was.hw)
 		}
-	}
-	if now.start > was.end && seen {
-		k.resets++
-		was.hw = now.start
 	}
 	if now.hw > was.hw {
 		k.each(n, r, max(was.hw, now.start), now.hw, func(o core.Offset, e entry) {
@@ -130,7 +134,8 @@ func (k *checks) replica(n *node, r *Replica, p *partState) {
 		})
 		k.ghosts[r.id] = ghost
 	}
-	if now.leading && (!seen || was.epoch != now.epoch || !was.leading) && r.lead.epochStart >= 0 {
+	// One that hears of its election after its successor's has missed what that has committed.
+	if now.leading && (!seen || was.epoch != now.epoch || !was.leading) && now.epoch == p.epoch && r.lead.epochStart >= 0 {
 		k.elected(n, r, now, ghost)
 	}
 	k.members(n, r, p, core.Offset(len(ghost)))

@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	replicaSeeds = flag.Int("replica-seeds", 250, "seeds of the cluster of sets")
+	replicaSeeds = flag.Int("replica-seeds", 400, "seeds of the cluster of sets")
 	replicaSeed  = flag.Uint64("replica-seed", 0, "one seed of the cluster of sets, with its trace")
 )
 
@@ -287,12 +287,12 @@ func (c *cluster) lastWrite() {
 	for i := range c.partitions {
 		c.produce(c.nodes[c.current().parts[i].leader], i, AcksAll)
 	}
-	for range 10 {
+	for range 40 {
 		c.settleAll()
 		c.pass(5 * time.Millisecond)
 	}
 	if c.checks.acks-before != len(c.partitions) {
-		c.checks.fail("L1: a write was not acknowledged within 50 ms of a healthy cluster: %s", c.state())
+		c.checks.fail("L1: a write was not acknowledged within 200 ms of a healthy cluster: %s", c.state())
 	}
 	for _, n := range c.nodes {
 		if len(n.produces)+len(n.reads) > 0 {

@@ -143,6 +143,9 @@ func (c *cluster) now() core.Instant {
 }
 
 func (c *cluster) say(format string, args ...any) {
+	if *replicaSeed == 0 {
+		return
+	}
 	c.trace = append(c.trace, fmt.Sprintf("%d ", c.mono.Milliseconds())+fmt.Sprintf(format, args...))
 }
 
@@ -192,6 +195,7 @@ func (c *cluster) learn(n *node, version int) {
 		}
 	}
 	n.set.SetPeers(c.now(), peers, &n.out)
+	c.pump(n)
 	for i, id := range c.partitions {
 		p, r := &img.parts[i], n.set.Replica(id)
 		if p.leader == n.id {
@@ -386,6 +390,7 @@ func (c *cluster) serve(k *conn, b []byte) {
 	}
 	k.op = op
 	k.to.fetches[op] = k
+	c.say("serve %d->%d: %s", k.from.id, k.to.id, op.AppendText(nil))
 	k.to.set.Work(c.now(), op, &k.to.out)
 	c.pump(k.to)
 }
@@ -397,6 +402,7 @@ func (c *cluster) answered(n *node, m core.Message) {
 		if k := n.fetches[op]; k != nil {
 			delete(n.fetches, op)
 			k.op = nil
+			c.say("served %d->%d dead %v: %s", k.from.id, k.to.id, k.dead, op.AppendText(nil))
 			if !k.dead {
 				c.mail = append(c.mail, letter{what: "response", conn: k, bytes: c.response(n, k, op)})
 			}

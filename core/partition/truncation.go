@@ -15,6 +15,7 @@ type truncation struct {
 	replica *Replica
 	to      core.Offset
 	restart bool // begin anew at to
+	gone    bool // because everything here is below the leader's log start offset
 	stage   truncationStage
 	job     *log.TruncateJob
 }
@@ -46,11 +47,11 @@ func (s *Set) diverged(r *Replica, epoch core.LeaderEpoch, end core.Offset, out 
 	if own, ownEnd := r.log.Epochs().EndOffsetFor(epoch, to); own != core.NoLeaderEpoch {
 		to = min(to, ownEnd)
 	}
-	s.beginTruncation(r, to, to < r.log.LogStartOffset(), out)
+	s.beginTruncation(r, truncation{to: to, restart: to < r.log.LogStartOffset()}, out)
 }
 
-func (s *Set) beginTruncation(r *Replica, to core.Offset, restart bool, out *core.Outbox) {
-	r.trunc = &truncation{replica: r, to: to, restart: restart}
+func (s *Set) beginTruncation(r *Replica, t truncation, out *core.Outbox) {
+	t.replica, r.trunc = r, &t
 	r.follow.fetcher.forget(r)
 	s.truncate(r, out)
 }
@@ -95,10 +96,12 @@ func (s *Set) truncationPlanned(now core.Instant, j *log.TruncateJob, out *core.
 func (s *Set) cutAfterCheckpoint(t *truncation, out *core.Outbox) {
 	r := t.replica
 	t.stage = checkpointing
-	if end := t.end(); end < r.highWatermark {
+	if end := t.end(); end < r.highWatermark && !t.gone {
 		out.Note(core.Fail, "Committed records of "+r.name.String()+" from offset "+offsetText(end)+" to "+
 			offsetText(r.highWatermark)+" are not in its leader's log and are cut off")
-		r.highWatermark = end
+	}
+	if t.end() < r.highWatermark {
+		r.highWatermark = t.end()
 		s.Changed = append(s.Changed, r)
 	}
 	s.waiting.truncations = append(s.waiting.truncations, t)
