@@ -245,6 +245,50 @@ func TestSnapshotsReplaceLogsThatAreBehind(t *testing.T) {
 	}
 }
 
+// A log that is longer than the snapshot, of a leader that was overruled, goes too (Kafka: KafkaMetadataLog.
+// truncateToLatestSnapshot): its records below the snapshot's end are not those that were committed.
+func TestSnapshotsReplaceLongerLogsOfAnOlderEpoch(t *testing.T) {
+	for at := range 40 {
+		o := Options{Seed: uint64(at), Nodes: 3, LogBytes: 1000, Settings: raft.DefaultSettings()}
+		o.Settings.LogBytes, o.Settings.SnapshotBytes = 1200, 100
+		w := started(t, o)
+		old := w.Active()
+		w.Isolate(old.ID, true)
+		for range 60 {
+			old.Propose("never to be committed")
+		}
+		if !w.Until(3*time.Second, func() bool { n := w.Active(); return n != nil && n != old }) {
+			t.Fatal("no other leader")
+		}
+		l := w.Active()
+		for range 3 {
+			for range 8 {
+				l.Propose("another history")
+				w.Run(20 * time.Millisecond)
+			}
+			l.Snapshot()
+			w.Run(100 * time.Millisecond)
+		}
+		if start := l.Q.Log().LogStartOffset(); start < 3 || l.Q.LogEndOffset() >= old.Q.LogEndOffset() {
+			t.Fatalf("not what is to be tested: %s", w.Describe())
+		}
+		w.Isolate(old.ID, false)
+		if at > 0 {
+			old.Disk.CrashAt = old.Disk.Ops + at
+		}
+		w.Until(2*time.Second, func() bool { return old.Q == nil })
+		old.Disk.CrashAt = 0
+		old.Start()
+		if !w.Until(8*time.Second, w.Settled) {
+			t.Fatalf("crash at %d: not settled\n%s%s", at, w.Describe(), w.Fault())
+		}
+		w.Active().Propose("after")
+		w.Until(time.Second, w.Settled)
+		old.remember()
+		sound(t, w)
+	}
+}
+
 // KAFKA-15312: a snapshot has its name only when it is whole on disk; a crash at any operation leaves all or nothing
 // of it.
 func TestSnapshotJobsSurviveCrashes(t *testing.T) {

@@ -231,6 +231,25 @@ func TestFetchIsFencedAndToldOfDivergence(t *testing.T) {
 	}
 }
 
+// KIP-279: an epoch that the leader never heard of is answered by the end of the largest one before it.
+func TestUnknownEpochsDivergeWhereTheLastKnownOneEnds(t *testing.T) {
+	w := started(t, Options{Seed: 4, Nodes: 3})
+	for _, n := range w.Nodes {
+		w.Ask(n, voteRequest(n, 10, 0, 0, false)) // nobody can win with an empty log, but the epoch is taken
+	}
+	if !w.Until(5*time.Second, w.Settled) || w.Active().Q.Epoch() <= 10 {
+		t.Fatal("not settled\n" + w.Describe())
+	}
+	l := w.Active()
+	f := others(w, l)[0]
+	first := l.Q.Log().Epochs().All()[1].Start
+	alone(w)
+	p := &ask[*kmsg.FetchResponse](t, w, l, fetchRequest(f, l.Q.Epoch(), first+1, 5)).Topics[0].Partitions[0]
+	if p.DivergingEpoch.Epoch != 1 || p.DivergingEpoch.EndOffset != int64(first) || len(p.RecordBatches) > 0 {
+		t.Errorf("epoch 5 diverges at %d@%d, want %d@1", p.DivergingEpoch.EndOffset, p.DivergingEpoch.Epoch, first)
+	}
+}
+
 // KAFKA-12460: no leader's word makes a node cut what is committed; it stops instead.
 func TestNothingBelowTheHighWatermarkIsCut(t *testing.T) {
 	w := started(t, Options{Seed: 5, Nodes: 3})
