@@ -254,6 +254,8 @@ func (q *Quorum) voted(now core.Instant, f *flight, resp *kmsg.VoteResponse) {
 	case p.VoteGranted:
 		q.ballot.granted = append(q.ballot.granted, key)
 		q.again = true
+	case preVote && f.to == q.state.Leader && core.BrokerID(p.LeaderID) == f.to:
+		q.lose(now) // the leader itself has answered
 	case preVote:
 		// Whoever denies it still hears the leader, or has more in its log. Both may change soon.
 		f.again = now.Mono + q.settings.ElectionTimeout/20

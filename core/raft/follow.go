@@ -41,6 +41,9 @@ func (f *following) hear(now core.Instant, q *Quorum) {
 func (q *Quorum) pollFollower(now core.Instant, out *core.Outbox) {
 	switch {
 	case q.manual:
+	case q.waitsForDisk():
+		// Who cannot fetch does not blame the leader: several voters with slow disks would depose one that is well.
+		q.follow.hear(now, q)
 	case q.electable() && now.Reached(q.follow.suspect):
 		q.prospect(now)
 		return
@@ -50,7 +53,7 @@ func (q *Quorum) pollFollower(now core.Instant, out *core.Outbox) {
 		return
 	}
 	q.cutLog(out)
-	if q.follow.cut || q.follow.truncate != nil || q.log.Truncating() || q.log.SyncedOffset() < q.log.LogEndOffset() {
+	if q.waitsForDisk() {
 		return
 	}
 	q.followWatermark()
@@ -64,6 +67,12 @@ func (q *Quorum) pollFollower(now core.Instant, out *core.Outbox) {
 	default:
 		q.send(now, f, Key{ID: q.state.Leader}, q.endpointsOf(q.state.Leader), q.fetchRequest(), 2*q.settings.suspicion())
 	}
+}
+
+// waitsForDisk reports whether a fetch would be too early.
+func (q *Quorum) waitsForDisk() bool {
+	return q.follow.cut || q.follow.truncate != nil || q.log.Truncating() || q.log.SyncedOffset() < q.log.LogEndOffset() ||
+		q.follow.download != nil && q.follow.download.storing != nil
 }
 
 func (q *Quorum) followerDue() time.Duration {

@@ -148,7 +148,7 @@ func (q *Quorum) note(s core.Severity, text string) {
 // FETCH_SNAPSHOT of the metadata log, DESCRIBE_QUORUM, ADD_RAFT_VOTER, REMOVE_RAFT_VOTER, UPDATE_RAFT_VOTER. It
 // belongs to the quorum from now on, which answers it once, in the end, by token.
 func (q *Quorum) Receive(now core.Instant, token uint64, req kmsg.Request, out *core.Outbox) {
-	if len(q.inbox) >= maxWaiting {
+	if len(q.inbox) >= maxWaiting || q.closed || q.Failed() != nil {
 		q.answer(token, nil)
 		return
 	}

@@ -40,7 +40,7 @@ func (q *Quorum) refuseEpoch(epoch int32) core.ErrorCode {
 	return core.NoError
 }
 
-// self reports whether a request that names its receiver means this replica. Version 0 of the requests does not name
+// meant reports whether a request that names its receiver means this replica. Version 0 of the requests does not name
 // it.
 func (q *Quorum) meant(id int32, directory core.UUID) bool {
 	return (id < 0 || core.BrokerID(id) == q.self.ID) &&
@@ -117,7 +117,7 @@ func endpointOf(host string, port uint16) []record.Endpoint {
 	return []record.Endpoint{{Host: host, Port: port}}
 }
 
-// partition finds the metadata partition in a request of one topic with one partition.
+// voteTopic finds the metadata partition in a request for a vote.
 func voteTopic(req *kmsg.VoteRequest) *kmsg.VoteRequestTopicPartition {
 	if len(req.Topics) != 1 || req.Topics[0].Topic != Topic || len(req.Topics[0].Partitions) != 1 ||
 		req.Topics[0].Partitions[0].Partition != 0 {

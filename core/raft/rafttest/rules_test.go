@@ -343,3 +343,47 @@ func TestDescribeQuorum(t *testing.T) {
 		t.Errorf("a follower answers %v", r.ErrorCode)
 	}
 }
+
+// Disks that are slower than suspicion make a quorum slow, and depose nobody.
+func TestSlowDisksDeposeNobody(t *testing.T) {
+	w := started(t, Options{Seed: 10, Nodes: 3})
+	l := w.Active()
+	epoch := l.Q.Epoch()
+	w.DiskMin, w.DiskMax = 300*time.Millisecond, 1200*time.Millisecond
+	for range 50 {
+		l.Propose("x")
+		w.Run(300 * time.Millisecond)
+		if w.Active() != l || l.Q.Epoch() != epoch {
+			t.Fatal("another leader\n" + w.Describe())
+		}
+	}
+	w.DiskMin, w.DiskMax = time.Millisecond, time.Millisecond
+	if !w.Until(3*time.Second, w.Settled) {
+		t.Error("not settled\n" + w.Describe())
+	}
+	sound(t, w)
+}
+
+// S21: an idle quorum, and one with a voter that is gone, does little: no timer fires without end.
+func TestAnIdleQuorumIsQuiet(t *testing.T) {
+	for _, gone := range []int{0, 1} {
+		w := started(t, Options{Seed: 9, Nodes: 4, Voters: 3})
+		if gone > 0 {
+			others(w, w.Active())[0].Crash(false)
+		}
+		before := w.seq
+		w.Run(10 * time.Second)
+		if each := (w.seq - before) / 10; each > 150 {
+			t.Errorf("with %d voters gone: %d events a second", gone, each)
+		}
+		sound(t, w)
+	}
+	w := started(t, Options{Seed: 9, Nodes: 3})
+	w.Nodes[0].Crash(false)
+	w.Nodes[1].Crash(false)
+	before := w.seq
+	w.Run(10 * time.Second)
+	if each := (w.seq - before) / 10; each > 300 {
+		t.Errorf("one voter of three: %d events a second", each)
+	}
+}

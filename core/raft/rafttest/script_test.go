@@ -26,7 +26,7 @@ var rewrite = flag.Bool("rewrite", false, "write what the scripts in testdata gi
 //	isolate NODE           join NODE       all ways from and to a node
 //	disk DURATION          how long each operation of a disk takes
 //	crash NODE             kill NODE       losing what is not synced, or not
-//	propose NODE VALUE…    snapshot NODE    resign NODE
+//	propose NODE|leader VALUE…    snapshot NODE    resign NODE
 //	add-voter AT NODE      remove-voter AT NODE
 //	status
 func TestScripts(t *testing.T) {
@@ -125,6 +125,12 @@ func (s *script) run(words []string) ([]string, error) {
 	case "crash", "kill":
 		n[0].Crash(words[0] == "crash")
 	case "propose":
+		if words[1] == "leader" {
+			n = []*Node{w.Leader()}
+		}
+		if len(n) == 0 || n[0] == nil || n[0].Q == nil || !n[0].Q.Active() {
+			return nil, fmt.Errorf("no active leader:\n%s", w.Describe())
+		}
 		n[0].Propose(words[2:]...)
 	case "snapshot":
 		n[0].Snapshot()
