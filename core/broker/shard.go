@@ -259,9 +259,10 @@ func (s *Shard) checkpoint(m *checkpoint) {
 	s.asked = false
 	m.waiting = s.set.TakeCheckpoint()
 	for _, r := range s.set.Replicas() {
-		if l := r.Log(); r.Online() {
-			m.entries = append(m.entries, checkpointEntry{dir: r.Dir(), name: r.Name(), recovery: l.RecoveryPoint(),
-				logStart: l.LogStartOffset(), highWatermark: r.HighWatermark()})
+		if r.Online() {
+			recovery, start, highWatermark := r.Points()
+			m.entries = append(m.entries, checkpointEntry{dir: r.Dir(), name: r.Name(), recovery: recovery,
+				logStart: start, highWatermark: highWatermark})
 		}
 	}
 	s.out.Send(core.Control(), m)

@@ -28,6 +28,7 @@ type Log struct {
 	segments []*segment // by base offset, at least one
 	deleted  []*segment // renamed, waiting for their removal
 	start    core.Offset
+	told     core.Offset // what readers are told of it: start, or less until the removal of segments is durable
 	end      core.Offset
 	settled  core.Offset // the highest high watermark that Retain was told
 
@@ -62,7 +63,8 @@ func New(now core.Instant, slot uint32, ids *FileIDs, job *OpenJob, out *core.Ou
 	}
 	r := &job.Result
 	l := &Log{
-		slot: slot, dir: job.Dir, ids: ids, settings: job.Settings, start: r.LogStart, end: r.LogEnd,
+		slot: slot, dir: job.Dir, ids: ids, settings: job.Settings, start: r.LogStart,
+		told: r.LogStart, end: r.LogEnd,
 		epochs: r.Epochs, producers: r.Producers, epochsSaved: math.MaxInt64,
 	}
 	l.flight = flight{slot: slot, epoch: 1, seq: 1, written: r.LogEnd, synced: r.LogEnd, asked: r.LogEnd}
@@ -157,8 +159,16 @@ func (l *Log) Dir() string { return l.dir }
 // Slot is the owner's number of the log.
 func (l *Log) Slot() uint32 { return l.slot }
 
-// LogStartOffset is the first offset that readers may ask for.
-func (l *Log) LogStartOffset() core.Offset { return l.start }
+// LogStartOffset is the first offset that readers may ask for, as they are told: it never goes back, not even by a crash.
+// For the moment that the disk takes to note the removal of old segments, what lies above it may be gone already.
+func (l *Log) LogStartOffset() core.Offset { return l.told }
+
+// Start is where the log begins, whether or not a crash could still take that back: what the owner writes into
+// log-start-offset-checkpoint.
+func (l *Log) Start() core.Offset { return l.start }
+
+// StartSaved takes note that a start is in log-start-offset-checkpoint, so that readers may be told.
+func (l *Log) StartSaved(start core.Offset) { l.told = max(l.told, min(start, l.start)) }
 
 // LogEndOffset is the offset of the next record.
 func (l *Log) LogEndOffset() core.Offset { return l.end }
@@ -277,7 +287,7 @@ func (l *Log) find(offset core.Offset) int {
 
 func (l *Log) invariants() {
 	f := &l.flight
-	if l.start > l.end || f.synced > f.written || f.written > l.end || f.asked > l.end {
+	if l.told > l.start || l.start > l.end || f.synced > f.written || f.written > l.end || f.asked > l.end {
 		panic("log: offsets out of order: start " + offsetText(l.start) + " synced " + offsetText(f.synced) + " written " +
 			offsetText(f.written) + " end " + offsetText(l.end))
 	}

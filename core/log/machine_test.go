@@ -316,7 +316,11 @@ func (w *world) restart() {
 	w.pinned, w.locating = nil, nil
 	w.out = core.Outbox{}
 	w.now.Mono += time.Second
+	told := w.log.LogStartOffset()
 	w.open()
+	if now := w.log.LogStartOffset(); now < told {
+		panic(fmt.Sprintf("the log start offset went back from %d to %d", told, now))
+	}
 }
 
 func (w *world) crash(t *rapid.T) {
@@ -356,7 +360,7 @@ func (w *world) shutdown(*rapid.T) {
 
 // plan compares a plan with a dumb scan.
 func (w *world) plan(t *rapid.T) {
-	from := core.Offset(rapid.Int64Range(int64(w.log.LogStartOffset()), int64(w.end())).Draw(t, "from"))
+	from := core.Offset(rapid.Int64Range(int64(w.log.start), int64(w.end())).Draw(t, "from"))
 	limit := core.Offset(rapid.Int64Range(0, int64(w.end())).Draw(t, "limit"))
 	a := ask{from: from, limit: min(limit, w.log.WrittenOffset())}
 	a.max, a.one = rapid.IntRange(0, 3000).Draw(t, "max"), rapid.Bool().Draw(t, "one")
@@ -457,7 +461,8 @@ func (w *world) deleteRecords(t *rapid.T) {
 	start := int64(w.log.start)
 	o := core.Offset(rapid.Int64Range(start, max(start, int64(w.log.SyncedOffset()))).Draw(t, "to"))
 	w.log.DeleteRecords(o, &w.out)
-	w.start = w.log.start
+	w.start = w.log.Start() // and this is the checkpoint
+	w.log.StartSaved(w.start)
 	w.driver.Execute(&w.out)
 }
 

@@ -24,7 +24,7 @@ func (l *Log) Restart(now core.Instant, at core.Offset, out *core.Outbox) {
 	// Setting the size is a use of the file, without which a driver need not make it.
 	out.File(core.FileOp{Kind: core.OpTruncate, File: s.file})
 	l.segments = append(l.segments, s)
-	l.start, l.end, l.settled = at, at, min(l.settled, at)
+	l.start, l.told, l.end, l.settled = at, at, at, min(l.settled, at)
 	l.producers = NewProducers(at)
 	l.tail, l.unflushed = ring{}, 0
 	l.hints.clear()

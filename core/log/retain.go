@@ -35,8 +35,8 @@ func (l *Log) Retain(now core.Instant, highWatermark core.Offset, out *core.Outb
 	return l.start > start
 }
 
-// DeleteRecords raises the log start offset (KIP-107). The caller has checked that it is at most the high watermark,
-// and makes it durable in log-start-offset-checkpoint before answering. It reports whether anything changed.
+// DeleteRecords raises the start of the log (KIP-107). The caller has checked that it is at most the high watermark, and
+// makes it durable in log-start-offset-checkpoint before answering: see StartSaved. It reports whether anything changed.
 func (l *Log) DeleteRecords(offset core.Offset, out *core.Outbox) bool {
 	if offset > l.end {
 		panic("log: log start offset past the log end offset")
@@ -44,12 +44,19 @@ func (l *Log) DeleteRecords(offset core.Offset, out *core.Outbox) bool {
 	if l.failed != nil || offset <= l.start {
 		return false
 	}
+	l.raiseStart(offset, out)
+	return true
+}
+
+func (l *Log) raiseStart(offset core.Offset, out *core.Outbox) {
+	if offset <= l.start {
+		return
+	}
 	l.start = offset
 	if l.epochs.TruncateStart(offset) {
 		l.epochsDirty = true
 		l.runEpochs(out)
 	}
-	return true
 }
 
 // deleteWhile deletes segments from the oldest on while they are expired.
@@ -73,10 +80,11 @@ func (l *Log) deleteWhile(now core.Instant, highWatermark core.Offset, out *core
 	}
 	gone := slices.Clone(l.segments[:n])
 	l.segments = slices.Delete(l.segments, 0, n)
-	l.DeleteRecords(max(l.start, l.segments[0].base), out)
+	l.raiseStart(l.segments[0].base, out)
 	for _, s := range gone {
 		l.doom(now, s, out)
 	}
+	l.flight.syncStart(l.dir, l.start, out)
 }
 
 // homeDurable reports whether a crash leaves the active segment in the folder, and sees to it if not. Were older

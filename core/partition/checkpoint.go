@@ -10,11 +10,19 @@ type Checkpoint struct {
 	deletes     []*QueryOp
 	replicas    []*Replica
 	truncations []*truncation
+	starts      []savedStart
+	raised      bool // the start of a log was raised, and its readers wait to be told
+}
+
+// savedStart is a log start offset that readers may be told once it is in the checkpoint.
+type savedStart struct {
+	replica *Replica
+	offset  core.Offset
 }
 
 // WantsCheckpoint reports whether anything waits for a checkpoint taken from now on.
 func (s *Set) WantsCheckpoint() bool {
-	return len(s.waiting.deletes)+len(s.waiting.replicas)+len(s.waiting.truncations) > 0
+	return s.waiting.raised || len(s.waiting.deletes)+len(s.waiting.replicas)+len(s.waiting.truncations) > 0
 }
 
 // TakeCheckpoint hands over what waits for a checkpoint taken now. The owner gives it back to Checkpointed when it is
@@ -22,11 +30,21 @@ func (s *Set) WantsCheckpoint() bool {
 func (s *Set) TakeCheckpoint() Checkpoint {
 	taken := s.waiting
 	s.waiting = Checkpoint{}
+	for _, r := range s.ordered {
+		if r.Online() && r.log.Start() > r.log.LogStartOffset() {
+			taken.starts = append(taken.starts, savedStart{r, r.log.Start()})
+		}
+	}
 	return taken
 }
 
 // Checkpointed lets go on what waited for a checkpoint that is durable now.
 func (s *Set) Checkpointed(now core.Instant, c Checkpoint, out *core.Outbox) {
+	for _, saved := range c.starts {
+		if saved.replica.Online() {
+			saved.replica.log.StartSaved(saved.offset)
+		}
+	}
 	for _, op := range c.deletes {
 		op.close(out)
 	}

@@ -188,8 +188,9 @@ func (s *Set) followOffsets(now core.Instant, r *Replica, highWatermark, start c
 		s.Changed = append(s.Changed, r)
 		s.wake(now, &r.readers, r, out)
 	}
-	if to := min(start, r.highWatermark); to > r.log.LogStartOffset() {
+	if to := min(start, r.highWatermark); to > r.log.Start() {
 		r.log.DeleteRecords(to, out)
+		s.waiting.raised = true
 		s.Changed = append(s.Changed, r)
 	}
 	s.touch(r)

@@ -135,7 +135,7 @@ func (s *Set) deleteRecords(r *Replica, it *QueryItem, out *core.Outbox) {
 		it.Code = core.OffsetOutOfRange
 	default:
 		r.log.DeleteRecords(to, out)
-		it.Offset = r.log.LogStartOffset()
+		it.Offset = r.log.Start()
 		s.Changed = append(s.Changed, r)
 	}
 }

@@ -90,7 +90,7 @@ func (k *checks) after(n *node) {
 func (k *checks) replica(n *node, r *Replica, p *partState) {
 	was, seen := n.last[r.id]
 	now := lastSeen{epoch: r.leaderEpoch, leading: r.role == leads, hw: r.highWatermark, end: r.log.LogEndOffset(),
-		start: r.log.LogStartOffset()}
+		start: r.log.Start()}
 	n.last[r.id] = now
 	if now != was {
 		k.c.say("broker %d p%d: epoch %d leads %v %d..%d hw %d synced %d", n.id, r.id.Partition, now.epoch, now.leading,

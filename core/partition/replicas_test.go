@@ -309,7 +309,7 @@ func (c *cluster) compare() {
 				continue
 			}
 			var epochs []log.EpochStart
-			c.checks.each(n, r, r.log.LogStartOffset(), r.log.LogEndOffset(), func(o core.Offset, e entry) {
+			c.checks.each(n, r, r.log.Start(), r.log.LogEndOffset(), func(o core.Offset, e entry) {
 				if k := len(epochs); k == 0 || epochs[k-1].Epoch != e.epoch {
 					epochs = append(epochs, log.EpochStart{Epoch: e.epoch, Start: o})
 				}

@@ -176,7 +176,7 @@ func (s *Set) leave(r *Replica, out *core.Outbox) {
 // cut, the recovery point already lies at or below the cut; while the log is about to begin anew, its start is already
 // the new one.
 func (r *Replica) Points() (recovery, start, highWatermark core.Offset) {
-	recovery, start, highWatermark = r.log.RecoveryPoint(), r.log.LogStartOffset(), r.highWatermark
+	recovery, start, highWatermark = r.log.RecoveryPoint(), r.log.Start(), r.highWatermark
 	if t := r.trunc; t != nil && t.stage == checkpointing {
 		recovery = min(recovery, t.end())
 		if t.restart {

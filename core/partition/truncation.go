@@ -47,7 +47,7 @@ func (s *Set) diverged(r *Replica, epoch core.LeaderEpoch, end core.Offset, out 
 	if own, ownEnd := r.log.Epochs().EndOffsetFor(epoch, to); own != core.NoLeaderEpoch {
 		to = min(to, ownEnd)
 	}
-	s.beginTruncation(r, truncation{to: to, restart: to < r.log.LogStartOffset()}, out)
+	s.beginTruncation(r, truncation{to: to, restart: to < r.log.Start()}, out)
 }
 
 func (s *Set) beginTruncation(r *Replica, t truncation, out *core.Outbox) {
