@@ -50,8 +50,8 @@ func bigHistory(n int) *History {
 	return r.History()
 }
 
-// TestSpeed holds that a hundred thousand operations are checked within a second. It measures time, which a machine with
-// other work has none to spare of, so it runs only where it is asked for.
+// TestSpeed holds that a hundred thousand operations are checked within a second. It measures time, which a machine
+// with other work has none to spare of, so it runs only where it is asked for.
 func TestSpeed(t *testing.T) {
 	if os.Getenv("OTTLA_TIMING") == "" {
 		t.Skip("set OTTLA_TIMING=1 to measure time")

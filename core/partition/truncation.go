@@ -9,8 +9,8 @@ import (
 
 // truncation is the cutting of a follower's log to what it has in common with its leader's, or the restart of a log
 // that has nothing in common with it. It takes steps because of what [log.Log.Truncate] demands: nothing is being
-// written, the cut is planned, an offset checkpoint that does not vouch for more than the cut leaves is durable, the cut
-// is durable. A new leader ends it at any of them but the last.
+// written, the cut is planned, an offset checkpoint that does not vouch for more than the cut leaves is durable, the
+// cut is durable. A new leader ends it at any of them but the last.
 type truncation struct {
 	replica *Replica
 	to      core.Offset
