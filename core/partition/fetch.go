@@ -27,7 +27,9 @@ func (s *Set) read(now core.Instant, op *FetchOp, i int, out *core.Outbox) {
 	if it.Code = s.refuseFetch(r, op, it); it.Code != core.NoError {
 		return
 	}
-	it.LogStart = r.log.LogStartOffset()
+	if it.LogStart = r.log.LogStartOffset(); op.Follower {
+		it.LogStart = r.log.Start()
+	}
 	diverges, from := r.diverges(op, it), it.Offset
 	if op.Follower && !diverges {
 		if !op.noted {

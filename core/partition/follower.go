@@ -31,7 +31,7 @@ type position struct {
 }
 
 func (r *Replica) position() position {
-	return position{lastEpoch: r.log.Epochs().Latest(), offset: r.log.LogEndOffset(), start: r.log.LogStartOffset(),
+	return position{lastEpoch: r.log.Epochs().Latest(), offset: r.log.LogEndOffset(), start: r.log.Start(),
 		highWatermark: r.highWatermark}
 }
 
@@ -121,7 +121,7 @@ func (s *Set) takeFetched(now core.Instant, r *Replica, p *kmsg.FetchResponseTop
 		s.pause(now, r)
 		return
 	case p.DivergingEpoch.EndOffset >= 0:
-		s.diverged(r, core.LeaderEpoch(p.DivergingEpoch.Epoch), core.Offset(p.DivergingEpoch.EndOffset), out)
+		s.diverged(r, core.LeaderEpoch(p.DivergingEpoch.Epoch), core.Offset(p.DivergingEpoch.EndOffset), start, out)
 	default:
 		if !s.appendFetched(now, r, p, held, out) {
 			s.pause(now, r)
@@ -137,6 +137,10 @@ func (s *Set) takeFetched(now core.Instant, r *Replica, p *kmsg.FetchResponseTop
 func (s *Set) appendFetched(now core.Instant, r *Replica, p *kmsg.FetchResponseTopicPartition, held *heldFrame,
 	out *core.Outbox) bool {
 	start, end := core.Offset(p.LogStartOffset), r.log.LogEndOffset()
+	if at, ok := r.beginsAnew(start, p.RecordBatches); ok {
+		s.beginTruncation(r, truncation{to: at, restart: true, gone: true}, out)
+		return true
+	}
 	rest, fault := p.RecordBatches, ""
 	for len(rest) > 0 && fault == "" {
 		var v record.View
@@ -149,11 +153,6 @@ func (s *Set) appendFetched(now core.Instant, r *Replica, p *kmsg.FetchResponseT
 		switch {
 		case err != nil:
 			fault = err.Error()
-		case r.log.LogEndOffset() == end && (v.BaseOffset() > end && start > end || v.BaseOffset() < end && start >= end):
-			// Everything here is gone from the leader: begin anew where its first batch does, which may be a little
-			// before its log start offset.
-			s.beginTruncation(r, truncation{to: v.BaseOffset(), restart: true, gone: true}, out)
-			return true
 		case v.BaseOffset() < r.log.LogEndOffset():
 			fault = "batch at " + offsetText(v.BaseOffset()) + " before the log end offset"
 		case v.LeaderEpoch() > r.leaderEpoch || v.LeaderEpoch() < r.log.Epochs().Latest():
@@ -179,6 +178,21 @@ func (s *Set) appendFetched(now core.Instant, r *Replica, p *kmsg.FetchResponseT
 		out.Note(core.Warn, "Records of "+r.name.String()+" from its leader cannot be taken: "+fault)
 	}
 	return fault == ""
+}
+
+// beginsAnew decides whether a log must begin anew because the leader's begins at its end or after: no record of it is
+// known to be the leader's then, whatever the epochs say, and what was deleted there must not come back from here. It
+// begins where the leader's first batch does, which may be a little before the log start offset.
+func (r *Replica) beginsAnew(start core.Offset, records []byte) (core.Offset, bool) {
+	end := r.log.LogEndOffset()
+	if start < end {
+		return 0, false
+	}
+	at := start
+	if v, _, err := record.Next(records); err == nil && v != nil {
+		at = v.BaseOffset()
+	}
+	return at, at >= 0 && (at != end || r.log.Start() < end)
 }
 
 // followOffsets takes the leader's high watermark and log start offset, as far as this log goes.

@@ -104,8 +104,14 @@ func (k *checks) replica(n *node, r *Replica, p *partState) {
 	if anew {
 		k.resets++
 	}
-	if seen && now.hw < was.hw && !anew && !(r.trunc != nil && r.trunc.gone) {
+	if seen && now.hw < was.hw && !anew {
 		k.fail("S6: the high watermark of broker %d goes back from %d to %d", n.id, was.hw, now.hw)
+	}
+	if now.hw < now.start {
+		k.fail("S6: high watermark %d of broker %d below its log start %d", now.hw, n.id, now.start)
+	}
+	if !seen && now.hw < min(n.saved[r.id][2], now.end) {
+		k.fail("S6: broker %d starts with high watermark %d, its checkpoint says %d", n.id, now.hw, n.saved[r.id][2])
 	}
 	if now.hw > now.end {
 		k.fail("S6: high watermark %d of broker %d beyond its end %d", now.hw, n.id, now.end)
@@ -185,7 +191,17 @@ func (k *checks) waits(n *node, r *Replica) {
 	}
 }
 
-func (k *checks) decided(*image) {}
+// committed checks, after another ISR was heard of, that nothing more could be committed.
+func (k *checks) committed(n *node) {
+	for _, r := range n.set.Replicas() {
+		if r.lead == nil || r.log == nil || !r.Online() {
+			continue
+		}
+		if hw := n.set.committable(k.c.now(), r); hw > r.highWatermark {
+			k.fail("L1: leader %d has high watermark %d where it could be %d", n.id, r.highWatermark, hw)
+		}
+	}
+}
 
 // released checks that no write under way reads from a frame that is given back.
 func (k *checks) released(n *node, frame []byte) {

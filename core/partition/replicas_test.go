@@ -165,15 +165,7 @@ func (n *node) registered(img *image) bool { return img.brokers[n.id].epoch == n
 
 // end ends a broker: its process, or with what was not synced, or with its disk where others have everything.
 func (c *cluster) end(n *node) {
-	n.up, n.out, n.writing = false, core.Outbox{}, nil
-	for _, other := range c.nodes {
-		for _, k := range other.conns {
-			if (k.from == n || k.to == n) && !k.dead {
-				k.dead = true
-				c.mail = append(c.mail, letter{what: "lost", conn: k})
-			}
-		}
-	}
+	c.stop(n)
 	switch {
 	case c.rng.Chance(1, 4) && c.expendable(n):
 		c.say("wipe %d", n.id)
@@ -187,6 +179,19 @@ func (c *cluster) end(n *node) {
 	default:
 		c.say("kill %d", n.id)
 		n.disk.Kill()
+	}
+}
+
+// stop ends a broker's process and its connections.
+func (c *cluster) stop(n *node) {
+	n.up, n.out, n.writing = false, core.Outbox{}, nil
+	for _, other := range c.nodes {
+		for _, k := range other.conns {
+			if (k.from == n || k.to == n) && !k.dead {
+				k.dead = true
+				c.mail = append(c.mail, letter{what: "lost", conn: k})
+			}
+		}
 	}
 }
 
@@ -215,8 +220,12 @@ func (c *cluster) deleteRecords(n *node) {
 	if r.lead == nil || r.log == nil || r.highWatermark == 0 {
 		return
 	}
-	op := &QueryOp{Kind: QueryDelete, Items: []QueryItem{{ID: r.id, LeaderEpoch: core.NoLeaderEpoch,
-		Offset: core.Offset(c.rng.Below(uint64(r.highWatermark) + 1))}}}
+	c.deleteTo(n, slices.Index(c.partitions, r.id), core.Offset(c.rng.Below(uint64(r.highWatermark)+1)))
+}
+
+func (c *cluster) deleteTo(n *node, part int, offset core.Offset) {
+	op := &QueryOp{Kind: QueryDelete, Items: []QueryItem{{ID: c.partitions[part], LeaderEpoch: core.NoLeaderEpoch,
+		Offset: offset}}}
 	n.set.Work(c.now(), op, &n.out)
 	n.set.Retain(c.now(), &n.out)
 	c.pump(n)
@@ -283,17 +292,22 @@ func (c *cluster) healed() bool {
 
 // lastWrite checks that a write to every partition is acknowledged soon.
 func (c *cluster) lastWrite() {
+	for range 20 {
+		c.settleAll()
+		c.pass(5 * time.Millisecond) // connections come back
+	}
 	before := c.checks.acks
 	for i := range c.partitions {
 		c.produce(c.nodes[c.current().parts[i].leader], i, AcksAll)
 	}
 	for range 40 {
 		c.settleAll()
-		c.pass(5 * time.Millisecond)
 	}
-	if c.checks.acks-before != len(c.partitions) {
-		c.checks.fail("L1: a write was not acknowledged within 200 ms of a healthy cluster: %s", c.state())
+	if c.checks.acks-before != len(c.partitions) || !c.healed() {
+		c.checks.fail("L1: a write to a healthy cluster needs time to be acknowledged or known everywhere: %s", c.state())
 	}
+	c.pass(50 * time.Millisecond)
+	c.settleAll()
 	for _, n := range c.nodes {
 		if len(n.produces)+len(n.reads) > 0 {
 			c.checks.fail("L1: operations without an answer on broker %d", n.id)

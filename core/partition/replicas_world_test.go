@@ -32,6 +32,8 @@ type cluster struct {
 	trace        []string
 	quiet        bool // no faults any more
 	produced     int
+	scripted     bool
+	said         []string // what a script shows
 }
 
 type node struct {
@@ -54,7 +56,11 @@ type node struct {
 	last     map[core.TopicIDPartition]lastSeen
 }
 
-type slice struct{ data []byte } // that a pending completion's operation uses
+// slice is what the operation of a pending completion uses.
+type slice struct {
+	data []byte
+	sync bool
+}
 
 type checkpointing3 struct {
 	c      Checkpoint
@@ -111,19 +117,30 @@ type brokerState struct {
 var allBrokers = []core.BrokerID{0, 1, 2}
 
 func newCluster(seed uint64) *cluster {
-	c := &cluster{rng: core.NewPRNG(seed)}
-	c.minISR = int(c.rng.Between(1, 2))
-	c.fetchBytes = int32(c.rng.Between(100, 600))
-	c.segmentBytes = int32(c.rng.Between(300, 3000))
+	rng := core.NewPRNG(seed)
+	minISR, partitions := int(rng.Between(1, 2)), int(rng.Between(1, 3))
+	c := newClusterOf(rng.Uint64(), partitions, minISR)
+	c.fetchBytes, c.segmentBytes = int32(c.rng.Between(100, 600)), int32(c.rng.Between(300, 3000))
+	c.begin()
+	return c
+}
+
+func newClusterOf(seed uint64, partitions, minISR int) *cluster {
+	c := &cluster{rng: core.NewPRNG(seed), minISR: minISR}
 	first := image{brokers: make([]brokerState, 3)}
-	for i := range int(c.rng.Between(1, 3)) {
+	for i := range partitions {
 		c.partitions = append(c.partitions, core.TopicIDPartition{Topic: core.UUID{0: 7, 15: byte(1 + i/2)},
 			Partition: core.PartitionID(i)})
-		first.parts = append(first.parts, partState{leader: core.BrokerID(i % 3), isr: slices.Clone(allBrokers), epoch: 1,
+		first.parts = append(first.parts, partState{leader: core.BrokerID(i % 3), isr: slices.Clone(allBrokers), epoch: 0,
 			partitionEpoch: 1})
 	}
 	c.versions = []image{first}
 	c.checks.init(c)
+	return c
+}
+
+// begin starts the brokers.
+func (c *cluster) begin() {
 	for _, id := range allBrokers {
 		n := &node{id: id, disk: logtest.NewDisk(), epoch: 1}
 		must(n.disk.Mkdir(testDir))
@@ -134,8 +151,9 @@ func newCluster(seed uint64) *cluster {
 	for _, n := range c.nodes {
 		c.boot(n)
 		c.learn(n, 0)
+		for c.scripted && c.finish(n) {
+		}
 	}
-	return c
 }
 
 func (c *cluster) now() core.Instant {
@@ -143,10 +161,16 @@ func (c *cluster) now() core.Instant {
 }
 
 func (c *cluster) say(format string, args ...any) {
-	if *replicaSeed == 0 {
+	if *replicaSeed == 0 || c.scripted {
 		return
 	}
 	c.trace = append(c.trace, fmt.Sprintf("%d ", c.mono.Milliseconds())+fmt.Sprintf(format, args...))
+}
+
+func (c *cluster) told(format string, args ...any) {
+	if c.scripted {
+		c.said = append(c.said, fmt.Sprintf(format, args...))
+	}
 }
 
 func (c *cluster) current() *image { return &c.versions[len(c.versions)-1] }
@@ -205,6 +229,7 @@ func (c *cluster) learn(n *node, version int) {
 			n.set.Follow(c.now(), r, Following{Epoch: p.epoch, Leader: p.leader}, &n.out)
 		}
 	}
+	c.checks.committed(n)
 	c.pump(n)
 }
 
@@ -213,7 +238,7 @@ func (c *cluster) pump(n *node) {
 	for {
 		for _, op := range n.out.Files {
 			if op.Kind == core.OpMap || op.Ticket.Seq != 0 {
-				n.due = append(n.due, slice{op.Data})
+				n.due = append(n.due, slice{op.Data, op.Kind == core.OpSync || op.Kind == core.OpSyncDir})
 			}
 		}
 		sends := slices.Clone(n.out.Sends)
@@ -234,6 +259,7 @@ func (c *cluster) pump(n *node) {
 			c.answered(n, s.Message)
 		}
 		for _, p := range n.set.Proposals {
+			c.told("broker %d proposes isr %v in epoch %d, version %d", n.id, p.ISR, p.LeaderEpoch, p.PartitionEpoch)
 			c.mail = append(c.mail, letter{what: "propose", from: n, epoch: n.epoch, p: p})
 		}
 		n.set.Proposals = nil
@@ -342,6 +368,7 @@ func (c *cluster) deliver(i int) {
 	case "decided":
 		if n := m.from; n.up && n.epoch == m.epoch {
 			n.set.ISRAnswered(c.now(), m.p, m.code, m.decided, &n.out)
+			c.checks.committed(n)
 			c.pump(n)
 		}
 	}
@@ -390,7 +417,8 @@ func (c *cluster) serve(k *conn, b []byte) {
 	}
 	k.op = op
 	k.to.fetches[op] = k
-	c.say("serve %d->%d: %s", k.from.id, k.to.id, op.AppendText(nil))
+	c.told("fetch %d->%d:%s", k.from.id, k.to.id, op.asks())
+	c.say("serve %d->%d:%s", k.from.id, k.to.id, op.asks())
 	k.to.set.Work(c.now(), op, &k.to.out)
 	c.pump(k.to)
 }
@@ -402,7 +430,8 @@ func (c *cluster) answered(n *node, m core.Message) {
 		if k := n.fetches[op]; k != nil {
 			delete(n.fetches, op)
 			k.op = nil
-			c.say("served %d->%d dead %v: %s", k.from.id, k.to.id, k.dead, op.AppendText(nil))
+			c.told("fetched %d<-%d:%s", k.from.id, k.to.id, op.answers())
+			c.say("served %d->%d dead %v:%s", k.from.id, k.to.id, k.dead, op.answers())
 			if !k.dead {
 				c.mail = append(c.mail, letter{what: "response", conn: k, bytes: c.response(n, k, op)})
 			}
@@ -410,8 +439,10 @@ func (c *cluster) answered(n *node, m core.Message) {
 		}
 		delete(n.reads, op)
 		c.checks.read(n, op)
+		c.told("consumer at %d: %s", n.id, op.AppendText(nil)[len("Fetch min=1 part=07000000-0 "):])
 	case *ProduceOp:
 		c.checks.acked(n, op, n.produces[op])
+		c.told("produce at %d: %d %s", n.id, op.Items[0].BaseOffset, op.Items[0].Code)
 		delete(n.produces, op)
 	}
 }
@@ -443,15 +474,19 @@ func (c *cluster) response(n *node, k *conn, op *FetchOp) []byte {
 
 // produce sends a batch to whom the client takes for the leader.
 func (c *cluster) produce(n *node, part int, acks Acks) {
+	c.produceBatch(n, part, int(c.rng.Between(1, 3)), acks)
+}
+
+func (c *cluster) produceBatch(n *node, part, records int, acks Acks) {
 	c.produced++
 	id := fmt.Sprintf("r%d", c.produced)
 	var b record.Builder
 	b.Start(nil, 0)
-	for range int(c.rng.Between(1, 3)) {
+	for range records {
 		b.Append(c.now().Wall, nil, []byte(id))
 	}
 	_, v := b.Finish()
-	op := &ProduceOp{Acks: acks, Timeout: 500 * time.Millisecond}
+	op := &ProduceOp{Acks: acks, Timeout: c.patience()}
 	op.Items = []ProduceItem{{ID: c.partitions[part], Batch: v, LogAppendTime: core.NoTimestamp}}
 	n.produces[op] = []produced1{{string(v.Payload())}}
 	n.set.Work(c.now(), op, &n.out)
@@ -465,12 +500,35 @@ func (c *cluster) consume(n *node, part int) {
 		return
 	}
 	from := core.Offset(c.rng.Between(int64(r.Log().LogStartOffset()), int64(r.Log().LogEndOffset())))
+	c.consumeFrom(n, part, from)
+}
+
+func (c *cluster) consumeFrom(n *node, part int, from core.Offset) {
 	op := &FetchOp{MinBytes: 1, MaxBytes: 1 << 20, AnyReplica: true, Deadline: c.mono + 20*time.Millisecond}
-	op.Items = []FetchItem{{ID: r.id, Offset: from, MaxBytes: 1 << 20, LeaderEpoch: core.NoLeaderEpoch,
+	op.Items = []FetchItem{{ID: c.partitions[part], Offset: from, MaxBytes: 1 << 20, LeaderEpoch: core.NoLeaderEpoch,
 		LastFetchedEpoch: core.NoLeaderEpoch}}
 	n.reads[op] = true
 	n.set.Work(c.now(), op, &n.out)
 	c.pump(n)
+}
+
+// patience is how long producers wait.
+func (c *cluster) patience() time.Duration {
+	if c.scripted {
+		return time.Minute
+	}
+	return 500 * time.Millisecond
+}
+
+// complete brings completion i of a disk.
+func (c *cluster) complete(n *node, i int) {
+	n.due = slices.Delete(n.due, i, i+1)
+	in := n.driver.Take(i)
+	if in.Kind == core.InputMapped || in.Kind == core.InputFailed {
+		n.set.Mapped(c.now(), in, &n.out)
+	} else {
+		n.set.Completed(c.now(), in, &n.out)
+	}
 }
 
 // finish completes one thing that a broker's disk owes, or a job, or its checkpoint; it reports false if there is none.
@@ -485,13 +543,7 @@ func (c *cluster) finish(n *node) bool {
 	i := int(c.rng.Below(uint64(choices)))
 	switch {
 	case i < len(n.due):
-		n.due = slices.Delete(n.due, i, i+1)
-		in := n.driver.Take(i)
-		if in.Kind == core.InputMapped || in.Kind == core.InputFailed {
-			n.set.Mapped(c.now(), in, &n.out)
-		} else {
-			n.set.Completed(c.now(), in, &n.out)
-		}
+		c.complete(n, i)
 	case i < len(n.due)+len(n.driver.Jobs):
 		i -= len(n.due)
 		j := n.driver.Jobs[i]
@@ -505,4 +557,30 @@ func (c *cluster) finish(n *node) bool {
 	}
 	c.pump(n)
 	return true
+}
+
+// asks and answers give a fetch for scripts.
+func (op *FetchOp) asks() string {
+	s := ""
+	for i := range op.Items {
+		it := &op.Items[i]
+		s += fmt.Sprintf(" from %d, last epoch %d, in epoch %d", it.Offset, it.LastFetchedEpoch, it.LeaderEpoch)
+	}
+	return s
+}
+
+func (op *FetchOp) answers() string {
+	s := ""
+	for i := range op.Items {
+		it := &op.Items[i]
+		switch {
+		case it.Code != core.NoError:
+			s += fmt.Sprintf(" %s, log start %d", it.Code, it.LogStart)
+		case it.DivergingEpoch != core.NoLeaderEpoch:
+			s += fmt.Sprintf(" diverges: epoch %d ends at %d", it.DivergingEpoch, it.DivergingEnd)
+		default:
+			s += fmt.Sprintf(" hw %d, start %d, %d bytes", it.HighWatermark, it.LogStart, it.Len)
+		}
+	}
+	return s
 }

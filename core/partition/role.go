@@ -178,7 +178,7 @@ func (s *Set) leave(r *Replica, out *core.Outbox) {
 func (r *Replica) Points() (recovery, start, highWatermark core.Offset) {
 	recovery, start, highWatermark = r.log.RecoveryPoint(), r.log.Start(), r.highWatermark
 	if t := r.trunc; t != nil && t.stage == checkpointing {
-		recovery = min(recovery, t.end())
+		recovery, highWatermark = min(recovery, t.end()), min(highWatermark, t.end())
 		if t.restart {
 			start = t.to
 		}

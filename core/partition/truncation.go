@@ -41,13 +41,15 @@ func offsetText(o core.Offset) string { return strconv.FormatInt(int64(o), 10) }
 
 // diverged finds where this log stops agreeing with the leader's, whose largest epoch at or below our latest is epoch
 // and ends at end (KIP-101, KIP-279; Kafka: AbstractFetcherThread.getOffsetTruncationState). If this log has not even
-// that epoch, the next fetch names an earlier one.
-func (s *Set) diverged(r *Replica, epoch core.LeaderEpoch, end core.Offset, out *core.Outbox) {
+// that epoch, the next fetch names an earlier one. What the leader's log, which begins at start, has no longer is not
+// known to agree.
+func (s *Set) diverged(r *Replica, epoch core.LeaderEpoch, end, start core.Offset, out *core.Outbox) {
 	to := min(end, r.log.LogEndOffset())
 	if own, ownEnd := r.log.Epochs().EndOffsetFor(epoch, to); own != core.NoLeaderEpoch {
 		to = min(to, ownEnd)
 	}
-	s.beginTruncation(r, truncation{to: to, restart: to < r.log.Start()}, out)
+	nothing := to <= start && r.log.Start() < r.log.LogEndOffset()
+	s.beginTruncation(r, truncation{to: to, restart: nothing || to < r.log.Start(), gone: r.highWatermark <= start}, out)
 }
 
 func (s *Set) beginTruncation(r *Replica, t truncation, out *core.Outbox) {
@@ -99,9 +101,7 @@ func (s *Set) cutAfterCheckpoint(t *truncation, out *core.Outbox) {
 	if end := t.end(); end < r.highWatermark && !t.gone {
 		out.Note(core.Fail, "Committed records of "+r.name.String()+" from offset "+offsetText(end)+" to "+
 			offsetText(r.highWatermark)+" are not in its leader's log and are cut off")
-	}
-	if t.end() < r.highWatermark {
-		r.highWatermark = t.end()
+		r.highWatermark = end
 		s.Changed = append(s.Changed, r)
 	}
 	s.waiting.truncations = append(s.waiting.truncations, t)
@@ -116,7 +116,7 @@ func (s *Set) cut(now core.Instant, t *truncation, out *core.Outbox) {
 	t.stage = cutting
 	if t.restart {
 		r.log.Restart(now, t.to, out)
-		r.highWatermark = max(r.highWatermark, t.to) // what is below is gone, and was committed (KAFKA-9491)
+		r.highWatermark = t.to // what is below is gone, and was committed (KAFKA-9491)
 	} else {
 		r.log.Truncate(now, t.job, out)
 		r.log.ForgetEpochs(r.log.LogEndOffset(), out)
