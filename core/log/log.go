@@ -159,8 +159,9 @@ func (l *Log) Dir() string { return l.dir }
 // Slot is the owner's number of the log.
 func (l *Log) Slot() uint32 { return l.slot }
 
-// LogStartOffset is the first offset that readers may ask for, as they are told: it never goes back, not even by a crash.
-// For the moment that the disk takes to note the removal of old segments, what lies above it may be gone already.
+// LogStartOffset is the first offset that readers may ask for, as they are told: it never goes back, not even by a
+// crash. For the moment that the disk takes to note the removal of old segments, what lies above it may be gone
+// already.
 func (l *Log) LogStartOffset() core.Offset { return l.told }
 
 // Start is where the log begins, whether or not a crash could still take that back: what the owner writes into

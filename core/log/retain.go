@@ -35,8 +35,9 @@ func (l *Log) Retain(now core.Instant, highWatermark core.Offset, out *core.Outb
 	return l.start > start
 }
 
-// DeleteRecords raises the start of the log (KIP-107). The caller has checked that it is at most the high watermark, and
-// makes it durable in log-start-offset-checkpoint before answering: see StartSaved. It reports whether anything changed.
+// DeleteRecords raises the start of the log (KIP-107). The caller has checked that it is at most the high watermark,
+// and makes it durable in log-start-offset-checkpoint before answering: see StartSaved. It reports whether anything
+// changed.
 func (l *Log) DeleteRecords(offset core.Offset, out *core.Outbox) bool {
 	if offset > l.end {
 		panic("log: log start offset past the log end offset")
