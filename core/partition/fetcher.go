@@ -12,8 +12,8 @@ import (
 // Fetcher asks one leader for everything that this shard follows there: a machine between the owner's connection and
 // the logs. It has one request under way. The next one leaves when everything of the last answer counts: it carries the
 // new fetch offsets, which are also the acknowledgements that the leader's high watermark waits for, and would come too
-// late behind a request that the leader keeps waiting. Partitions that are being truncated, or pause after an error, are
-// left out meanwhile and hold nobody up. Requests name only what has changed (KIP-227).
+// late behind a request that the leader keeps waiting. Partitions that are being truncated, or pause after an error,
+// are left out meanwhile and hold nobody up. Requests name only what has changed (KIP-227).
 type Fetcher struct {
 	leader    core.BrokerID
 	members   []*Replica

@@ -13,9 +13,9 @@ import (
 // one has asked find named false, and are ignored (KAFKA-13207).
 type following struct {
 	leader  core.BrokerID
-	fetcher *Fetcher      // nil: nobody leads, or the log failed
-	named   bool          // the leader's fetch session has it, as told says
-	told    position      //
+	fetcher *Fetcher // nil: nobody leads, or the log failed
+	named   bool     // the leader's fetch session has it, as told says
+	told    position
 	queued  bool          // on the fetcher's list of what the next request names
 	busy    bool          // the fetcher waits for what was appended to count
 	retryAt time.Duration // not fetched before

@@ -92,7 +92,7 @@ func (s *Set) ISRAnswered(now core.Instant, p *Proposal, code core.ErrorCode, d 
 			return
 		}
 		l.partitionEpoch, l.isr = d.PartitionEpoch, slices.Clone(d.ISR)
-		l.pending = nil
+		l.pending, l.recovering = nil, false
 	case core.OperationNotAttempted, core.IneligibleReplica:
 		l.pending = nil
 	case core.UnknownTopicOrPartition, core.UnknownTopicID, core.FencedLeaderEpoch, core.InvalidUpdateVersion,
@@ -126,6 +126,9 @@ func (s *Set) reconsider(now core.Instant, r *Replica, out *core.Outbox) {
 		if f := &r.lead.followers[i]; f.end != core.NoOffset && f.keepsUp(now, r, s.replication.LagMax) {
 			s.expand(now, r, f)
 		}
+	}
+	if r.lead.recovering && r.lead.pending == nil {
+		s.propose(now, r, slices.Clone(r.lead.isr))
 	}
 	s.touch(r)
 }

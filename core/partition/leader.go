@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"ottla.dev/core"
+	"ottla.dev/core/metadata"
 )
 
 // leadership is what a leader knows of its partition.
@@ -20,6 +21,7 @@ type leadership struct {
 	pending        *Proposal
 	retryAt        time.Duration // when pending is proposed again, or core.Never
 	checkAt        time.Duration // when the ISR is searched for members that lag
+	recovering     bool          // elected uncleanly; the next proposal ends that (KIP-704)
 }
 
 // follower is what the leader knows of another replica (Kafka: Replica).
@@ -46,7 +48,7 @@ func newLeadership() *leadership {
 // assign takes replicas and ISR from the metadata. A proposal under way is decided: it named an older partition epoch.
 func (l *leadership) assign(now core.Instant, self core.BrokerID, n *Leadership) {
 	l.partitionEpoch, l.replicas, l.isr = n.PartitionEpoch, len(n.Replicas), slices.Clone(n.ISR)
-	l.pending, l.retryAt = nil, core.Never
+	l.pending, l.retryAt, l.recovering = nil, core.Never, n.Recovery == metadata.Recovering
 	known := l.followers
 	l.followers = nil
 	for _, id := range n.Replicas {
@@ -161,8 +163,9 @@ func (s *Set) noteFollower(now core.Instant, r *Replica, op *FetchOp, it *FetchI
 	s.advance(now, r, out)
 }
 
-// PreferredReadReplica chooses the replica that a consumer in rack should read from (KIP-392, RackAwareReplicaSelector):
-// of those in the rack that have the offset the one that has most, and rather this one; core.NoBroker is this one, too.
+// PreferredReadReplica chooses the replica that a consumer in rack should read from (KIP-392, Kafka:
+// RackAwareReplicaSelector): of those in the rack that have the offset the one that has most, and rather this one;
+// core.NoBroker is this one, too.
 func (s *Set) PreferredReadReplica(r *Replica, rack string, offset core.Offset) core.BrokerID {
 	if self := s.peer(s.replication.Broker); rack == "" || r.lead == nil || self != nil && self.Rack == rack {
 		return core.NoBroker

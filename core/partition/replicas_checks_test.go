@@ -11,16 +11,17 @@ import (
 
 // checks are the invariants that hold after every event, by their names in the catalogue: S3, S5, S6, S8, S9, S20.
 type checks struct {
-	c      *cluster
-	ghosts map[core.TopicIDPartition][]entry // everything that was ever committed, by offset
-	names  map[place]string                  // what (offset, leader epoch) means
-	failed string
-	acks   int
-	cuts   int
-	expand int
-	shrink int
-	epochs int
-	resets int
+	c       *cluster
+	ghosts  map[core.TopicIDPartition][]entry // everything that was ever committed, by offset
+	names   map[place]string                  // what (offset, leader epoch) means
+	failed  string
+	unclean bool // committed records may be lost
+	acks    int
+	cuts    int
+	expand  int
+	shrink  int
+	epochs  int
+	resets  int
 }
 
 type place struct {
@@ -88,6 +89,9 @@ func (k *checks) after(n *node) {
 }
 
 func (k *checks) replica(n *node, r *Replica, p *partState) {
+	if k.unclean {
+		return
+	}
 	was, seen := n.last[r.id]
 	now := lastSeen{epoch: r.leaderEpoch, leading: r.role == leads, hw: r.highWatermark, end: r.log.LogEndOffset(),
 		start: r.log.Start()}
@@ -165,9 +169,9 @@ func (k *checks) elected(n *node, r *Replica, now lastSeen, ghost []entry) {
 // members checks what an ISR promises.
 func (k *checks) members(n *node, r *Replica, p *partState, committed core.Offset) {
 	if !n.wiped && (slices.Contains(p.isr, n.id) || slices.Contains(p.elr, n.id)) {
-		if r.log.SyncedOffset() < committed && !r.log.Truncating() {
+		if r.counted() < committed && !r.log.Truncating() {
 			k.fail("S8: broker %d in ISR %v, ELR %v has %d on disk, committed are %d", n.id, p.isr, p.elr,
-				r.log.SyncedOffset(), committed)
+				r.counted(), committed)
 		}
 	}
 	if r.lead != nil && r.leaderEpoch == p.epoch {
@@ -220,7 +224,7 @@ func (k *checks) released(n *node, frame []byte) {
 // read checks what a consumer got.
 func (k *checks) read(n *node, op *FetchOp) {
 	it := &op.Items[0]
-	if it.Code != core.NoError || it.Len == 0 {
+	if it.Code != core.NoError || it.Len == 0 || k.unclean {
 		return
 	}
 	ghost := k.ghosts[it.ID]
@@ -245,6 +249,9 @@ func (k *checks) acked(n *node, op *ProduceOp, batches []produced1) {
 		return
 	}
 	k.acks++
+	if k.unclean {
+		return
+	}
 	ghost := k.ghosts[it.ID]
 	for o := it.BaseOffset; o <= it.LastOffset; o++ {
 		if int(o) >= len(ghost) || ghost[o].payload != batches[0].id {

@@ -29,6 +29,7 @@ import (
 //	lose-answer                         the answer to the oldest proposal is lost
 //	learn B…                            these brokers hear the newest metadata
 //	lead B | fence B | unfence B        the controller elects, fences, unfences
+//	unclean B                           the controller elects one that lacks committed records
 //	crash B | kill B | restart B        crashes lose all that was not synced
 //	pass D
 //	show                                the logs: the leader epoch of each record, ] after what is synced, | at the high
@@ -159,6 +160,12 @@ func (c *cluster) govern(a args, n *node) {
 		}
 	case "lead":
 		c.decide(func(img *image) { img.parts[0].leader = n.id })
+	case "unclean":
+		c.checks.unclean = true
+		c.decide(func(img *image) {
+			p := &img.parts[0]
+			p.leader, p.isr, p.elr = n.id, []core.BrokerID{n.id}, nil
+		})
 	case "fence":
 		c.fence(n.id)
 	case "unfence":

@@ -167,13 +167,13 @@ func (n *node) registered(img *image) bool { return img.brokers[n.id].epoch == n
 func (c *cluster) end(n *node) {
 	c.stop(n)
 	switch {
-	case c.rng.Chance(1, 4) && c.expendable(n):
+	case !c.caching && c.rng.Chance(1, 4) && c.expendable(n):
 		c.say("wipe %d", n.id)
 		n.disk, n.saved, n.wiped = logtest.NewDisk(), nil, true
 		must(n.disk.Mkdir(testDir))
 		n.disk.SyncAll()
 		c.forget(n) // at once, or it might be the last of an ISR
-	case c.rng.Chance(2, 3):
+	case !c.caching && c.rng.Chance(2, 3):
 		c.say("crash %d", n.id)
 		n.disk.Crash(&c.rng)
 	default:

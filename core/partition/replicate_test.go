@@ -1,12 +1,17 @@
 package partition
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"ottla.dev/core"
+	"ottla.dev/core/log"
+	"ottla.dev/core/log/logtest"
+	"ottla.dev/core/metadata"
 	"ottla.dev/core/record"
 )
 
@@ -90,8 +95,8 @@ func TestLeadersRefuseFetchesOfBrokersThatHoldNoReplicaOrHaveRestarted(t *testin
 		id    core.BrokerID
 		epoch core.BrokerEpoch
 		want  core.ErrorCode
-	}{{7, 1, core.NotLeaderOrFollower}, {1, 4, core.NotLeaderOrFollower}, {1, 5, core.NoError}, {1, 4, core.NotLeaderOrFollower},
-		{1, -1, core.NoError}} {
+	}{{7, 1, core.NotLeaderOrFollower}, {1, 4, core.NotLeaderOrFollower}, {1, 5, core.NoError},
+		{1, 4, core.NotLeaderOrFollower}, {1, -1, core.NoError}} {
 		op := &FetchOp{Follower: true, Replica: f.id, ReplicaEpoch: f.epoch, Items: []FetchItem{{ID: c.partitions[0],
 			LeaderEpoch: 0, LastFetchedEpoch: core.NoLeaderEpoch}}}
 		n.set.Work(c.now(), op, &n.out)
@@ -222,5 +227,83 @@ func TestReplicatedStepsAllocateNothing(t *testing.T) {
 	}
 	if acked != 201 {
 		t.Errorf("%d of 201 acknowledged", acked)
+	}
+}
+
+func TestAFollowerWhoseLogFailsIsReportedAndFetchesNoMore(t *testing.T) {
+	c, leader, n := pair(t)
+	c.mayFail = true
+	n.disk.Fault = func(op, path string) error {
+		if op == "sync" && strings.HasSuffix(path, log.LogSuffix) {
+			return logtest.ErrIO
+		}
+		return nil
+	}
+	c.produceBatch(leader, 0, 3, AcksAll)
+	c.settleQuietly()
+	r := n.set.Replica(c.partitions[0])
+	if r.Online() || n.set.Failed == nil || n.set.Dir != testDir {
+		t.Fatalf("online %v, failure %v in %q", r.Online(), n.set.Failed, n.set.Dir)
+	}
+	if f := n.set.Fetcher(0); !f.Idle() || f.busy != 0 || f.named != 0 || len(r.frames) != 0 {
+		t.Errorf("the fetcher still waits for it: %+v, %d frames", f, len(r.frames))
+	}
+	op := &FetchOp{AnyReplica: true, Items: []FetchItem{{ID: r.id, LeaderEpoch: core.NoLeaderEpoch}}}
+	n.set.Work(c.now(), op, &n.out)
+	if op.Items[0].Code != core.KafkaStorageError {
+		t.Error("a consumer is answered", op.Items[0].Code)
+	}
+	// Its leader drops it, and goes on with the other.
+	for range 10 {
+		c.pass(60 * time.Millisecond)
+		c.settleQuietly()
+	}
+	if c.checks.acks != 1 || len(c.current().parts[0].isr) != 2 {
+		t.Errorf("%d acknowledged, isr %v", c.checks.acks, c.current().parts[0].isr)
+	}
+}
+
+func TestALeaderWhoseLogFailsAnswersStorageErrors(t *testing.T) {
+	c, n, _ := pair(t)
+	c.mayFail = true
+	n.disk.Fault = func(op, path string) error {
+		if op == "sync" && strings.HasSuffix(path, log.LogSuffix) {
+			return logtest.ErrIO
+		}
+		return nil
+	}
+	c.produceBatch(n, 0, 3, AcksAll)
+	c.said = nil
+	for range 30 {
+		c.settleAll()
+	}
+	if !slices.Contains(c.said, "produce at 0: -1 KAFKA_STORAGE_ERROR") {
+		t.Error("the producer hears", c.said)
+	}
+	hw := n.set.Replica(c.partitions[0]).HighWatermark()
+	op := &FetchOp{Follower: true, Replica: 1, ReplicaEpoch: 1, Items: []FetchItem{{ID: c.partitions[0], Offset: 3}}}
+	n.set.Work(c.now(), op, &n.out)
+	if op.Items[0].Code != core.KafkaStorageError || hw != 0 {
+		t.Errorf("a follower hears %s, the high watermark is %d", op.Items[0].Code, hw)
+	}
+}
+
+// A leader that was elected uncleanly says that it has recovered (KIP-704), until the controller has heard it.
+func TestAnUncleanLeaderProposesItsOwnRecovery(t *testing.T) {
+	c, n, _ := pair(t)
+	r := n.set.Replica(c.partitions[0])
+	n.set.Lead(c.now(), r, Leadership{Epoch: 9, PartitionEpoch: 9, Replicas: allBrokers, ISR: []core.BrokerID{0},
+		Recovery: metadata.Recovering}, &n.out)
+	if len(n.set.Proposals) != 1 {
+		t.Fatal(len(n.set.Proposals), "proposals")
+	}
+	p := n.set.Proposals[0]
+	if p.Recovery != metadata.Recovered || !slices.Equal(p.ISR, []core.BrokerID{0}) || p.PartitionEpoch != 9 {
+		t.Errorf("%+v", p)
+	}
+	n.set.Proposals = nil
+	n.set.ISRAnswered(c.now(), p, core.NoError, Decided{LeaderEpoch: 9, PartitionEpoch: 10, ISR: p.ISR}, &n.out)
+	if r.lead.recovering || r.lead.partitionEpoch != 10 {
+		t.Errorf("%+v", r.lead)
 	}
 }

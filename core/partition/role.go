@@ -141,7 +141,7 @@ func (s *Set) Follow(now core.Instant, r *Replica, f Following, out *core.Outbox
 	r.abandonWaits(out)
 	s.advance(now, r, out)
 	s.wakeAll(now, r, out)
-	if f.Leader != core.NoBroker {
+	if f.Leader != core.NoBroker && (r.opening != nil || r.Online()) {
 		s.join(r, s.Fetcher(f.Leader))
 	}
 	s.Changed = append(s.Changed, r)

@@ -221,6 +221,9 @@ func (s *Set) opened(now core.Instant, j *log.OpenJob, out *core.Outbox) {
 	if j.Err != nil {
 		r.offline = j.Err
 		s.fail(r, j.Err)
+		if r.follow != nil && r.follow.fetcher != nil {
+			r.follow.fetcher.remove(r)
+		}
 	} else {
 		s.begin(now, r, j, out)
 	}
