@@ -113,7 +113,7 @@ func (r *Replica) releaseFrames(out *core.Outbox) {
 // take takes one partition of a fetch response.
 func (s *Set) takeFetched(now core.Instant, r *Replica, p *kmsg.FetchResponseTopicPartition, held *heldFrame,
 	out *core.Outbox) {
-	start, end := core.Offset(p.LogStartOffset), r.log.LogEndOffset()
+	start, end, before := core.Offset(p.LogStartOffset), r.log.LogEndOffset(), r.position()
 	switch code := core.ErrorCode(p.ErrorCode); {
 	case code == core.OffsetOutOfRange && start > end:
 		s.beginTruncation(r, truncation{to: start, restart: true, gone: true}, out)
@@ -122,6 +122,10 @@ func (s *Set) takeFetched(now core.Instant, r *Replica, p *kmsg.FetchResponseTop
 		return
 	case p.DivergingEpoch.EndOffset >= 0:
 		s.diverged(r, core.LeaderEpoch(p.DivergingEpoch.Epoch), core.Offset(p.DivergingEpoch.EndOffset), start, out)
+		if r.trunc == nil && r.position() == before {
+			s.pause(now, r) // it is told so without a reason, and would be again
+			return
+		}
 	default:
 		if !s.appendFetched(now, r, p, held, out) {
 			s.pause(now, r)

@@ -49,15 +49,32 @@ const (
 	healSteps    = 6000
 )
 
-func runCluster(seed uint64) (c *cluster) {
-	c = newCluster(seed)
+func runCluster(seed uint64) *cluster {
+	c := newCluster(seed)
+	c.run()
+	return c
+}
+
+func (c *cluster) run() {
 	for range clusterSteps {
 		if c.step(); c.checks.failed != "" {
-			return c
+			return
 		}
 	}
 	c.heal()
-	return c
+}
+
+func TestClustersReplayFromTheirSeed(t *testing.T) {
+	var traces [2][]string
+	for i := range traces {
+		c := newCluster(4711)
+		c.tracing = true
+		c.run()
+		traces[i] = c.trace
+	}
+	if len(traces[0]) < 100 || !slices.Equal(traces[0], traces[1]) {
+		t.Errorf("%d and %d lines that differ", len(traces[0]), len(traces[1]))
+	}
 }
 
 // step lets something happen.

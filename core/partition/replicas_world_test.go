@@ -33,6 +33,7 @@ type cluster struct {
 	quiet        bool // no faults any more
 	produced     int
 	caching      bool // replicas count what is written; then no machine crashes, only processes end
+	tracing      bool
 	mayFail      bool // disks may fail
 	scripted     bool
 	said         []string // what a script shows
@@ -164,7 +165,7 @@ func (c *cluster) now() core.Instant {
 }
 
 func (c *cluster) say(format string, args ...any) {
-	if *replicaSeed == 0 || c.scripted {
+	if *replicaSeed == 0 && !c.tracing || c.scripted {
 		return
 	}
 	c.trace = append(c.trace, fmt.Sprintf("%d ", c.mono.Milliseconds())+fmt.Sprintf(format, args...))

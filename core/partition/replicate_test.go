@@ -307,3 +307,69 @@ func TestAnUncleanLeaderProposesItsOwnRecovery(t *testing.T) {
 		t.Errorf("%+v", r.lead)
 	}
 }
+
+// FuzzFetched gives a follower responses of a leader that has gone mad. It may take nonsense for the truth, but must
+// not panic, nor keep a frame, nor ask without end.
+func FuzzFetched(f *testing.F) {
+	c := newScriptCluster(1)
+	c.settleQuietly()
+	c.produceBatch(c.nodes[0], 0, 2, AcksAll)
+	c.settleQuietly()
+	c.produceBatch(c.nodes[0], 0, 3, AcksAll)
+	for c.finish(c.nodes[0]) {
+	}
+	for _, m := range c.mail {
+		if m.what == "response" && m.conn.from == c.nodes[1] {
+			resp := kmsg.NewPtrFetchResponse()
+			resp.Version = 18
+			must(resp.ReadFrom(m.bytes))
+			f.Add(resp.Topics[0].Partitions[0].RecordBatches, int64(0), int64(3), int64(-1), int32(-1), int16(0))
+		}
+	}
+	f.Add([]byte{0}, int64(7), int64(1), int64(2), int32(0), int16(0))
+	f.Add([]byte{1}, int64(9), int64(1), int64(-1), int32(0), int16(1))
+	f.Add([]byte{1}, int64(1)<<62, int64(1)<<62, int64(1)<<62, int32(1<<30), int16(0))
+	f.Fuzz(func(t *testing.T, records []byte, start, hw, end int64, epoch int32, code int16) {
+		c := newScriptCluster(1)
+		c.checks.unclean = true
+		c.produceBatch(c.nodes[0], 0, 2, AcksAll)
+		c.settleQuietly()
+		n := c.nodes[1]
+		p := kmsg.NewFetchResponseTopicPartition()
+		p.LogStartOffset, p.HighWatermark, p.RecordBatches, p.ErrorCode = start, hw, records, code
+		p.DivergingEpoch.Epoch, p.DivergingEpoch.EndOffset = epoch, end
+		topic := kmsg.NewFetchResponseTopic()
+		topic.TopicID, topic.Partitions = c.partitions[0].Topic, []kmsg.FetchResponseTopicPartition{p}
+		resp := kmsg.NewPtrFetchResponse()
+		resp.Topics = append(resp.Topics, topic)
+		frame := []byte{1}
+		n.set.Fetched(c.now(), n.set.Fetcher(0), resp, frame, &n.out)
+		released := len(n.out.Releases)
+		for i := 0; i < 50; i++ {
+			n.driver.Execute(&n.out)
+			for n.driver.Pending() > 0 {
+				if in := n.driver.Take(0); in.Kind == core.InputMapped {
+					n.set.Mapped(c.now(), in, &n.out)
+				} else {
+					n.set.Completed(c.now(), in, &n.out)
+				}
+				released += len(n.out.Releases)
+				n.driver.Execute(&n.out)
+			}
+			for len(n.driver.Jobs) > 0 {
+				j := n.driver.Jobs[0]
+				n.driver.Jobs = n.driver.Jobs[1:]
+				j.Run(n.disk)
+				n.set.JobDone(c.now(), j, &n.out)
+			}
+			n.set.Checkpointed(c.now(), n.set.TakeCheckpoint(), &n.out)
+		}
+		if released != 1 {
+			t.Error(released, "releases of one frame")
+		}
+		r := n.set.Replica(c.partitions[0])
+		if r.Online() && (r.highWatermark > r.log.LogEndOffset() || r.trunc != nil) {
+			t.Errorf("high watermark %d of %d, truncation %+v", r.highWatermark, r.log.LogEndOffset(), r.trunc)
+		}
+	})
+}
