@@ -119,6 +119,7 @@ func drain(from, to *core.Outbox) {
 	to.Resume = to.Resume || from.Resume
 	to.Close = to.Close || from.Close
 	to.Listen = to.Listen || from.Listen
+	to.ListenQuorum = to.ListenQuorum || from.ListenQuorum
 	to.Stopped = to.Stopped || from.Stopped
 	if to.Halt == "" {
 		to.Halt = from.Halt

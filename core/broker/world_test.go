@@ -190,7 +190,7 @@ func (a *actor) release(frame []byte) {
 
 func (w *world) connect() *actor {
 	w.sessions++
-	a := w.add(core.Session(w.sessions), w.broker.NewSession(w.sessions))
+	a := w.add(core.Session(w.sessions), w.broker.NewSession(w.sessions, wire.ClassClient))
 	w.give(a, core.Input{Kind: core.InputStart, Peer: "127.0.0.1"})
 	w.settle()
 	return a

@@ -42,6 +42,8 @@ type Broker struct {
 	ConnectionsPerIPOverrides []HostLimit
 	ConnectionsMaxIdleMs      int64 // negative is never
 
+	ControlledShutdown bool
+
 	Group    GroupSettings
 	Metadata MetadataSettings
 }
@@ -80,6 +82,11 @@ type MetadataSettings struct {
 	SnapshotIntervalMs int64 // 0 is no limit
 	RetentionBytes     int64
 	RetentionMs        int64
+
+	ElectionTimeoutMs int32 // of the quorum, as are the next three
+	FetchTimeoutMs    int32
+	RequestTimeoutMs  int32
+	RetryBackoffMs    int32
 }
 
 // ResolveBroker computes a broker's settings: the dynamic values of the broker, those of all brokers, the file, then
@@ -113,6 +120,7 @@ func ResolveBroker(l Layers) Broker {
 		ConnectionsPerIPMax:         r.int("max.connections.per.ip"),
 		ConnectionsPerIPOverrides:   overrides,
 		ConnectionsMaxIdleMs:        r.long("connections.max.idle.ms"),
+		ControlledShutdown:          r.bool("controlled.shutdown.enable"),
 		Group:                       r.group(),
 		Metadata:                    r.metadata(),
 	}
@@ -144,6 +152,10 @@ func (r brokerReader) metadata() MetadataSettings {
 		SnapshotIntervalMs:  r.long("metadata.log.max.snapshot.interval.ms"),
 		RetentionBytes:      r.long("metadata.max.retention.bytes"),
 		RetentionMs:         r.long("metadata.max.retention.ms"),
+		ElectionTimeoutMs:   r.int("controller.quorum.election.timeout.ms"),
+		FetchTimeoutMs:      r.int("controller.quorum.fetch.timeout.ms"),
+		RequestTimeoutMs:    r.int("controller.quorum.request.timeout.ms"),
+		RetryBackoffMs:      r.int("controller.quorum.retry.backoff.ms"),
 	}
 	if n := r.int("internal.metadata.log.segment.bytes"); n > 0 {
 		m.SegmentBytes = n
