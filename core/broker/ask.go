@@ -136,12 +136,14 @@ func (c *Control) tickQuestions() {
 	c.reflections = kept
 }
 
-// dropQuestions gives all up: the node stops.
+// dropQuestions gives up what waits: the node stops. What was decided here is answered when it is committed, and what is
+// under way to another node until the links are closed.
 func (c *Control) dropQuestions() {
-	questions := c.questions
-	c.questions = nil
-	for _, q := range questions {
-		q.then(nil, core.NotController)
+	for _, q := range append([]*question(nil), c.questions...) {
+		if !q.flying {
+			c.drop(q)
+			q.then(nil, core.NotController)
+		}
 	}
 	for _, r := range c.reflections {
 		r.then()

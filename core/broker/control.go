@@ -213,7 +213,7 @@ func (c *Control) boot() {
 // newClusterID is the id of a cluster that nobody has given one. Nodes that are told of each other make the same one
 // of it, so that no step of formatting has to come first; a node that is alone draws one.
 func (c *Control) newClusterID() string {
-	if len(c.cfg.Voters) > 1 || len(c.cfg.Voters) == 1 && c.cfg.Voters[0].ID != c.settings.NodeID {
+	if len(c.cfg.Voters) > 0 {
 		return ClusterIDOf(c.cfg.Voters)
 	}
 	return c.random.UUID().String()

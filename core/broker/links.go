@@ -176,12 +176,12 @@ func (l *links) deadline() time.Duration {
 	return at
 }
 
-// close ends all connections; nobody is told.
-func (l *links) close(out *core.Outbox) {
+// close ends all connections.
+func (l *links) close(now core.Instant, out *core.Outbox) {
 	for _, c := range l.conns {
 		if c.link != 0 {
 			out.Link(core.LinkOp{Kind: core.LinkClose, Link: c.link})
 		}
-		c.calls, c.link, c.up = nil, 0, false
+		c.fail(now)
 	}
 }

@@ -249,5 +249,5 @@ func (c *Control) closeQuorum() {
 		c.out.Send(a.op.Reply, a.op)
 	}
 	m.asked = nil
-	c.links.close(&c.out)
+	c.links.close(c.now, &c.out)
 }
