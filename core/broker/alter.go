@@ -7,16 +7,19 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"ottla.dev/core"
+	"ottla.dev/core/partition"
 )
 
 // alterPartition asks the controller, through control, for changes of the ISRs of partitions that a shard leads. It
 // comes back with the controller's answer, which may hold other shards' partitions too and is not changed by anyone; or
 // with a code that concerns all: RequestTimedOut if there is no answer.
 type alterPartition struct {
-	shard    uint32
-	topics   []kmsg.AlterPartitionRequestTopic
-	response *kmsg.AlterPartitionResponse
-	code     core.ErrorCode
+	shard  uint32
+	topics []kmsg.AlterPartitionRequestTopic
+	// proposals are what topics say, as the shard's partitions know them.
+	proposals []*partition.Proposal
+	response  *kmsg.AlterPartitionResponse
+	code      core.ErrorCode
 }
 
 // AppendText implements [core.Message].

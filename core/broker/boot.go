@@ -56,7 +56,8 @@ func (j *bootJob) Long() bool { return true }
 // Run implements [core.Job].
 func (j *bootJob) Run(fs core.FS) {
 	j.memory = diskMemory{directories: map[core.UUID]string{}, holders: map[string]string{}, clean: map[string]bool{},
-		recovery: map[string]core.Offset{}, logStart: map[string]core.Offset{}}
+		recovery: map[string]core.Offset{}, logStart: map[string]core.Offset{},
+		marks: map[string]core.Offset{}}
 	j.brokerEpoch, j.found = -1, map[string][]log.OffsetEntry{}
 	found := ""
 	for i, dir := range j.dirs {

@@ -19,6 +19,7 @@ const (
 	laneFetch               // of the metadata log, which the leader may keep
 	laneBroker              // registration and heartbeats
 	laneForward             // everything else that the controller decides
+	laneReplica             // fetches of a shard's followers
 )
 
 // The time after which a connection is tried again, which doubles up to a bound.
@@ -56,17 +57,19 @@ type outgoing struct {
 	version     int16
 	expires     time.Duration
 	then        func(resp kmsg.Response, sent bool)
+	// frame, if it is set, takes the response in the place of then, together with the frame, which it releases.
+	frame func(resp kmsg.Response, frame []byte)
 }
 
 // send sends a request in its own version and calls then once with the response; with nil if there will be none, and
 // whether the other side may have got the request.
 func (l *links) send(now core.Instant, out *core.Outbox, address string, ln lane, req kmsg.Request,
-	timeout time.Duration, then func(resp kmsg.Response, sent bool)) {
+	timeout time.Duration, then func(resp kmsg.Response, sent bool)) *outgoing {
 	c := l.conn(address, ln)
 	if c.link == 0 {
 		if !now.Reached(c.retryAt) {
 			then(nil, false)
-			return
+			return nil
 		}
 		l.next++
 		c.link, c.up = l.next, false
@@ -79,6 +82,7 @@ func (l *links) send(now core.Instant, out *core.Outbox, address string, ln lane
 	c.calls = append(c.calls, o)
 	h := wire.Header{Key: o.key, Version: o.version, CorrelationID: o.correlation, ClientID: []byte(l.clientID)}
 	out.Link(core.LinkOp{Kind: core.LinkSend, Link: c.link, Bytes: wire.AppendRequest(nil, h, req)})
+	return o
 }
 
 func (l *links) conn(address string, ln lane) *conn {
@@ -100,10 +104,10 @@ func (l *links) input(now core.Instant, in core.Input, out *core.Outbox) {
 			c = x
 		}
 	}
-	if in.Kind == core.InputLinkFrame {
-		defer out.Release(in.Frame)
-	}
 	if c == nil {
+		if in.Kind == core.InputLinkFrame {
+			out.Release(in.Frame)
+		}
 		return // it was closed
 	}
 	switch in.Kind {
@@ -119,15 +123,26 @@ func (l *links) input(now core.Instant, in core.Input, out *core.Outbox) {
 // answer takes a response to the oldest request. Anything else ends the connection: what comes later on it could be
 // taken for something that it is not.
 func (l *links) answer(now core.Instant, c *conn, frame []byte, out *core.Outbox) {
+	lent := frame
+	defer func() {
+		if lent != nil {
+			out.Release(lent)
+		}
+	}()
 	id, ok := wire.ResponseCorrelation(frame)
 	if ok && len(c.calls) > 0 && c.calls[0].correlation == id {
 		o := c.calls[0]
-		if o.key == wire.Fetch || o.key == wire.FetchSnapshot {
+		if o.frame == nil && (o.key == wire.Fetch || o.key == wire.FetchSnapshot) {
 			frame = bytes.Clone(frame) // the quorum keeps the batches
 		}
 		if _, resp, err := wire.DecodeResponse(o.key, o.version, frame); err == nil {
 			c.calls = append(c.calls[:0], c.calls[1:]...)
-			o.then(resp, true)
+			if o.frame != nil {
+				lent = nil
+				o.frame(resp, frame)
+			} else {
+				o.then(resp, true)
+			}
 			return
 		}
 	}

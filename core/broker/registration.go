@@ -115,7 +115,8 @@ func (c *Control) tidied(j *tidyJob) {
 	c.waiting = c.cfg.Shards
 	c.publish(c.committed.Stable())
 	for i := range c.cfg.Shards {
-		c.out.Send(core.Shard(uint32(i)), &begin{cluster: c.cluster, disk: c.memory})
+		c.out.Send(core.Shard(uint32(i)), &begin{cluster: c.cluster, disk: c.memory, epoch: c.epoch,
+			replicated: len(c.cfg.Voters) > 0})
 	}
 }
 

@@ -123,5 +123,6 @@ type checkpointFile struct {
 }
 
 func (j *bootJob) checkpointFiles() []checkpointFile {
-	return []checkpointFile{{recoveryCheckpointFile, j.memory.recovery}, {startCheckpointFile, j.memory.logStart}}
+	return []checkpointFile{{recoveryCheckpointFile, j.memory.recovery}, {startCheckpointFile, j.memory.logStart},
+		{highWatermarkFile, j.memory.marks}}
 }

@@ -46,6 +46,18 @@ type Broker struct {
 
 	Group    GroupSettings
 	Metadata MetadataSettings
+
+	Replication ReplicationSettings
+}
+
+// ReplicationSettings are those of followers and ISRs.
+type ReplicationSettings struct {
+	LagMaxMs        int64
+	FetchWaitMs     int32
+	FetchBackoffMs  int32
+	FetchMinBytes   int32
+	FetchMaxBytes   int32 // of a partition
+	FetchTotalBytes int32
 }
 
 // HostLimit is an entry of max.connections.per.ip.overrides.
@@ -123,6 +135,14 @@ func ResolveBroker(l Layers) Broker {
 		ControlledShutdown:          r.bool("controlled.shutdown.enable"),
 		Group:                       r.group(),
 		Metadata:                    r.metadata(),
+		Replication: ReplicationSettings{
+			LagMaxMs:        r.long("replica.lag.time.max.ms"),
+			FetchWaitMs:     r.int("replica.fetch.wait.max.ms"),
+			FetchBackoffMs:  r.int("replica.fetch.backoff.ms"),
+			FetchMinBytes:   r.int("replica.fetch.min.bytes"),
+			FetchMaxBytes:   r.int("replica.fetch.max.bytes"),
+			FetchTotalBytes: r.int("replica.fetch.response.max.bytes"),
+		},
 	}
 }
 
