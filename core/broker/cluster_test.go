@@ -472,3 +472,101 @@ func TestAControlledShutdownMovesLeaders(t *testing.T) {
 		c.pass(3 * time.Second)
 	}
 }
+
+func (c *cluster) leaderOf(t *testing.T, asked int, topic string, partition int32) int {
+	t.Helper()
+	for _, p := range c.metadata(t, asked, topic).Topics[0].Partitions {
+		if p.Partition == partition {
+			return int(p.Leader)
+		}
+	}
+	return -1
+}
+
+func (c *cluster) produced(t *testing.T, id int, topic string, n int) (int64, core.ErrorCode) {
+	t.Helper()
+	req := produceTo(topic, 0, -1, records(n))
+	req.TimeoutMillis = 5000
+	p := c.ask(t, id, req).(*kmsg.ProduceResponse).Topics[0].Partitions[0]
+	return p.BaseOffset, core.ErrorCode(p.ErrorCode)
+}
+
+// What all replicas have acknowledged outlives any one of them, and the one that comes back joins the ISR again.
+func TestAcknowledgedRecordsSurviveTheirLeader(t *testing.T) {
+	c := newCluster(3, 3, map[string]string{"min.insync.replicas": "2"}).startAll(t)
+	if code := c.createTopic(t, 1, "t", 3); code != core.NoError {
+		t.Fatal(code)
+	}
+	next := int64(0)
+	for range 6 {
+		leader := c.leaderOf(t, c.other(), "t", 0)
+		if base, code := c.produced(t, leader, "t", 3); base != next || code != core.NoError {
+			t.Fatalf("base offset %d, not %d: %v", base, next, code)
+		}
+		next += 3
+		c.kill(leader)
+		random := core.NewPRNG(uint64(next))
+		c.disks[leader-1].Crash(&random)
+		asked := c.other()
+		c.until(t, 20*time.Second, "a new leader", func() bool {
+			l := c.leaderOf(t, asked, "t", 0)
+			return l > 0 && l != leader
+		})
+		leader2 := c.leaderOf(t, asked, "t", 0)
+		if base, code := c.produced(t, leader2, "t", 2); base != next || code != core.NoError {
+			t.Fatalf("base offset %d, not %d: %v", base, next, code)
+		}
+		next += 2
+		c.start(leader)
+		c.until(t, 30*time.Second, "in sync", func() bool {
+			return len(c.metadata(t, asked, "t").Topics[0].Partitions[0].ISR) == 3
+		})
+	}
+}
+
+// A group's offsets live on a replicated partition and move with its leader.
+func TestAGroupsCoordinatorMoves(t *testing.T) {
+	c := newCluster(3, 3, nil).startAll(t)
+	find := kmsg.NewPtrFindCoordinatorRequest()
+	find.Version, find.CoordinatorKey = 3, "g"
+	where := func() int {
+		id := -1
+		c.until(t, 30*time.Second, "a coordinator", func() bool {
+			r := c.ask(t, c.other(), find).(*kmsg.FindCoordinatorResponse)
+			id = int(r.NodeID)
+			return r.ErrorCode == 0 && id > 0 && c.worlds[id-1] != nil
+		})
+		return id
+	}
+	c.createTopic(t, 1, "t", 3)
+	commit := kmsg.NewPtrOffsetCommitRequest()
+	commit.Version, commit.Group, commit.Generation = 8, "g", -1
+	fetch := kmsg.NewPtrOffsetFetchRequest()
+	fetch.Version, fetch.Group = 7, "g"
+	fetch.Topics = []kmsg.OffsetFetchRequestTopic{{Topic: "t", Partitions: []int32{0}}}
+	for n := int64(1); n < 4; n++ {
+		at := where()
+		p := kmsg.NewOffsetCommitRequestTopicPartition()
+		p.Offset = n
+		commit.Topics = []kmsg.OffsetCommitRequestTopic{{Topic: "t",
+			Partitions: []kmsg.OffsetCommitRequestTopicPartition{p}}}
+		c.until(t, 10*time.Second, "committed", func() bool {
+			r := c.ask(t, at, commit).(*kmsg.OffsetCommitResponse)
+			return r.Topics[0].Partitions[0].ErrorCode == 0
+		})
+		c.kill(at)
+		c.until(t, 30*time.Second, "kept", func() bool {
+			r := c.ask(t, where(), fetch).(*kmsg.OffsetFetchResponse)
+			if r.ErrorCode != 0 || r.Topics[0].Partitions[0].ErrorCode != 0 {
+				return false
+			}
+			if r.Topics[0].Partitions[0].Offset != n {
+				t.Fatalf("offset %d, not %d", r.Topics[0].Partitions[0].Offset, n)
+			}
+			return true
+		})
+		c.start(at)
+		c.until(t, 30*time.Second, "back", func() bool { return c.worlds[at-1].listens })
+		c.pass(5 * time.Second)
+	}
+}
