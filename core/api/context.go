@@ -99,7 +99,7 @@ type ControlOp struct {
 	Request  kmsg.Request
 	// Internal says that the broker asks on its own behalf, for a topic of its own.
 	Internal bool
-	// Direct says that the request is decided here or refused with NotController. Others are sent on to the controller.
+	// Direct says that the request is decided here or refused with NotController. Others go on to the controller.
 	Direct bool
 
 	Response kmsg.Response
@@ -117,8 +117,8 @@ func (op *ControlOp) AppendText(dst []byte) []byte {
 	return dst
 }
 
-// QuorumOp gives control's replica of the metadata quorum a request. It comes back with its response, or with none: then
-// the connection ends.
+// QuorumOp gives control's replica of the metadata quorum a request. It comes back with its response, or with none:
+// then the connection ends.
 type QuorumOp struct {
 	Reply    core.Address
 	Call     uint64

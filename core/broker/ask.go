@@ -136,8 +136,8 @@ func (c *Control) tickQuestions() {
 	c.reflections = kept
 }
 
-// dropQuestions gives up what waits: the node stops. What was decided here is answered when it is committed, and what is
-// under way to another node until the links are closed.
+// dropQuestions gives up what waits: the node stops. What was decided here is answered when it is committed, and what
+// is under way to another node until the links are closed.
 func (c *Control) dropQuestions() {
 	for _, q := range append([]*question(nil), c.questions...) {
 		if !q.flying {

@@ -1,7 +1,7 @@
 package broker
 
 import (
-	"crypto/sha256"
+	"encoding/binary"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,20 +44,29 @@ type Voter struct {
 	Port uint16
 }
 
-// ClusterIDOf makes a cluster id of the voters: the first half of the SHA-256 of their sorted list, as a UUID. Every
-// node that is configured with the same voters comes to the same one.
+// ClusterIDOf makes a cluster id of the voters: two 64-bit FNV-1a hashes of their sorted list, as a UUID. Every node
+// that is configured with the same voters comes to the same one.
 func ClusterIDOf(voters []Voter) string {
 	var list []string
 	for _, v := range voters {
 		list = append(list, strconv.Itoa(int(v.ID))+"@"+v.Host+":"+strconv.Itoa(int(v.Port)))
 	}
 	slices.Sort(list)
-	sum := sha256.Sum256([]byte(strings.Join(list, ",")))
+	text := strings.Join(list, ",")
 	var id core.UUID
-	copy(id[:], sum[:])
+	binary.BigEndian.PutUint64(id[:8], fnv("first "+text))
+	binary.BigEndian.PutUint64(id[8:], fnv("second "+text))
 	id[6], id[8] = id[6]&0x0f|0x40, id[8]&0x3f|0x80 // as random UUIDs have them
 	id[0] &= 0x7f                                   // so that the text does not begin with a dash
 	return id.String()
+}
+
+func fnv(text string) uint64 {
+	h := uint64(14695981039346656037)
+	for i := range len(text) {
+		h = (h ^ uint64(text[i])) * 1099511628211
+	}
+	return h
 }
 
 // Broker holds the machines of one broker.

@@ -25,7 +25,7 @@ const (
 // The time after which a connection is tried again, which doubles up to a bound.
 const (
 	reconnectFirst = 50 * time.Millisecond
-	reconnectMost  = time.Second
+	reconnectMost  = 300 * time.Millisecond // an election must not wait longer
 )
 
 // links are control's connections to other nodes: one for each address and lane, made when it is needed.

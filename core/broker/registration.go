@@ -152,7 +152,8 @@ func (c *Control) beaten(r *kmsg.BrokerHeartbeatResponse, req *kmsg.BrokerHeartb
 	case c.phase > leaving:
 	case code == core.StaleBrokerEpoch || code == core.BrokerIDNotRegistered:
 		c.halt("This broker's registration is gone: another process has registered with node.id " +
-			strconv.Itoa(int(c.settings.NodeID)) + ", or the broker was unregistered. If it was not another process, start it again.")
+			strconv.Itoa(int(c.settings.NodeID)) + ", or the broker was unregistered. If it was not another process, " +
+			"start it again.")
 	case c.phase == leaving && req.WantShutdown && r.ShouldShutdown:
 		c.shutDown()
 	case c.phase == leaving, c.phase == joining && r.IsFenced:

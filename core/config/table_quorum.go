@@ -15,7 +15,7 @@ func quorumRows() []row {
 		{"controlled.shutdown.enable", Boolean, "true", anything(), Medium, ReadOnly, Obeyed, Public,
 			"Whether a stopping broker hands its leaderships over first."},
 		{"controller.listener.names", List, required, nonEmpty(), High, ReadOnly, Obeyed, Public,
-			"Names of the listeners that serve the controller; without controller.quorum.voters they are parsed and not opened."},
+			"Names of the listeners that serve the controller; opened only where controller.quorum.voters is set."},
 		{"controller.performance.always.log.threshold.ms", Long, "2000",
 			atLeast(0), Medium, ReadOnly, Ignored, Internal,
 			"Duration of a controller event above which Kafka always logs it."},
