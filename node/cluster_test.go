@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"path/filepath"
@@ -60,7 +59,7 @@ func clusterOf(t *testing.T, n int) []*config.Config {
 
 func startNode(t *testing.T, c *config.Config) *Node {
 	t.Helper()
-	n, err := Start(Config{Settings: c, Version: "test", Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	n, err := Start(Config{Settings: c, Version: "test", Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -68,7 +68,8 @@ type Control struct {
 	duplicate   bool          // an earlier incarnation was in the way
 	heartbeat   time.Duration // when the next one to the controller is due
 	beating     *question     // the one under way
-	leaveBy     time.Duration // when a controlled shutdown is given up
+	leaveBy     time.Duration // when a controlled shutdown is given up for want of an answer
+	leaveLast   time.Duration // and when it is in any case
 
 	sessions []core.Address
 	points   checkpoints

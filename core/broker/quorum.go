@@ -70,7 +70,9 @@ func (c *Control) runQuorum() {
 			c.answerQuorum(&mail.Answers[i])
 		}
 		for i := range mail.Requests {
-			c.post(&mail.Requests[i])
+			if !m.closed {
+				c.post(&mail.Requests[i])
+			}
 		}
 		if mail.Snapshot != nil {
 			m.waiting, m.reading = nil, true
@@ -95,7 +97,9 @@ func (c *Control) answerQuorum(a *raft.Answer) {
 			return
 		}
 	}
-	panic("broker: the quorum answered what it was not asked")
+	if !m.closed { // whose requests have been given back without an answer
+		panic("broker: the quorum answered what it was not asked")
+	}
 }
 
 // post sends a request of the quorum to another node.

@@ -16,6 +16,7 @@ const (
 	beatAgain      = 100 * time.Millisecond // while the broker waits to be unfenced, or to be let go
 	registerBound  = 10 * time.Second
 	shutdownLeast  = 10 * time.Second // a controlled shutdown may take this, or two sessions
+	shutdownSilent = 3 * time.Second  // and no longer than this without a word of the controller
 	featureMinimum = 0
 )
 
@@ -156,7 +157,10 @@ func (c *Control) beaten(r *kmsg.BrokerHeartbeatResponse, req *kmsg.BrokerHeartb
 			"start it again.")
 	case c.phase == leaving && req.WantShutdown && r.ShouldShutdown:
 		c.shutDown()
-	case c.phase == leaving, c.phase == joining && r.IsFenced:
+	case c.phase == leaving:
+		c.leaveBy = min(c.leaveLast, c.now.Mono+shutdownSilent)
+		c.heartbeat = c.now.Mono + beatAgain
+	case c.phase == joining && r.IsFenced:
 		c.heartbeat = c.now.Mono + beatAgain
 	}
 }
@@ -194,6 +198,7 @@ func (c *Control) leave() {
 		return
 	}
 	c.want, c.phase = false, leaving
-	c.leaveBy = c.now.Mono + max(shutdownLeast, 2*c.sessionTimeout())
+	c.leaveLast = c.now.Mono + max(shutdownLeast, 2*c.sessionTimeout())
+	c.leaveBy = c.now.Mono + shutdownSilent
 	c.beatAnew()
 }
