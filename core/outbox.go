@@ -22,6 +22,9 @@ type Outbox struct {
 	Close bool
 	// Listen opens the broker for clients: all its logs are loaded.
 	Listen bool
+	// ListenQuorum opens the listeners of the controller: the node takes part in the metadata quorum, which has to come
+	// about before anything else does.
+	ListenQuorum bool
 	// Stopped says that a clean shutdown is complete.
 	Stopped bool
 	// Halt, when not empty, is why the broker must stop at once without another effect: storage can no longer be
@@ -107,7 +110,7 @@ func (o *Outbox) Release(frame []byte) { o.Releases = append(o.Releases, frame) 
 // Empty reports whether there is nothing to execute.
 func (o *Outbox) Empty() bool {
 	return len(o.Files)+len(o.Jobs)+len(o.Sends)+len(o.Links)+len(o.Answers)+len(o.Releases)+len(o.Notes) == 0 &&
-		!o.Resume && !o.Close && !o.Listen && !o.Stopped && o.Halt == ""
+		!o.Resume && !o.Close && !o.Listen && !o.ListenQuorum && !o.Stopped && o.Halt == ""
 }
 
 // Reset empties the outbox and keeps its memory. References are cleared so that what was sent can be collected.

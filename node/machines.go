@@ -8,6 +8,8 @@ import (
 	"ottla.dev/core"
 	"ottla.dev/core/broker"
 	"ottla.dev/core/metadata"
+	"ottla.dev/core/record"
+	"ottla.dev/core/wire"
 	"ottla.dev/node/config"
 )
 
@@ -16,7 +18,7 @@ type Machines interface {
 	Control() core.Machine
 	Shards() int
 	Shard(i uint32) core.Machine
-	NewSession(id uint32) core.Machine
+	NewSession(id uint32, classes wire.Class) core.Machine
 	// Identity may be called while control says Listen.
 	Identity() broker.Identity
 }
@@ -29,13 +31,19 @@ func compose(settings *config.Config, dataDir, version string, told []config.Lis
 	for _, l := range told {
 		endpoints = append(endpoints, metadata.Endpoint{Name: l.Name, Host: l.Host, Port: l.Port})
 	}
+	var controllers []record.Endpoint
+	for _, l := range settings.ControllerAdvertised {
+		controllers = append(controllers, record.Endpoint{Name: l.Name, Host: l.Host, Port: l.Port})
+	}
 	return broker.New(broker.Config{
 		Version:   version,
 		Seed:      binary.BigEndian.Uint64(seed[:]),
 		Static:    settings.Static,
 		LogDirs:   []string{dataDir},
 		Endpoints: endpoints,
-		Shards:    shards(settings.Broker.Shards),
+		Voters:    settings.Voters, ControllerEndpoints: controllers, Bootstrap: settings.Bootstrap,
+		ControllerOnly: settings.ControllerOnly,
+		Shards:         shards(settings.Broker.Shards),
 	})
 }
 

@@ -6,11 +6,13 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
 	"ottla.dev/core"
 	"ottla.dev/core/broker"
+	"ottla.dev/core/wire"
 	"ottla.dev/node/config"
 	"ottla.dev/node/disk"
 	"ottla.dev/node/metrics"
@@ -42,7 +44,9 @@ type Node struct {
 	links    []*peer.Links
 	machines Machines
 	bound    []config.Listener
-	address  net.Addr // of the metrics
+	// controllers are the names of the listeners that serve the metadata quorum.
+	controllers []string
+	address     net.Addr // of the metrics
 
 	ready   chan struct{}
 	stopped chan struct{}
@@ -77,13 +81,16 @@ func Start(cfg Config) (*Node, error) {
 
 // open binds the listeners, makes the machines, and gives each its files.
 func (n *Node) open(cfg Config) error {
-	for _, l := range cfg.Settings.Listeners {
+	for i, l := range slices.Concat(cfg.Settings.Listeners, cfg.Settings.Controllers) {
 		addr, err := n.server.Bind(l.Name, l.Address())
 		if err != nil {
 			return err
 		}
-		l.Port = uint16(addr.Port)
-		n.bound = append(n.bound, l)
+		if l.Port = uint16(addr.Port); i < len(cfg.Settings.Listeners) {
+			n.bound = append(n.bound, l)
+		} else {
+			n.controllers = append(n.controllers, l.Name)
+		}
 	}
 	n.metrics = metrics.New(n.engine, n.disk, n.server)
 	if cfg.Metrics != "" {
@@ -176,7 +183,13 @@ func asked(c *config.Config, key string, value int32) int {
 // sessions makes machines for connections, whatever listener they came by.
 type sessions struct{ node *Node }
 
-func (s sessions) NewSession(id uint32, _ string) core.Machine { return s.node.machines.NewSession(id) }
+func (s sessions) NewSession(id uint32, listener string) core.Machine {
+	classes := wire.ClassClient
+	if slices.Contains(s.node.controllers, listener) {
+		classes |= wire.ClassBroker | wire.ClassRaft
+	}
+	return s.node.machines.NewSession(id, classes)
+}
 
 // table returns the files of a machine.
 func (n *Node) table(owner core.Address) *disk.Table { return n.engine.Files(owner).(*disk.Table) }
@@ -255,9 +268,16 @@ func (h *host) Listen() {
 	h.mu.Lock()
 	h.identity = h.machines.Identity()
 	h.mu.Unlock()
-	h.server.Accept()
+	h.server.Accept(h.clientListener)
 	close(h.ready)
 }
+
+// ListenQuorum opens the listeners of the controller.
+func (h *host) ListenQuorum() {
+	h.server.Accept(func(name string) bool { return !h.clientListener(name) })
+}
+
+func (h *host) clientListener(name string) bool { return !slices.Contains(h.controllers, name) }
 
 // Stopped ends the wait of Shutdown.
 func (h *host) Stopped() { close(h.stopped) }

@@ -14,6 +14,7 @@ import (
 
 	"ottla.dev/core"
 	"ottla.dev/core/broker"
+	"ottla.dev/core/wire"
 	"ottla.dev/node/config"
 )
 
@@ -24,12 +25,12 @@ type fake struct {
 	stays bool // does not stop
 }
 
-func (f *fake) Control() core.Machine           { return f }
-func (f *fake) Shards() int                     { return 0 }
-func (f *fake) Shard(uint32) core.Machine       { return nil }
-func (f *fake) NewSession(uint32) core.Machine  { return &closer{} }
-func (f *fake) Identity() broker.Identity       { return broker.Identity{ClusterID: "fake", NodeID: 7} }
-func (f *fake) Deadline() (time.Duration, bool) { return 0, false }
+func (f *fake) Control() core.Machine                      { return f }
+func (f *fake) Shards() int                                { return 0 }
+func (f *fake) Shard(uint32) core.Machine                  { return nil }
+func (f *fake) NewSession(uint32, wire.Class) core.Machine { return &closer{} }
+func (f *fake) Identity() broker.Identity                  { return broker.Identity{ClusterID: "fake", NodeID: 7} }
+func (f *fake) Deadline() (time.Duration, bool)            { return 0, false }
 
 func (f *fake) Step(_ core.Instant, in core.Input) {
 	switch in.Kind {

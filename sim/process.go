@@ -6,6 +6,7 @@ import (
 	"ottla.dev/core"
 	"ottla.dev/core/broker"
 	"ottla.dev/core/metadata"
+	"ottla.dev/core/wire"
 	"ottla.dev/sim/check"
 	"ottla.dev/sim/disk"
 	"ottla.dev/sim/fault"
@@ -66,7 +67,9 @@ func (w *World) broker() machines {
 	b := broker.New(broker.Config{Version: "sim", Seed: w.seeds.Uint64(), Static: w.plan.StaticMap(),
 		LogDirs: []string{logDir}, Shards: w.plan.Shards,
 		Endpoints: []metadata.Endpoint{{Name: "PLAINTEXT", Host: "broker", Port: 9092}}})
-	m := machines{control: b.Control(), session: b.NewSession}
+	m := machines{control: b.Control(), session: func(id uint32) core.Machine {
+		return b.NewSession(id, wire.ClassClient)
+	}}
 	for i := range b.Shards() {
 		m.shards = append(m.shards, b.Shard(uint32(i)))
 	}

@@ -33,6 +33,9 @@ type FetchCall struct {
 	waiting     bool   // several shards wait for more
 	canceled    bool   // nobody waits for the answer
 	call        uint64
+	follower    bool // another replica reads
+	replica     core.BrokerID
+	epoch       core.BrokerEpoch // of the replica's incarnation, -1 if it is not known
 	minBytes    int
 	maxBytes    int
 	deadline    time.Duration
@@ -51,6 +54,7 @@ func (f *FetchCall) Start(s *Server, h wire.Header, req *kmsg.FetchRequest, call
 	f.header, f.useIDs, f.pending, f.incremental = h, h.Version >= 13, 0, false
 	f.code, f.sessionID, f.entries, f.waiting = core.NoError, 0, f.entries[:0], false
 	f.canceled, f.call = false, call
+	f.replicaOf(req)
 	f.maxBytes = int(min(max(0, req.MaxBytes), s.Cluster.Settings.FetchMaxBytes))
 	f.minBytes = min(int(max(0, req.MinBytes)), f.maxBytes)
 	f.deadline = s.Now.Mono + time.Duration(max(0, req.MaxWaitMillis))*time.Millisecond
@@ -75,6 +79,15 @@ func (f *FetchCall) Start(s *Server, h wire.Header, req *kmsg.FetchRequest, call
 			f.send(s, i)
 		}
 	}
+}
+
+// replicaOf finds out whether a follower reads. Negative ids are those of consumers.
+func (f *FetchCall) replicaOf(req *kmsg.FetchRequest) {
+	f.replica, f.epoch = core.BrokerID(req.ReplicaID), -1
+	if f.header.Version >= 15 {
+		f.replica, f.epoch = core.BrokerID(req.ReplicaState.ID), core.BrokerEpoch(req.ReplicaState.Epoch)
+	}
+	f.follower = f.replica >= 0
 }
 
 // session applies the request to the connection's fetch session and lists the partitions to read.
@@ -133,7 +146,8 @@ func eachFetched(req *kmsg.FetchRequest, useIDs bool, yield func(fetchEntry)) {
 			p := &t.Partitions[j]
 			yield(fetchEntry{key: keyOf(useIDs, t.Topic, t.TopicID, p.Partition), offset: core.Offset(p.FetchOffset),
 				maxBytes: p.PartitionMaxBytes, leaderEpoch: core.LeaderEpoch(p.CurrentLeaderEpoch),
-				lastFetchedEpoch: core.LeaderEpoch(p.LastFetchedEpoch)})
+				lastFetchedEpoch: core.LeaderEpoch(p.LastFetchedEpoch), replicaLogStart: core.Offset(p.LogStartOffset),
+				replicaMark: core.Offset(p.HighWatermark)})
 		}
 	}
 }
@@ -160,11 +174,13 @@ func (f *FetchCall) plan(s *Server, readCommitted bool, call uint64) int {
 		op := f.ops[e.shard]
 		if len(op.Items) == 0 {
 			op.Reply, op.Call, op.MaxBytes, op.ReadCommitted = s.Self, call, f.maxBytes, readCommitted
+			op.Follower, op.Replica, op.ReplicaEpoch = f.follower, f.replica, f.epoch
 			shards++
 		}
 		e.item = len(op.Items)
 		op.Items = append(op.Items, partition.FetchItem{ID: id, Offset: e.offset, MaxBytes: int(max(0, e.maxBytes)),
-			LeaderEpoch: e.leaderEpoch, LastFetchedEpoch: e.lastFetchedEpoch})
+			LeaderEpoch: e.leaderEpoch, LastFetchedEpoch: e.lastFetchedEpoch, ReplicaLogStart: e.replicaLogStart,
+			ReplicaHighWatermark: e.replicaMark})
 	}
 	return shards
 }
@@ -229,7 +245,9 @@ func (f *FetchCall) enough(now core.Instant) bool {
 	for _, op := range f.ops {
 		total += op.Bytes
 		for i := range op.Items {
-			if op.Items[i].Code != core.NoError || op.Items[i].DivergingEpoch != core.NoLeaderEpoch {
+			it := &op.Items[i]
+			if it.Code != core.NoError || it.DivergingEpoch != core.NoLeaderEpoch ||
+				f.follower && it.ReplicaHighWatermark < min(it.HighWatermark, it.Offset) {
 				return true
 			}
 		}

@@ -176,8 +176,9 @@ func metadataTopic(c *Context, t *metadata.Topic, req *kmsg.MetadataRequest) kms
 		rp := kmsg.NewMetadataResponseTopicPartition()
 		rp.Partition, rp.Leader, rp.LeaderEpoch = int32(p.ID), int32(p.Leader), int32(p.LeaderEpoch)
 		rp.Replicas, rp.ISR, rp.OfflineReplicas = int32s(p.Replicas), int32s(p.ISR), c.Cluster.offline(p.Replicas)
-		if p.Leader == core.NoBroker {
-			rp.ErrorCode = int16(core.LeaderNotAvailable)
+		if b := c.Cluster.Image.Broker(p.Leader); b == nil || b.Fenced {
+			// Clients cannot reach it (Kafka: KRaftMetadataCache.partitionMetadata).
+			rp.Leader, rp.ErrorCode = int32(core.NoBroker), int16(core.LeaderNotAvailable)
 		}
 		rt.Partitions = append(rt.Partitions, rp)
 	}

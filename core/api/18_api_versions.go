@@ -18,7 +18,7 @@ func ApiVersions(c *Context) {
 		resp.ErrorCode = int16(core.InvalidRequest)
 		return
 	}
-	fillVersions(resp)
+	fillVersions(resp, c.classes)
 	if c.Version < 3 {
 		return
 	}
@@ -52,15 +52,15 @@ func addSupportedFeatures(resp *kmsg.ApiVersionsResponse, c *Context) {
 
 // UnsupportedApiVersions is the answer, in version 0, to an ApiVersions request of a version that the broker does not
 // know.
-func UnsupportedApiVersions() kmsg.Response {
+func UnsupportedApiVersions(classes wire.Class) kmsg.Response {
 	resp := kmsg.NewPtrApiVersionsResponse()
 	resp.ErrorCode = int16(core.UnsupportedVersion)
-	fillVersions(resp)
+	fillVersions(resp, classes)
 	return resp
 }
 
-func fillVersions(resp *kmsg.ApiVersionsResponse) {
-	for row := range wire.APIs(wire.ClassClient) {
+func fillVersions(resp *kmsg.ApiVersionsResponse, classes wire.Class) {
+	for row := range wire.APIs(classes) {
 		k := kmsg.NewApiVersionsResponseApiKey()
 		k.ApiKey, k.MinVersion, k.MaxVersion = int16(row.Key), row.Min, row.Max
 		resp.ApiKeys = append(resp.ApiKeys, k)

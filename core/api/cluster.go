@@ -13,6 +13,8 @@ type Cluster struct {
 	ID     string
 	Self   core.BrokerID
 	Shards uint32
+	// Leader leads the metadata quorum, and decides; NoBroker if that is not known.
+	Leader core.BrokerID
 	Image  *metadata.Image
 	// Settings are the broker's, resolved from Static and the image.
 	Settings *config.Broker
@@ -79,8 +81,14 @@ func (c *Cluster) Resolve(topic string, partition int32) (core.TopicIDPartition,
 	return core.TopicIDPartition{Topic: t.ID, Partition: core.PartitionID(partition)}, core.NoError
 }
 
-// Controller is the broker to which a client is told to send what needs the controller.
-func (c *Cluster) Controller() core.BrokerID { return c.Self }
+// Controller is the broker to which a client is told to send what needs the controller: the quorum's leader if clients
+// reach it, or else this broker, which sends on what it is asked.
+func (c *Cluster) Controller() core.BrokerID {
+	if b := c.Image.Broker(c.Leader); b != nil && !b.Fenced {
+		return c.Leader
+	}
+	return c.Self
+}
 
 // listener is the name of the listener whose addresses are given to clients.
 const listener = "PLAINTEXT"

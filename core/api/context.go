@@ -5,6 +5,7 @@ import (
 
 	"ottla.dev/core"
 	"ottla.dev/core/group"
+	"ottla.dev/core/wire"
 )
 
 // Context is one request on its way through a session. A handler runs once; each operation that it sends names what to
@@ -21,8 +22,11 @@ type Context struct {
 	// Self and Call go into every operation, so that its result finds back.
 	Self core.Address
 	Call uint64
+	// Direct says that the request came to a listener of the controller: this node decides it, or refuses it.
+	Direct bool
 
 	out     *core.Outbox
+	classes wire.Class
 	waiting []continuation
 
 	// Memory of a heartbeat, which is to cost none.
@@ -78,7 +82,8 @@ func (c *Context) Done() bool { return len(c.waiting) == 0 }
 
 // Control sends a request to the controller and runs then with its response.
 func (c *Context) Control(req kmsg.Request, then func(*ControlOp)) {
-	c.control(&ControlOp{Reply: c.Self, Call: c.Call, Request: req, ClientID: c.ClientID}, then)
+	c.control(&ControlOp{Reply: c.Self, Call: c.Call, Request: req, ClientID: c.ClientID,
+		Direct: c.Direct}, then)
 }
 
 func (c *Context) control(op *ControlOp, then func(*ControlOp)) {
@@ -94,6 +99,8 @@ type ControlOp struct {
 	Request  kmsg.Request
 	// Internal says that the broker asks on its own behalf, for a topic of its own.
 	Internal bool
+	// Direct says that the request is decided here or refused with NotController. Others go on to the controller.
+	Direct bool
 
 	Response kmsg.Response
 	// Code is why there is no response: NotController, or a failed log.
@@ -108,6 +115,20 @@ func (op *ControlOp) AppendText(dst []byte) []byte {
 		dst = append(append(dst, ' '), op.Code.String()...)
 	}
 	return dst
+}
+
+// QuorumOp gives control's replica of the metadata quorum a request. It comes back with its response, or with none:
+// then the connection ends.
+type QuorumOp struct {
+	Reply    core.Address
+	Call     uint64
+	Request  kmsg.Request
+	Response kmsg.Response
+}
+
+// AppendText implements [core.Message].
+func (op *QuorumOp) AppendText(dst []byte) []byte {
+	return append(append(dst, "Quorum "...), kmsg.NameForKey(op.Request.Key())...)
 }
 
 // GroupOp asks the group coordinator that lives on one partition of __consumer_offsets. It comes back with the call's

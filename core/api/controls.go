@@ -79,5 +79,28 @@ func refuseControl(request kmsg.Request, code core.ErrorCode) kmsg.Response {
 		resp.ErrorCode, resp.ProducerID, resp.ProducerEpoch = int16(code), -1, -1
 		return resp
 	}
+	if resp := refuseBroker(request, code); resp != nil {
+		return resp
+	}
 	panic(fmt.Sprintf("api: %T is not for the controller", request))
+}
+
+// refuseBroker refuses a request that brokers send to the controller, or returns nil if it is none.
+func refuseBroker(request kmsg.Request, code core.ErrorCode) kmsg.Response {
+	resp := request.ResponseKind()
+	switch r := resp.(type) {
+	case *kmsg.BrokerRegistrationResponse:
+		r.ErrorCode = int16(code)
+	case *kmsg.BrokerHeartbeatResponse:
+		r.ErrorCode = int16(code)
+	case *kmsg.AllocateProducerIDsResponse:
+		r.ErrorCode = int16(code)
+	case *kmsg.AlterPartitionResponse:
+		r.ErrorCode = int16(code)
+	case *kmsg.AssignReplicasToDirsResponse:
+		r.ErrorCode = int16(code)
+	default:
+		return nil
+	}
+	return resp
 }

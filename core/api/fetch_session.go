@@ -32,6 +32,8 @@ type fetchEntry struct {
 	maxBytes         int32
 	leaderEpoch      core.LeaderEpoch
 	lastFetchedEpoch core.LeaderEpoch
+	replicaLogStart  core.Offset // of a follower
+	replicaMark      core.Offset
 
 	// What the client was last told; an incremental answer leaves out partitions where nothing of it has changed.
 	told          bool
@@ -72,6 +74,7 @@ func (f *fetchSession) put(e fetchEntry) {
 		old := &f.entries[i]
 		old.offset, old.maxBytes = e.offset, e.maxBytes
 		old.leaderEpoch, old.lastFetchedEpoch = e.leaderEpoch, e.lastFetchedEpoch
+		old.replicaLogStart, old.replicaMark = e.replicaLogStart, e.replicaMark
 		return
 	}
 	if f.index == nil {

@@ -17,6 +17,8 @@ type Server struct {
 	Out      *core.Outbox
 	Random   core.PRNG
 	Requests wire.Requests
+	// Classes are the requests that the listener serves. One that serves ClassRaft is the controller's.
+	Classes wire.Class
 
 	topics  Topics
 	codecs  *record.Codecs
@@ -75,6 +77,12 @@ func HandlerFor(key wire.Key) Handler {
 		return AlterPartitionReassignments
 	case wire.ListPartitionReassignments:
 		return ListPartitionReassignments
+	case wire.BrokerRegistration, wire.BrokerHeartbeat, wire.AllocateProducerIDs, wire.AlterPartition,
+		wire.AssignReplicasToDirs:
+		return Controls
+	case wire.Vote, wire.BeginQuorumEpoch, wire.EndQuorumEpoch, wire.FetchSnapshot, wire.DescribeQuorum,
+		wire.AddRaftVoter, wire.RemoveRaftVoter, wire.UpdateRaftVoter:
+		return Quorum
 	case wire.UnregisterBroker:
 		return UnregisterBroker
 	case wire.DeleteTopics:
@@ -112,5 +120,6 @@ func (s *Server) Prepare(c *Context, h wire.Header, req kmsg.Request, call uint6
 		s.client = string(h.ClientID)
 	}
 	c.ClientID, c.ClientHost, c.Self, c.Call = s.client, host, s.Self, call
+	c.Direct, c.classes = s.Classes&wire.ClassRaft != 0, s.Classes
 	c.Begin(s.Out)
 }

@@ -11,7 +11,6 @@ import (
 	"ottla.dev/core/log"
 	"ottla.dev/core/metadata"
 	"ottla.dev/core/raft"
-	"ottla.dev/core/record"
 )
 
 // Files of a log directory (Kafka: MetaPropertiesEnsemble, CleanShutdownFileHandler, LogManager).
@@ -36,16 +35,15 @@ type bootJob struct {
 	random    core.PRNG   // names folders that are put aside
 	wall      core.Timestamp
 	settings  log.Settings
+	voters    raft.Voters
 
 	memory      diskMemory
 	directories []core.UUID // of dirs
 	brokerEpoch core.BrokerEpoch
-	state       raft.ElectionState
-	open        *log.OpenJob
-	notes       []string                     // for the operator
+	open        *raft.OpenJob
 	found       map[string][]log.OffsetEntry // what each checkpoint file holds, by its path
 	populated   bool                         // a log directory holds a partition beside the metadata
-	image       *metadata.Image
+	image       *metadata.Image              // of the latest snapshot
 	err         error
 }
 
@@ -58,7 +56,8 @@ func (j *bootJob) Long() bool { return true }
 // Run implements [core.Job].
 func (j *bootJob) Run(fs core.FS) {
 	j.memory = diskMemory{directories: map[core.UUID]string{}, holders: map[string]string{}, clean: map[string]bool{},
-		recovery: map[string]core.Offset{}, logStart: map[string]core.Offset{}}
+		recovery: map[string]core.Offset{}, logStart: map[string]core.Offset{},
+		marks: map[string]core.Offset{}}
 	j.brokerEpoch, j.found = -1, map[string][]log.OffsetEntry{}
 	found := ""
 	for i, dir := range j.dirs {
@@ -69,14 +68,7 @@ func (j *bootJob) Run(fs core.FS) {
 			return
 		}
 	}
-	if j.err = j.openMetadata(fs); j.err != nil {
-		return
-	}
-	for _, dir := range j.dirs {
-		if j.err = j.tidy(fs, dir); j.err != nil {
-			return
-		}
-	}
+	j.err = j.openMetadata(fs)
 }
 
 // identify reads the directory's meta.properties, or writes one for a directory that has none. A directory that holds
@@ -219,66 +211,32 @@ func marker(epoch core.BrokerEpoch) []byte {
 	return []byte(`{"version":0,"brokerEpoch":` + strconv.FormatInt(int64(epoch), 10) + "}")
 }
 
-// openMetadata opens the metadata log and replays it.
+// openMetadata opens the metadata log, and reads the latest snapshot of it.
 func (j *bootJob) openMetadata(fs core.FS) error {
 	root, name := j.dirs[0], metadataPartition()
-	j.open = &log.OpenJob{Log: controlLog, Parent: root, Dir: root + "/" + name.String(), Topic: core.MetadataTopicID(),
-		Wall: j.wall, Settings: j.settings, Clean: j.memory.clean[root],
-		Recovery: j.memory.recovery[name.String()]}
+	j.open = &raft.OpenJob{Slot: controlLog, Parent: root, Dir: root + "/" + name.String(), Wall: j.wall,
+		Settings: j.settings, Clean: j.memory.clean[root], Recovery: j.memory.recovery[name.String()], Static: j.voters}
 	j.open.Run(fs)
 	if j.open.Err != nil {
 		return fmt.Errorf("opening the metadata log: %w", j.open.Err)
 	}
-	j.state = raft.ElectionState{Leader: core.NoBroker, Voted: core.NoBroker}
-	b, err := readAll(fs, j.open.Dir+"/"+raft.StateFile)
-	switch {
-	case err == nil:
-		if j.state, err = raft.DecodeState(b); err != nil {
-			return err
-		}
-	case !errors.Is(err, core.ErrNotExist):
-		return fmt.Errorf("reading %s: %w", raft.StateFile, err)
-	case j.open.Result.LogEnd == 0 && j.populated:
+	if j.open.Log.Result.LogEnd == 0 && j.open.State.Epoch == 0 && j.populated {
 		return fmt.Errorf("%s has no metadata, but log.dirs hold partitions: restore it, or name the folder that has it "+
 			"first in log.dirs", j.open.Dir)
-	case j.open.Result.LogEnd > 0:
-		return fmt.Errorf("%s is missing beside a metadata log that is not empty: restore it, or this node may vote twice "+
-			"in an epoch", raft.StateFile)
 	}
-	return j.replay(fs)
+	j.image = metadata.NewImage(j.clusterID)
+	if n := len(j.open.Snapshots); n > 0 {
+		load := imageJob{dir: j.open.Dir, id: j.open.Snapshots[n-1], clusterID: j.clusterID}
+		if load.Run(fs); load.err != nil {
+			return fmt.Errorf("reading the metadata snapshot %s: %w", load.id.Name(), load.err)
+		}
+		j.image = load.image
+	}
+	return nil
 }
 
 // metadataPartition names the metadata log.
 func metadataPartition() core.TopicPartition { return core.TopicPartition{Topic: api.MetadataTopic} }
-
-func (j *bootJob) replay(fs core.FS) error {
-	img := metadata.NewImage(j.clusterID)
-	codecs := record.NewCodecs(0)
-	err := log.ReadBatches(fs, j.open.Dir, 0, j.open.Result.LogEnd, func(v record.View) error {
-		var records []metadata.Record
-		if !v.IsControl() {
-			it := record.Records(v, codecs)
-			for it.Next() {
-				r, err := metadata.Decode(it.Record.Value)
-				if err != nil {
-					return fmt.Errorf("record at offset %d: %w", it.Record.Offset, err)
-				}
-				records = append(records, r)
-			}
-			if err := it.Err(); err != nil {
-				return err
-			}
-		}
-		next, err := img.Apply(v.LastOffset(), v.LeaderEpoch(), records...)
-		img = next
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("replaying the metadata log: %w", err)
-	}
-	j.image = img
-	return nil
-}
 
 // maxSmallFile bounds the small files that are read whole, in bytes.
 const maxSmallFile = 64 << 20

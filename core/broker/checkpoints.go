@@ -75,15 +75,18 @@ const minCheckpointMs = 100
 // startCheckpoint begins a round, unless one is running.
 func (c *Control) startCheckpoint() {
 	p := &c.points
-	if p.running || c.phase != serving && c.phase != closing {
+	if p.running || c.phase < serving || c.phase > closing {
 		return
 	}
-	*p = checkpoints{running: true, final: c.allClosed(), missing: c.cfg.Shards, due: core.Never}
+	*p = checkpoints{running: true, final: c.allClosed(), missing: c.shards(), due: core.Never}
 	if c.phase == serving {
 		p.due = c.now.Mono + c.checkpointInterval()
 	}
-	for i := range c.cfg.Shards {
+	for i := range c.shards() {
 		c.out.Send(core.Shard(uint32(i)), &checkpoint{shard: uint32(i)})
+	}
+	if p.missing == 0 {
+		c.writeCheckpoint()
 	}
 }
 
@@ -91,16 +94,22 @@ func (c *Control) startCheckpoint() {
 func (c *Control) collect(m *checkpoint) {
 	p := &c.points
 	p.got = append(p.got, m)
-	if p.missing--; p.missing > 0 {
-		return
+	if p.missing--; p.missing == 0 {
+		c.writeCheckpoint()
 	}
+}
+
+// writeCheckpoint writes what the shards have said. Of the metadata log nothing is vouched for that another leader may
+// still have cut off.
+func (c *Control) writeCheckpoint() {
+	p := &c.points
 	slices.SortFunc(p.got, func(a, b *checkpoint) int { return int(a.shard) - int(b.shard) })
 	job := &checkpointJob{dirs: c.cfg.LogDirs}
 	for i, dir := range c.cfg.LogDirs {
 		var lists [3][]log.OffsetEntry
 		if i == 0 {
 			lists[0] = append(lists[0], log.OffsetEntry{TopicPartition: metadataPartition(),
-				Offset: c.quorum.Log().RecoveryPoint()})
+				Offset: min(c.quorum.Log().RecoveryPoint(), c.quorum.HighWatermark())})
 		}
 		for _, m := range p.got {
 			for _, e := range m.entries {
@@ -151,15 +160,19 @@ func (c *Control) checkpointWritten(j *checkpointJob) {
 
 // allClosed reports whether a clean shutdown has come so far that nothing is written to any log any more.
 func (c *Control) allClosed() bool {
-	return c.phase == closing && c.waiting == 0 && c.quorum.Log().Closed()
+	return c.phase == closing && c.waiting == 0 && c.quorum.closed && c.quorum.Log().Closed()
 }
 
 // shutDown closes the logs of all shards; then the metadata log, the checkpoints and the markers follow.
 func (c *Control) shutDown() {
 	c.want, c.phase = false, closing
-	c.heartbeat, c.points.due = core.Never, core.Never
-	c.waiting = c.cfg.Shards
-	for i := range c.cfg.Shards {
+	c.heartbeat, c.points.due, c.leaveBy = core.Never, core.Never, core.Never
+	c.dropQuestions()
+	if !c.quorum.sole() {
+		c.quorum.Resign(c.now, &c.out) // the others elect at once
+	}
+	c.waiting = c.shards()
+	for i := range c.shards() {
 		c.out.Send(core.Shard(uint32(i)), &shutdown{shard: uint32(i)})
 	}
 }

@@ -2,9 +2,8 @@ package broker
 
 import (
 	"slices"
+	"strconv"
 	"time"
-
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"ottla.dev/core"
 	"ottla.dev/core/api"
@@ -13,27 +12,27 @@ import (
 	"ottla.dev/core/log"
 	"ottla.dev/core/metadata"
 	"ottla.dev/core/raft"
+	"ottla.dev/core/record"
 )
 
 // phase is how far control has come.
 //
-//	booting -> electing -> registering -> loading -> joining -> serving -> closing -> stopped
+//	booting -> registering -> catching up -> loading -> joining -> serving -> leaving -> closing -> stopped
 type phase uint8
 
 const (
 	booting     phase = iota // the log directories are being read
-	electing                 // the quorum is finding a leader
-	registering              // the broker's registration is being committed
+	registering              // the quorum is finding a leader, and the controller learns of the broker
+	catchingUp               // the metadata up to the broker's registration are being fetched
 	loading                  // the shards are opening their logs
 	joining                  // the broker is being unfenced
 	serving
+	leaving // others take over the broker's leaderships
 	closing // the shards, then the metadata log, then the markers
 	stopped
 )
 
 // Control is the machine that holds the quorum's replica, the controller, and the broker's own registration.
-//
-// Invariant: draft is committed with the records of all pending decisions applied to it, in order.
 type Control struct {
 	cfg       Config
 	settings  config.Broker
@@ -44,44 +43,62 @@ type Control struct {
 	clusterID string
 
 	files       log.FileIDs
+	booting     *bootJob // what the start found, until it is tidied
+	tidying     bool
 	memory      *diskMemory
 	directories []core.UUID
 	previous    core.BrokerEpoch // of the incarnation that was shut down cleanly, or -1
 	incarnation core.UUID
-	epoch       core.BrokerEpoch
+	epoch       core.BrokerEpoch // of the registration, or -1
 
-	quorum     *raft.Quorum
+	quorum     *quorumMember
+	committed  *metadata.Image // what the quorum has committed, as far as it is known here
 	controller *controller.Controller
-	committed  *metadata.Image
-	draft      *metadata.Image
+	lead       leadership
+	known      core.BrokerID   // the quorum's leader as of the last step
 	published  *metadata.Image // what shards and sessions have heard of
 	cluster    *api.Cluster
-	pending    []decided
-	heartbeat  time.Duration // when the next one to the controller is due
+
+	links       links
+	questions   []*question
+	reflections []reflection
+	alters      alters
+	block       producerBlock
+	registerAt  time.Duration // when the next registration is due
+	duplicate   bool          // an earlier incarnation was in the way
+	heartbeat   time.Duration // when the next one to the controller is due
+	beating     *question     // the one under way
+	leaveBy     time.Duration // when a controlled shutdown is given up for want of an answer
+	leaveLast   time.Duration // and when it is in any case
 
 	sessions []core.Address
-	block    producerBlock
 	points   checkpoints
 	waiting  int  // shards that have not answered begin or shutdown
 	want     bool // a shutdown was asked for before it could begin
 	halted   bool
 }
 
-// decided is a decision whose records are not committed yet. Decisions without records wait for those before them.
-type decided struct {
-	last  core.Offset
-	image *metadata.Image
-	then  func()
-}
-
 func newControl(cfg Config, random core.PRNG) *Control {
 	settings := config.ResolveBroker(config.Layers{Static: cfg.Static})
-	c := &Control{cfg: cfg, settings: settings, random: random, heartbeat: core.Never}
+	c := &Control{cfg: cfg, settings: settings, random: random, heartbeat: core.Never, registerAt: core.Never,
+		leaveBy: core.Never, epoch: -1, known: core.NoBroker}
 	c.incarnation = c.random.UUID()
 	c.controller = controller.New(controllerSettings(settings),
 		&configs{static: cfg.Static, self: settings.NodeID}, c.random.Fork(1))
 	c.points.due = core.Never
+	c.links.clientID = "node-" + strconv.Itoa(int(settings.NodeID))
 	return c
+}
+
+// controllerOnly reports whether the node is a voter that holds no partitions.
+func (c *Control) controllerOnly() bool { return c.cfg.ControllerOnly }
+
+// shards is how many shards there are to tell things.
+func (c *Control) shards() int {
+	if c.controllerOnly() {
+		return 0
+	}
+	return c.cfg.Shards
 }
 
 func controllerSettings(s config.Broker) controller.Settings {
@@ -97,15 +114,19 @@ func (c *Control) Drain(out *core.Outbox) { drain(&c.out, out) }
 
 // Deadline implements [core.Machine].
 func (c *Control) Deadline() (time.Duration, bool) {
-	at := min(c.heartbeat, c.points.due)
+	if c.halted || c.phase == stopped {
+		return core.Never, false
+	}
+	at := min(c.heartbeat, c.points.due, c.registerAt, c.leaveBy, c.links.deadline(), c.askDeadline())
 	if c.quorum != nil {
 		if d, ok := c.quorum.Deadline(); ok {
 			at = min(at, d)
 		}
-	}
-	if c.phase == serving {
-		if d, ok := c.controller.Deadline(c.draft); ok {
-			at = min(at, d)
+		at = min(at, c.quorum.snapshotDue(c.settings.Metadata.SnapshotIntervalMs))
+		if c.leads() {
+			if d, ok := c.controller.Deadline(c.lead.draft); ok {
+				at = min(at, d)
+			}
 		}
 	}
 	return at, at != core.Never
@@ -128,6 +149,8 @@ func (c *Control) Step(now core.Instant, in core.Input) {
 		c.quorum.Completed(in)
 	case core.InputMapped, core.InputFailed:
 		c.quorum.Mapped(in)
+	case core.InputLinkUp, core.InputLinkDown, core.InputLinkFrame:
+		c.links.input(now, in, &c.out)
 	case core.InputTick:
 		c.tick()
 	case core.InputShutdown:
@@ -151,9 +174,12 @@ func (c *Control) message(in core.Input) {
 		c.decide(m)
 	case *begin:
 		if c.waiting--; c.waiting == 0 {
-			c.phase = joining
-			c.beat(true)
+			c.join()
 		}
+	case *api.QuorumOp:
+		c.askQuorum(m)
+	case *alterPartition:
+		c.alter(m)
 	case *checkpoint:
 		c.collect(m)
 	case *wantCheckpoint:
@@ -163,9 +189,7 @@ func (c *Control) message(in core.Input) {
 		c.halt("The log directory " + m.dir + " failed (" + m.err.Error() + "). What was acknowledged is on disk up to " +
 			"there; nothing later was. Check the disk, then start the broker again: it recovers by itself.")
 	case *shutdown:
-		if c.waiting--; c.waiting == 0 {
-			c.quorum.Log().Close(&c.out)
-		}
+		c.waiting--
 	default:
 		panic("broker: control got a message that is not its own")
 	}
@@ -178,8 +202,8 @@ func (c *Control) halt(why string) {
 
 // boot reads the log directories.
 func (c *Control) boot() {
-	job := &bootJob{node: c.settings.NodeID, dirs: c.cfg.LogDirs, clusterID: c.random.UUID().String(), wall: c.now.Wall,
-		settings: metadataLogSettings(c.settings.Metadata)}
+	job := &bootJob{node: c.settings.NodeID, dirs: c.cfg.LogDirs, clusterID: c.newClusterID(), wall: c.now.Wall,
+		settings: metadataLogSettings(c.settings.Metadata), voters: c.voters()}
 	for range c.cfg.LogDirs {
 		job.ids = append(job.ids, c.random.UUID())
 	}
@@ -187,7 +211,39 @@ func (c *Control) boot() {
 	c.out.Run(job)
 }
 
-// metadataLogSettings keeps the whole metadata log: there are no snapshots yet that could stand for its beginning.
+// newClusterID is the id of a cluster that nobody has given one. Nodes that are told of each other make the same one
+// of it, so that no step of formatting has to come first; a node that is alone draws one.
+func (c *Control) newClusterID() string {
+	if len(c.cfg.Voters) > 0 {
+		return ClusterIDOf(c.cfg.Voters)
+	}
+	return c.random.UUID().String()
+}
+
+// voters are those of the configuration, or this node alone.
+func (c *Control) voters() raft.Voters {
+	if len(c.cfg.Voters) == 0 {
+		return raft.Voters{{ID: c.settings.NodeID, Endpoints: c.cfg.ControllerEndpoints}}
+	}
+	v := make(raft.Voters, len(c.cfg.Voters))
+	for i, x := range c.cfg.Voters {
+		v[i] = record.Voter{ID: x.ID, Endpoints: []record.Endpoint{{Name: x.Name, Host: x.Host, Port: x.Port}}}
+	}
+	slices.SortFunc(v, func(a, b record.Voter) int { return int(a.ID) - int(b.ID) })
+	return v
+}
+
+func (c *Control) quorumSettings() raft.Settings {
+	m := c.settings.Metadata
+	s := raft.DefaultSettings()
+	ms := func(n int32) time.Duration { return time.Duration(n) * time.Millisecond }
+	s.ElectionTimeout, s.FetchTimeout = ms(m.ElectionTimeoutMs), ms(m.FetchTimeoutMs)
+	s.RequestTimeout, s.RetryBackoff = ms(m.RequestTimeoutMs), ms(m.RetryBackoffMs)
+	s.LogBytes = m.RetentionBytes
+	return s
+}
+
+// metadataLogSettings keeps the whole metadata log: the quorum cuts it where a snapshot stands for its beginning.
 func metadataLogSettings(m config.MetadataSettings) log.Settings {
 	s := log.DefaultSettings()
 	s.SegmentBytes, s.SegmentMs = int64(m.SegmentBytes), m.SegmentMs
@@ -207,6 +263,10 @@ func (c *Control) jobDone(job core.Job) {
 		c.checkpointWritten(j)
 	case *markerJob:
 		c.marked(j)
+	case *tidyJob:
+		c.tidied(j)
+	case *imageJob:
+		c.imageLoaded(j)
 	default:
 		if !c.quorum.JobDone(c.now, job, &c.out) {
 			panic("broker: control got a job that is not its own")
@@ -219,141 +279,103 @@ func (c *Control) booted(j *bootJob) {
 		c.halt(j.err.Error())
 		return
 	}
-	for _, n := range append(j.open.Report.Notes, j.notes...) {
+	for _, n := range j.open.Log.Report.Notes {
 		c.out.Note(core.Warn, n)
 	}
 	c.clusterID, c.memory, c.directories, c.previous = j.clusterID, &j.memory, j.directories, j.brokerEpoch
-	l := log.New(c.now, controlLog, &c.files, j.open, &c.out)
-	c.quorum = raft.New(c.settings.NodeID, c.clusterID, j.state, l)
-	c.committed, c.draft = j.image, j.image
-	c.phase = electing
-	c.quorum.Campaign(&c.out)
+	c.booting, c.committed = j, j.image
+	m := &quorumMember{codecs: record.NewCodecs(0)}
+	c.quorum = m
+	m.due = c.now.Mono + time.Duration(c.settings.Metadata.SnapshotIntervalMs)*time.Millisecond
+	m.Quorum = raft.Start(c.now, raft.Options{Self: raft.Key{ID: c.settings.NodeID}, Endpoints: c.cfg.ControllerEndpoints,
+		ClusterID: c.clusterID, Bootstrap: c.cfg.Bootstrap, Settings: c.quorumSettings(), Random: c.random.Fork(3),
+		Files: &c.files, Slot: controlLog, Deliver: true, Applied: c.committed.Offset() + 1}, j.open, &c.out)
+	c.phase = registering
+	c.out.ListenQuorum = true
+	if m.sole() {
+		m.Campaign(&c.out) // there is nobody to wait for
+	}
+	if !c.controllerOnly() {
+		c.register()
+	}
 }
 
-// after draws the consequences of a step: commits, and the next phase.
+// after draws the consequences of a step: what the quorum says, commits, leaderships, and the next phase.
 func (c *Control) after() {
 	if c.quorum == nil || c.halted {
 		return
 	}
-	if err := c.quorum.Failed(); err != nil {
-		c.halt("The metadata log failed (" + err.Error() + "). Check the disk, then start the broker again.")
-		return
+	for again := true; again; {
+		c.runQuorum()
+		if err := c.quorum.Failed(); err != nil && !c.halted {
+			c.halt("The metadata log failed (" + err.Error() + "). Check the disk, then start the broker again.")
+		}
+		if c.halted {
+			return
+		}
+		again = c.commit() // whoever is answered may have asked for more
+		c.stepDown()
+		c.takeLead()
+		if leader := c.quorum.Leader(); leader != c.known {
+			c.known = leader
+			c.askAgain()
+		}
+		c.arrive()
 	}
-	if c.phase == electing && c.quorum.Active() {
-		c.lead()
+	c.snapshot()
+	c.end()
+}
+
+// end takes a shutdown further.
+func (c *Control) end() {
+	if c.want {
+		switch {
+		case c.phase == serving:
+			c.leave()
+		case c.quorum.sole():
+			// Not earlier: a start that is not complete leaves nothing that could be marked as clean.
+		case c.phase == joining:
+			c.shutDown()
+		case c.phase < loading:
+			c.want, c.phase = false, stopped // the quorum may never come about; no log has been opened
+			c.dropQuestions()
+			c.closeQuorum()
+			c.out.Stopped = true
+		}
 	}
-	c.commit()
-	if c.want && c.phase == serving {
-		c.shutDown() // not earlier: a start that is not complete leaves nothing that could be marked as clean
+	if c.phase == closing && c.waiting == 0 && len(c.lead.pending) == 0 && !c.quorum.closed {
+		c.closeQuorum()
 	}
 	if c.allClosed() {
 		c.startCheckpoint()
 	}
 }
 
-// lead begins the leadership of the quorum: what is in the log is committed now, and the broker registers itself.
-func (c *Control) lead() {
-	end := c.quorum.HighWatermark() - 1
-	image, err := c.draft.Apply(end, c.quorum.Epoch())
-	if err != nil {
-		panic("broker: the leader's own record does not apply: " + err.Error())
-	}
-	c.committed, c.draft = image, image
-	c.controller.Activate(c.now)
-	c.phase = registering
-	if len(image.Features()) == 0 {
-		c.propose(controller.Bootstrap(bootstrapFeatures()...), func() {})
-	}
-	if records := c.controller.Takeover(c.draft); len(records) > 0 {
-		c.propose(records, func() {})
-	}
-	req := c.registration()
-	d := c.controller.Decide(c.now, c.draft, req)
-	resp := d.Response.(*kmsg.BrokerRegistrationResponse)
-	if code := core.ErrorCode(resp.ErrorCode); code != core.NoError {
-		c.halt("The broker cannot register: " + code.String() + " (" + code.Description() + ")")
+func (c *Control) tick() {
+	if c.quorum == nil {
 		return
 	}
-	c.propose(d.Records, func() { c.registered(core.BrokerEpoch(resp.BrokerEpoch)) })
-}
-
-// bootstrapFeatures are the features that a new cluster begins with, beside metadata.version.
-func bootstrapFeatures() []metadata.Feature {
-	return []metadata.Feature{{Name: "eligible.leader.replicas.version", Level: 1}}
-}
-
-func (c *Control) registration() *kmsg.BrokerRegistrationRequest {
-	req := kmsg.NewPtrBrokerRegistrationRequest()
-	req.Version = req.MaxVersion()
-	req.BrokerID, req.ClusterID, req.IncarnationID = int32(c.settings.NodeID), c.clusterID, c.incarnation
-	for _, e := range c.cfg.Endpoints {
-		l := kmsg.NewBrokerRegistrationRequestListener()
-		l.Name, l.Host, l.Port, l.SecurityProtocol = e.Name, e.Host, e.Port, e.SecurityProtocol
-		req.Listeners = append(req.Listeners, l)
+	c.quorum.Tick(c.now, &c.out)
+	c.links.tick(c.now, &c.out)
+	c.tickQuestions()
+	if c.now.Reached(c.registerAt) && c.phase == registering {
+		c.register()
 	}
-	add := func(name string, low, high int16) {
-		f := kmsg.NewBrokerRegistrationRequestFeature()
-		f.Name, f.MinSupportedVersion, f.MaxSupportedVersion = name, low, high
-		req.Features = append(req.Features, f)
+	if c.now.Reached(c.heartbeat) && c.epoch >= 0 && c.phase <= leaving {
+		c.beat()
 	}
-	add(metadata.MetadataVersion, metadata.MinMetadataVersion, metadata.MaxMetadataVersion)
-	for _, f := range bootstrapFeatures() {
-		add(f.Name, 0, f.Level)
-	}
-	if c.settings.Rack != "" {
-		req.Rack = &c.settings.Rack
-	}
-	for _, id := range c.directories {
-		req.LogDirs = append(req.LogDirs, id)
-	}
-	req.PreviousBrokerEpoch = int64(c.previous)
-	return req
-}
-
-// registered begins to load: the shards get the metadata, and open their logs.
-func (c *Control) registered(epoch core.BrokerEpoch) {
-	c.epoch = epoch
-	c.phase = loading
-	c.waiting = c.cfg.Shards
-	c.publish(c.committed)
-	for i := range c.cfg.Shards {
-		c.out.Send(core.Shard(uint32(i)), &begin{cluster: c.cluster, disk: c.memory})
-	}
-}
-
-// beat tells the controller that the broker lives (KIP-631).
-func (c *Control) beat(join bool) {
-	req := kmsg.NewPtrBrokerHeartbeatRequest()
-	req.Version = req.MaxVersion()
-	req.BrokerID, req.BrokerEpoch = int32(c.settings.NodeID), int64(c.epoch)
-	req.CurrentMetadataOffset = int64(c.committed.Offset())
-	d := c.controller.Decide(c.now, c.draft, req)
-	c.propose(d.Records, func() {
-		if join {
-			c.serve()
+	// After the heartbeat: a pause of the whole process is not to fence the broker that the controller lives in.
+	for c.leads() {
+		c.catchUp()
+		records := c.controller.Tick(c.now, c.lead.draft)
+		if len(records) == 0 {
+			break
 		}
-	})
-	c.heartbeat = c.now.Mono + time.Duration(c.settings.Metadata.HeartbeatIntervalMs)*time.Millisecond
-}
-
-func (c *Control) serve() {
-	c.phase = serving
-	c.out.Listen = !c.want
-	c.points.due = c.now.Mono + c.checkpointInterval()
-}
-
-func (c *Control) tick() {
-	if c.quorum != nil {
-		c.quorum.Tick(c.now, &c.out)
+		c.propose(records, func(bool) {})
 	}
-	if c.phase == serving && c.now.Reached(c.heartbeat) {
-		c.beat(false)
-	}
-	if c.phase == serving {
-		// After the heartbeat: a pause of the whole process is not to fence the broker that the controller lives in.
-		for records := c.controller.Tick(c.now, c.draft); len(records) > 0; records = c.controller.Tick(c.now, c.draft) {
-			c.propose(records, func() {})
-		}
+	if c.phase == leaving && c.now.Reached(c.leaveBy) {
+		c.out.Note(core.Warn, "The controller did not take this broker's leaderships in time; it stops with them.")
+		c.shutDown()
 	}
 	if c.phase == serving && c.now.Reached(c.points.due) {
 		c.points.due = c.now.Mono + c.checkpointInterval() // even if a round is running

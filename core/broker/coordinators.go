@@ -21,6 +21,8 @@ type coordinatorHost struct {
 	shard   *Shard
 	replica *partition.Replica
 	runtime *coordinator.Runtime[*group.Call]
+	epoch   core.LeaderEpoch // of the leadership that it lives on
+	behind  core.Offset      // what must be committed before it can be loaded; 0: nothing
 	machine *group.Machine
 	ops     map[*group.Call]*api.GroupOp // under way
 	reload  time.Duration                // when to load again what could not be read, 0 if it could
@@ -63,17 +65,24 @@ func (s *Shard) coordinate(r *partition.Replica) {
 		return
 	}
 	h := s.coordinatorOf(r)
+	if h != nil && (!r.Leading() || h.epoch != r.LeaderEpoch() && s.replicated) {
+		s.dropCoordinator(r) // the leadership that it lived on is over
+		h = nil
+	}
 	switch {
+	case !r.Leading():
 	case !r.Online():
 		if h != nil {
 			h.runtime.Fail(core.KafkaStorageError)
 			s.settleCoordinator(h)
 		}
 	case h == nil:
-		h = &coordinatorHost{shard: s, replica: r, ops: map[*group.Call]*api.GroupOp{}}
+		h = &coordinatorHost{shard: s, replica: r, epoch: r.LeaderEpoch(), ops: map[*group.Call]*api.GroupOp{}}
 		timeout := time.Duration(s.cluster.Settings.Group.OffsetsCommitTimeoutMs) * time.Millisecond
 		h.runtime = coordinator.New[*group.Call](h, timeout)
 		s.coordinators = append(s.coordinators, h)
+		s.load(h)
+	case h.behind > 0:
 		s.load(h)
 	default:
 		h.runtime.Advance(r.HighWatermark())
@@ -81,9 +90,18 @@ func (s *Shard) coordinate(r *partition.Replica) {
 	}
 }
 
+// load replays the log. A new leader first waits until all that was in it is committed: what its predecessor has
+// answered for is among that.
 func (s *Shard) load(h *coordinatorHost) {
 	r := h.replica
-	h.runtime.BeginLoad(r.LeaderEpoch())
+	if h.behind == 0 {
+		h.runtime.BeginLoad(r.LeaderEpoch())
+		h.behind = r.Log().LogEndOffset()
+	}
+	if r.HighWatermark() < h.behind {
+		return
+	}
+	h.behind = 0
 	settings := groupSettings(s.cluster.Settings.Group)
 	s.out.Run(&loadJob{id: r.ID(), dir: r.Log().Dir(), start: r.Log().LogStartOffset(), limit: r.HighWatermark(),
 		epoch: r.LeaderEpoch(), machine: group.New(settings, s.random.Fork(s.random.Uint64()))})

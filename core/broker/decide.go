@@ -10,32 +10,150 @@ import (
 	"ottla.dev/core/metadata"
 )
 
-// decide answers a request to the controller when its records are committed. While the broker stops there is no
-// controller.
+// leadership is what control has while it is the active controller.
+//
+// Invariant: draft is the image with all that was appended in this leadership, committed or not; pending are its
+// decisions in order, the ones that are committed left out.
+type leadership struct {
+	active  bool
+	epoch   core.LeaderEpoch
+	draft   *metadata.Image
+	pending []decided
+}
+
+// decided is a decision that is not committed yet. Decisions without records wait for those before them. Then is told
+// whether it was committed; if it was not, nobody knows whether it will be.
+type decided struct {
+	last core.Offset
+	then func(committed bool)
+}
+
+// leads reports whether this node decides now.
+func (c *Control) leads() bool {
+	return c.lead.active && c.quorum.Active() && c.quorum.Epoch() == c.lead.epoch
+}
+
+// takeLead begins to decide, once all that is in the log is committed and known.
+func (c *Control) takeLead() {
+	m := c.quorum
+	if c.lead.active || !m.Active() || m.closed || m.reading || c.committed.Offset()+1 != m.LogEndOffset() {
+		return
+	}
+	c.lead = leadership{active: true, epoch: m.Epoch(), draft: c.committed}
+	c.controller.Activate(c.now)
+	if !m.sole() {
+		c.out.Note(core.Info, "This node is the active controller.")
+	}
+	if len(c.committed.Features()) == 0 {
+		c.propose(controller.Bootstrap(bootstrapFeatures()...), func(bool) {})
+	}
+	if records := c.controller.Takeover(c.lead.draft); len(records) > 0 {
+		c.propose(records, func(bool) {})
+	}
+	c.askAgain()
+}
+
+// stepDown ends that: what was decided and is not committed may be lost with the leadership, or be committed by the
+// next leader.
+func (c *Control) stepDown() {
+	if !c.lead.active || c.leads() {
+		return
+	}
+	pending := c.lead.pending
+	c.lead = leadership{}
+	c.controller.Deactivate()
+	c.out.Note(core.Info, "This node is not the active controller any more.")
+	for _, d := range pending {
+		d.then(false)
+	}
+}
+
+// bootstrapFeatures are the features that a new cluster begins with, beside metadata.version.
+func bootstrapFeatures() []metadata.Feature {
+	return []metadata.Feature{{Name: "eligible.leader.replicas.version", Level: 1}}
+}
+
+// decide takes a request to the controller: from a client, or from a session of a listener of the controller, where
+// other brokers' requests come in too.
 func (c *Control) decide(op *api.ControlOp) {
-	if c.phase < joining || c.phase > serving {
-		op.Code = core.NotController
+	reply := func(resp kmsg.Response, code core.ErrorCode) {
+		op.Response, op.Code = resp, code
 		c.out.Send(op.Reply, op)
-		return
 	}
-	if req, ok := op.Request.(*kmsg.InitProducerIDRequest); ok {
-		c.initProducerID(op, req)
-		return
+	producer, isProducer := op.Request.(*kmsg.InitProducerIDRequest)
+	serving := c.phase >= joining && c.phase <= leaving
+	switch {
+	case c.quorum == nil || c.phase > leaving || !op.Direct && !serving || isProducer && !serving:
+		reply(nil, core.NotController)
+	case isProducer:
+		c.initProducerID(op, producer)
+	case op.Direct && !c.leads():
+		reply(nil, core.NotController)
+	case op.Direct:
+		c.resolve(op.Request, op.Internal || internalTopics(op.Request), reply)
+	default:
+		c.forward(op, reply)
 	}
+}
+
+// internalTopics reports whether a request that came from a broker is to create topics of the brokers' own.
+func internalTopics(req kmsg.Request) bool {
+	create, ok := req.(*kmsg.CreateTopicsRequest)
+	if !ok {
+		return false
+	}
+	for i := range create.Topics {
+		if !api.IsInternal(create.Topics[i].Topic) {
+			return false
+		}
+	}
+	return len(create.Topics) > 0
+}
+
+// resolve decides a request as the active controller and calls then when the decision is committed; or else with
+// NotController, if nothing of it can come to pass, and with RequestTimedOut if it can.
+func (c *Control) resolve(req kmsg.Request, internal bool, then func(kmsg.Response, core.ErrorCode)) {
+	c.catchUp()
 	var d controller.Decision
-	if req, ok := op.Request.(*kmsg.CreateTopicsRequest); ok && op.Internal {
-		d = c.controller.CreateInternalTopics(c.draft, req)
+	if create, ok := req.(*kmsg.CreateTopicsRequest); ok && internal {
+		d = c.controller.CreateInternalTopics(c.lead.draft, create)
 	} else {
-		d = c.controller.Decide(c.now, c.draft, op.Request)
+		d = c.controller.Decide(c.now, c.lead.draft, req)
 	}
-	op.Response = d.Response
-	c.propose(d.Records, func() { c.out.Send(op.Reply, op) })
+	c.propose(d.Records, func(committed bool) {
+		switch {
+		case committed:
+			then(d.Response, core.NoError)
+		case len(d.Records) > 0:
+			then(nil, core.RequestTimedOut)
+		default:
+			then(nil, core.NotController)
+		}
+	})
+}
+
+// catchUp moves the draft past what the quorum itself has appended, such as new voters: the next records come there.
+func (c *Control) catchUp() {
+	last := c.quorum.LogEndOffset() - 1
+	if c.lead.draft.Offset() == last {
+		return
+	}
+	next, err := c.lead.draft.Apply(last, c.lead.epoch)
+	if err != nil {
+		panic("broker: the quorum's own records do not apply: " + err.Error())
+	}
+	c.lead.draft = next
 }
 
 // propose appends records to the metadata log and runs then when they are committed and everybody was told. Without
 // records it waits for what was proposed before: a decision may have looked at that.
-func (c *Control) propose(records []metadata.Record, then func()) {
-	last := c.draft.Offset()
+func (c *Control) propose(records []metadata.Record, then func(committed bool)) {
+	if !c.leads() {
+		then(false)
+		return
+	}
+	c.catchUp()
+	last := c.lead.draft.Offset()
 	if len(records) > 0 {
 		for _, batch := range controller.Batches(records) {
 			values := make([][]byte, len(batch))
@@ -44,41 +162,39 @@ func (c *Control) propose(records []metadata.Record, then func()) {
 			}
 			last = c.quorum.Propose(c.now, values, &c.out)
 		}
-		next, err := c.draft.Apply(last, c.quorum.Epoch(), records...)
+		next, err := c.lead.draft.Apply(last, c.lead.epoch, records...)
 		if err != nil {
 			panic("broker: the controller decided records that do not apply: " + err.Error())
 		}
-		c.draft = next
+		c.lead.draft = next
 	}
-	c.pending = append(c.pending, decided{last: last, image: c.draft, then: then})
+	c.lead.pending = append(c.lead.pending, decided{last: last, then: then})
 }
 
-// commit moves the committed image to the quorum's high watermark: everybody is told the new metadata, then those who
-// asked for the changes are answered.
-func (c *Control) commit() {
+// commit tells everybody the new metadata, then answers those who asked for the changes. It reports whether it did
+// anything.
+func (c *Control) commit() bool {
+	told := c.publish(c.committed.Stable())
 	n := 0
-	for n < len(c.pending) && c.pending[n].last < c.quorum.HighWatermark() {
-		c.committed = c.pending[n].image
+	for n < len(c.lead.pending) && c.lead.pending[n].last <= c.committed.Offset() {
 		n++
 	}
-	if n == 0 {
-		return
-	}
-	done := append([]decided(nil), c.pending[:n]...)
-	c.pending = append(c.pending[:0], c.pending[n:]...)
-	if c.phase >= loading {
-		c.publish(c.committed.Stable())
-	}
+	done := append([]decided(nil), c.lead.pending[:n]...)
+	c.lead.pending = append(c.lead.pending[:0], c.lead.pending[n:]...)
 	for _, d := range done {
-		d.then()
+		d.then(true)
 	}
-	c.commit() // continuations may have proposed what is committed already
+	return told || n > 0
 }
 
-// publish tells shards, then sessions, what has changed.
-func (c *Control) publish(image *metadata.Image) {
-	if image == c.published {
-		return
+// publish tells shards, then sessions, what has changed, and reports whether anything has.
+func (c *Control) publish(image *metadata.Image) bool {
+	if c.phase < loading {
+		return false
+	}
+	moved := c.cluster != nil && c.cluster.Leader != c.leaderSeen()
+	if image == c.published && !moved {
+		return false
 	}
 	first := c.published == nil
 	before := c.published
@@ -87,88 +203,37 @@ func (c *Control) publish(image *metadata.Image) {
 	}
 	delta := metadata.Diff(before, image)
 	c.published = image
-	if !first && delta.Empty() {
-		return
+	if !first && !moved && delta.Empty() {
+		return true
 	}
 	c.cluster = c.view(image)
 	c.settings = *c.cluster.Settings
 	c.controller.Settings = controllerSettings(c.settings)
 	m := &news{cluster: c.cluster, delta: delta}
 	if !first {
-		for i := range c.cfg.Shards {
+		for i := range c.shards() {
 			c.out.Send(core.Shard(uint32(i)), m)
 		}
 	}
 	for _, s := range c.sessions {
 		c.out.Send(s, m)
 	}
+	return true
+}
+
+// leaderSeen is the quorum's leader as others are told: a short time without one is not worth telling.
+func (c *Control) leaderSeen() core.BrokerID {
+	leader := c.quorum.Leader()
+	if leader == core.NoBroker && c.cluster != nil {
+		return c.cluster.Leader
+	}
+	return leader
 }
 
 func (c *Control) view(image *metadata.Image) *api.Cluster {
 	v := &api.Cluster{ID: c.clusterID, Self: c.settings.NodeID, Shards: uint32(c.cfg.Shards), Image: image,
-		Static: c.cfg.Static, LogDirs: c.cfg.LogDirs}
+		Leader: c.leaderSeen(), Static: c.cfg.Static, LogDirs: c.cfg.LogDirs}
 	settings := config.ResolveBroker(v.Layers(""))
 	v.Settings = &settings
 	return v
-}
-
-// producerBlock is the block of producer ids that the broker hands out of (KIP-730).
-type producerBlock struct {
-	next, end core.ProducerID
-	asking    bool
-	waiting   []*api.ControlOp
-}
-
-// initProducerID gives out an id of the block, or gets a block first. Ids are given out only of committed blocks, so
-// that no restart gives one out twice.
-func (c *Control) initProducerID(op *api.ControlOp, req *kmsg.InitProducerIDRequest) {
-	b := &c.block
-	b.waiting = append(b.waiting, op)
-	c.giveProducerIDs()
-}
-
-func (c *Control) giveProducerIDs() {
-	b := &c.block
-	for len(b.waiting) > 0 && b.next < b.end {
-		op := b.waiting[0]
-		b.waiting = b.waiting[1:]
-		resp := op.Request.ResponseKind().(*kmsg.InitProducerIDResponse)
-		resp.ProducerID, resp.ProducerEpoch = int64(b.next), 0
-		b.next++
-		op.Response = resp
-		c.out.Send(op.Reply, op)
-	}
-	switch {
-	case len(b.waiting) == 0 || b.asking:
-		return
-	case c.phase > serving: // the metadata log takes no more records
-		c.failProducerIDs(core.NotController)
-		return
-	}
-	b.asking = true
-	req := kmsg.NewPtrAllocateProducerIDsRequest()
-	req.Version = req.MaxVersion()
-	req.BrokerID, req.BrokerEpoch = int32(c.settings.NodeID), int64(c.epoch)
-	d := c.controller.Decide(c.now, c.draft, req)
-	resp := d.Response.(*kmsg.AllocateProducerIDsResponse)
-	c.propose(d.Records, func() {
-		b.asking = false
-		if code := core.ErrorCode(resp.ErrorCode); code != core.NoError {
-			c.failProducerIDs(code)
-			return
-		}
-		b.next = core.ProducerID(resp.ProducerIDStart)
-		b.end = b.next + core.ProducerID(resp.ProducerIDLen)
-		c.giveProducerIDs()
-	})
-}
-
-func (c *Control) failProducerIDs(code core.ErrorCode) {
-	for _, op := range c.block.waiting {
-		resp := op.Request.ResponseKind().(*kmsg.InitProducerIDResponse)
-		resp.ErrorCode, resp.ProducerID, resp.ProducerEpoch = int16(code), -1, -1
-		op.Response = resp
-		c.out.Send(op.Reply, op)
-	}
-	c.block.waiting = nil
 }

@@ -36,8 +36,10 @@ func (m *news) AppendText(dst []byte) []byte {
 // begin is the first that a shard hears of the metadata, with what the disk remembers of its partitions. The shard
 // sends it back when all their logs are open.
 type begin struct {
-	cluster *api.Cluster
-	disk    *diskMemory
+	cluster    *api.Cluster
+	disk       *diskMemory
+	epoch      core.BrokerEpoch
+	replicated bool // there is a cluster: leaders are appointed
 }
 
 // AppendText implements [core.Message].
@@ -50,6 +52,7 @@ type diskMemory struct {
 	clean       map[string]bool        // log directories that were shut down cleanly
 	recovery    map[string]core.Offset // partition folder name -> recovery point
 	logStart    map[string]core.Offset // partition folder name -> log start offset
+	marks       map[string]core.Offset // partition folder name -> high watermark
 }
 
 // checkpoint asks a shard for the offsets that the checkpoint files of the log directories hold; then, with Written,
@@ -119,6 +122,7 @@ func drain(from, to *core.Outbox) {
 	to.Resume = to.Resume || from.Resume
 	to.Close = to.Close || from.Close
 	to.Listen = to.Listen || from.Listen
+	to.ListenQuorum = to.ListenQuorum || from.ListenQuorum
 	to.Stopped = to.Stopped || from.Stopped
 	if to.Halt == "" {
 		to.Halt = from.Halt

@@ -61,8 +61,8 @@ const (
 	callContext
 )
 
-func newSession(id uint32, random core.PRNG) *Session {
-	return &Session{server: api.Server{Self: core.Session(id), Random: random}}
+func newSession(id uint32, classes wire.Class, random core.PRNG) *Session {
+	return &Session{server: api.Server{Self: core.Session(id), Classes: classes, Random: random}}
 }
 
 // Deadline is never: what a session waits for is timed by the shards.
@@ -78,6 +78,8 @@ func (s *Session) Step(now core.Instant, in core.Input) {
 	case core.InputStart:
 		s.host = "/" + in.Peer
 		s.out.Send(core.Control(), &hello{from: s.server.Self})
+		// What comes to the controller need not wait for metadata.
+		s.out.Resume = s.server.Classes&wire.ClassRaft != 0
 	case core.InputFrame:
 		s.frame(in.Frame)
 	case core.InputMessage:
@@ -98,7 +100,7 @@ func (s *Session) message(m core.Message) {
 	case *news:
 		first := s.server.Cluster == nil
 		s.server.Use(m.cluster)
-		if first && !s.gone {
+		if first && !s.gone && s.server.Classes&wire.ClassRaft == 0 {
 			s.out.Resume = true
 		}
 	case *partition.ProduceOp:
@@ -116,6 +118,9 @@ func (s *Session) message(m core.Message) {
 		s.resume(m.Call, m)
 	case *api.GroupOp:
 		s.resume(m.Call.Slot, m)
+	case *api.QuorumOp:
+		s.resume(m.Call, m)
+		s.ending = s.ending || m.Response == nil
 	default:
 		panic("broker: a session got a message that is not its own")
 	}
@@ -146,7 +151,11 @@ func (s *Session) frame(frame []byte) {
 	case s.held != nil:
 		panic("broker: a frame although reading was not resumed")
 	default:
-		h, body, err := wire.ParseHeader(frame, wire.ClassClient)
+		h, body, err := wire.ParseHeader(frame, s.server.Classes)
+		if err == nil && s.server.Cluster == nil && api.NeedsMetadata(h.Key) && !s.quorumFetch(h) {
+			s.held = frame
+			return
+		}
 		if len(s.calls) > 0 && (err != nil || h.Key != wire.Produce || s.calls[0].kind != callProduce) {
 			s.held = frame
 			return
@@ -170,10 +179,10 @@ func (s *Session) begin(frame []byte, h wire.Header, body []byte, err error) {
 	if err != nil {
 		c.kind = callContext
 		s.server.Prepare(&c.context, h, nil, c.id, s.host)
-		c.context.Response = api.UnsupportedApiVersions()
+		c.context.Response = api.UnsupportedApiVersions(s.server.Classes)
 		return
 	}
-	req, err := s.server.Requests.Decode(h, body)
+	req, err := s.decode(h, body)
 	if err != nil {
 		s.calls = s.calls[:len(s.calls)-1]
 		s.recycle(c)
@@ -185,6 +194,18 @@ func (s *Session) begin(frame []byte, h wire.Header, body []byte, err error) {
 		c.kind = callProduce
 		c.produce.Start(&s.server, h, r, c.id)
 	case *kmsg.FetchRequest:
+		if s.quorumFetch(h) {
+			if !api.IsMetadataFetch(r) { // the controller has no other partition
+				s.calls = s.calls[:len(s.calls)-1]
+				s.recycle(c)
+				s.ending = true
+				return
+			}
+			c.kind = callContext
+			s.server.Prepare(&c.context, h, req, c.id, s.host)
+			api.Quorum(&c.context)
+			break
+		}
 		c.kind = callFetch
 		c.fetch.Start(&s.server, h, r, c.id)
 	default:
@@ -199,6 +220,20 @@ func (s *Session) begin(frame []byte, h wire.Header, body []byte, err error) {
 	if c.kind == callProduce && len(s.calls) < maxPipelined && !s.gone {
 		s.out.Resume = true
 	}
+}
+
+// quorumFetch reports whether a request is a fetch that came to the controller.
+func (s *Session) quorumFetch(h wire.Header) bool {
+	return h.Key == wire.Fetch && s.server.Classes&wire.ClassRaft != 0
+}
+
+// decode decodes a request. What the quorum gets it may keep longer than the memory that others share lasts.
+func (s *Session) decode(h wire.Header, body []byte) (kmsg.Request, error) {
+	if !s.quorumFetch(h) {
+		return s.server.Requests.Decode(h, body)
+	}
+	req := kmsg.NewPtrFetchRequest()
+	return req, wire.Decode(h, body, req)
 }
 
 func (s *Session) newCall(frame []byte, h wire.Header) *call {
@@ -232,8 +267,11 @@ func (s *Session) flush() {
 	}
 	if s.held != nil && len(s.calls) == 0 && !s.closing {
 		frame := s.held
+		h, body, err := wire.ParseHeader(frame, s.server.Classes)
+		if err == nil && s.server.Cluster == nil && api.NeedsMetadata(h.Key) && !s.quorumFetch(h) {
+			return
+		}
 		s.held = nil
-		h, body, err := wire.ParseHeader(frame, wire.ClassClient)
 		s.begin(frame, h, body, err)
 		s.flush()
 	}
@@ -270,6 +308,10 @@ func (s *Session) answer(c *call) {
 	case callFetch:
 		s.out.Answer(c.id, c.fetch.Answer(&s.server)...)
 	case callContext:
+		if c.context.Response == nil && s.ending {
+			s.recycle(c)
+			return
+		}
 		if c.context.Response == nil {
 			panic("broker: " + c.header.Key.String() + " ended without a response")
 		}

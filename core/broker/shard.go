@@ -25,6 +25,8 @@ type Shard struct {
 	cluster      *api.Cluster
 	disk         *diskMemory
 	begun        *begin // to be sent back when all logs are open
+	replicated   bool   // other brokers have replicas too, and leaders are appointed
+	links        links  // to the leaders that are followed
 	coordinators []*coordinatorHost
 	coordDue     time.Duration
 	retainAt     time.Duration
@@ -44,7 +46,7 @@ func (s *Shard) Drain(out *core.Outbox) { drain(&s.out, out) }
 
 // Deadline implements [core.Machine].
 func (s *Shard) Deadline() (time.Duration, bool) {
-	at := min(s.coordDue, s.retainAt)
+	at := min(s.coordDue, s.retainAt, s.links.deadline())
 	if d, ok := s.set.Deadline(); ok {
 		at = min(at, d)
 	}
@@ -63,6 +65,8 @@ func (s *Shard) Step(now core.Instant, in core.Input) {
 		s.set.Mapped(now, in, &s.out)
 	case core.InputJobDone:
 		s.jobDone(in.Job)
+	case core.InputLinkUp, core.InputLinkDown, core.InputLinkFrame:
+		s.links.input(now, in, &s.out)
 	case core.InputTick:
 		s.tick()
 	default:
@@ -85,6 +89,8 @@ func (s *Shard) message(m core.Message) {
 		s.set.Close(&s.out)
 	case *api.GroupOp:
 		s.group(m)
+	case *alterPartition:
+		s.altered(m)
 	default:
 		if !s.set.Work(s.now, m, &s.out) {
 			panic("broker: a shard got a message that is not its own")
@@ -101,6 +107,7 @@ func (s *Shard) jobDone(job core.Job) {
 }
 
 func (s *Shard) tick() {
+	s.links.tick(s.now, &s.out)
 	s.set.Tick(s.now, &s.out)
 	if s.now.Reached(s.coordDue) {
 		s.tickCoordinators()
@@ -124,6 +131,7 @@ func (s *Shard) after() {
 			s.set.Changed = changed[:0]
 		}
 	}
+	s.replicate()
 	if s.set.Failed != nil && !s.failed {
 		s.failed = true
 		s.out.Send(core.Control(), &storageFailed{dir: s.set.Dir, err: s.set.Failed})
@@ -147,6 +155,7 @@ func (s *Shard) begin(m *begin) {
 	s.cluster, s.disk, s.begun = m.cluster, m.disk, m
 	s.set.ProducerExpiryMs = m.cluster.Settings.ProducerIDExpirationMs
 	s.retainAt = s.now.Mono + retentionDelay
+	s.joinCluster(m)
 	for t := range m.cluster.Image.Topics() {
 		for _, p := range t.Partitions {
 			s.place(t, p)
@@ -163,6 +172,9 @@ func (s *Shard) learn(m *news) {
 		return
 	}
 	s.set.ProducerExpiryMs = m.cluster.Settings.ProducerIDExpirationMs
+	if len(m.delta.Brokers) > 0 {
+		s.meetPeers()
+	}
 	// First what goes: a topic that was deleted and created again comes as two changes, in any order.
 	for _, change := range m.delta.Topics {
 		change.Partitions(func(before, after *metadata.Partition) {
@@ -189,18 +201,26 @@ func (s *Shard) learn(m *news) {
 // place opens a partition that is new here, or tells one that is known its leader epoch.
 func (s *Shard) place(t *metadata.Topic, p *metadata.Partition) {
 	id := core.TopicIDPartition{Topic: t.ID, Partition: p.ID}
-	if s.cluster.ShardOf(t.Name, p.ID) != s.self || !slices.Contains(p.Replicas, s.cluster.Self) {
+	if s.cluster.ShardOf(t.Name, p.ID) != s.self {
+		return
+	}
+	if !slices.Contains(p.Replicas, s.cluster.Self) {
+		s.removePartition(t, p.ID) // it was reassigned
 		return
 	}
 	if r := s.set.Replica(id); r != nil {
-		s.set.SetLeaderEpoch(r, p.LeaderEpoch, &s.out)
+		s.appoint(r, p)
 		return
 	}
 	name := core.TopicPartition{Topic: t.Name, Partition: p.ID}
 	dir := s.directory(p, name.String())
 	s.set.Open(s.now, partition.Opening{ID: id, Name: name, Dir: dir, LeaderEpoch: p.LeaderEpoch,
 		Settings: config.ResolveTopic(s.cluster.Layers(t.Name)), Clean: s.disk.clean[dir],
-		RecoveryPoint: s.disk.recovery[name.String()], LogStart: s.disk.logStart[name.String()]}, &s.out)
+		RecoveryPoint: s.disk.recovery[name.String()], LogStart: s.disk.logStart[name.String()],
+		HighWatermark: s.disk.marks[name.String()], Replicated: s.replicated}, &s.out)
+	if s.replicated {
+		s.appoint(s.set.Replica(id), p)
+	}
 }
 
 // directory is the log directory of a partition: the one that the metadata name, the one that holds it already, or any.
@@ -260,9 +280,9 @@ func (s *Shard) checkpoint(m *checkpoint) {
 	m.waiting = s.set.TakeCheckpoint()
 	for _, r := range s.set.Replicas() {
 		if r.Online() {
-			recovery, start, highWatermark := r.Points()
-			m.entries = append(m.entries, checkpointEntry{dir: r.Dir(), name: r.Name(), recovery: recovery,
-				logStart: start, highWatermark: highWatermark})
+			e := checkpointEntry{dir: r.Dir(), name: r.Name()}
+			e.recovery, e.logStart, e.highWatermark = r.Points()
+			m.entries = append(m.entries, e)
 		}
 	}
 	s.out.Send(core.Control(), m)

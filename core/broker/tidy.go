@@ -7,16 +7,42 @@ import (
 
 	"ottla.dev/core"
 	"ottla.dev/core/log"
+	"ottla.dev/core/metadata"
 )
 
 // straySuffix ends the name of a folder that holds a partition which the metadata do not know (Kafka: LogManager).
 const straySuffix = "-stray"
 
+// tidyJob brings the log directories in line with the committed metadata, once the broker has those up to its
+// registration. Metadata that are merely old must not judge: a partition that they do not know yet would be put aside.
+type tidyJob struct {
+	boot  *bootJob
+	image *metadata.Image
+
+	notes []string // for the operator
+	err   error
+}
+
+// AppendText implements [core.Job].
+func (j *tidyJob) AppendText(dst []byte) []byte { return append(dst, "tidy"...) }
+
+// Long tells drivers that the job may take its time.
+func (j *tidyJob) Long() bool { return true }
+
+// Run implements [core.Job].
+func (j *tidyJob) Run(fs core.FS) {
+	for _, dir := range j.boot.dirs {
+		if j.err = j.tidy(fs, dir); j.err != nil {
+			return
+		}
+	}
+}
+
 // tidy finishes the removals of folders that a crash cut off, and puts aside the folders of partitions that the
 // metadata do not know: deleted ones whose folder was still there at the crash. They are kept, for data is never
 // deleted for want of metadata, but not in the way of a new partition of the same name. What the checkpoints say of
 // them is dropped: the new one would take it for its own.
-func (j *bootJob) tidy(fs core.FS, dir string) error {
+func (j *tidyJob) tidy(fs core.FS, dir string) error {
 	entries, err := fs.List(dir)
 	if err != nil {
 		return fmt.Errorf("listing %s: %w", dir, err)
@@ -37,11 +63,11 @@ func (j *bootJob) tidy(fs core.FS, dir string) error {
 			}
 		}
 	}
-	return j.forgetOthers(fs, dir)
+	return j.boot.forgetOthers(fs, dir)
 }
 
 // putAside renames a partition's folder unless the metadata know it.
-func (j *bootJob) putAside(fs core.FS, dir, name string, tp core.TopicPartition) error {
+func (j *tidyJob) putAside(fs core.FS, dir, name string, tp core.TopicPartition) error {
 	topic := j.image.TopicByName(tp.Topic)
 	b, err := readAll(fs, dir+"/"+name+"/"+log.PartitionMetadataName)
 	switch {
@@ -59,11 +85,11 @@ func (j *bootJob) putAside(fs core.FS, dir, name string, tp core.TopicPartition)
 	if topic != nil && topic.Partition(tp.Partition) != nil {
 		return nil
 	}
-	aside := strings.TrimSuffix(log.DeleteDirName(tp, j.random.UUID()), log.DeleteDirSuffix) + straySuffix
+	aside := strings.TrimSuffix(log.DeleteDirName(tp, j.boot.random.UUID()), log.DeleteDirSuffix) + straySuffix
 	if err := fs.Rename(dir+"/"+name, dir+"/"+aside); err != nil {
 		return fmt.Errorf("renaming %s/%s: %w", dir, name, err)
 	}
-	delete(j.memory.holders, name)
+	delete(j.boot.memory.holders, name)
 	j.notes = append(j.notes, fmt.Sprintf("%s/%s belongs to no partition that the metadata know, because the topic was "+
 		"deleted; it is put aside as %s and can be removed", dir, name, aside))
 	return fs.SyncDir(dir)
@@ -97,5 +123,6 @@ type checkpointFile struct {
 }
 
 func (j *bootJob) checkpointFiles() []checkpointFile {
-	return []checkpointFile{{recoveryCheckpointFile, j.memory.recovery}, {startCheckpointFile, j.memory.logStart}}
+	return []checkpointFile{{recoveryCheckpointFile, j.memory.recovery}, {startCheckpointFile, j.memory.logStart},
+		{highWatermarkFile, j.memory.marks}}
 }

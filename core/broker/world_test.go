@@ -25,9 +25,12 @@ type world struct {
 	actors   []*actor
 	sessions uint32
 	listens  bool
-	stopped  bool
-	halted   string
-	notes    []string
+	// listensQuorum and links are of nodes of a cluster.
+	listensQuorum bool
+	links         func(*actor, []core.LinkOp)
+	stopped       bool
+	halted        string
+	notes         []string
 }
 
 // actor is a machine with its files and inbox. The fields behind link are a session's.
@@ -131,6 +134,7 @@ func (w *world) execute(a *actor) {
 		return
 	}
 	w.listens, w.stopped = w.listens || out.Listen, w.stopped || out.Stopped
+	w.listensQuorum = w.listensQuorum || out.ListenQuorum
 	for _, n := range out.Notes {
 		w.notes = append(w.notes, n.Text)
 	}
@@ -147,6 +151,9 @@ func (w *world) execute(a *actor) {
 	}
 	for _, s := range sends {
 		w.give(w.actor(s.To), core.Input{Kind: core.InputMessage, From: a.address, Message: s.Message})
+	}
+	if len(out.Links) > 0 {
+		w.links(a, slices.Clone(out.Links))
 	}
 	w.connection(a)
 	out.Reset()
@@ -190,7 +197,7 @@ func (a *actor) release(frame []byte) {
 
 func (w *world) connect() *actor {
 	w.sessions++
-	a := w.add(core.Session(w.sessions), w.broker.NewSession(w.sessions))
+	a := w.add(core.Session(w.sessions), w.broker.NewSession(w.sessions, wire.ClassClient))
 	w.give(a, core.Input{Kind: core.InputStart, Peer: "127.0.0.1"})
 	w.settle()
 	return a
@@ -198,6 +205,13 @@ func (w *world) connect() *actor {
 
 // send gives a session a frame if it wants one, and reports whether it did.
 func (w *world) send(a *actor, frame []byte) bool {
+	took := w.offer(a, frame)
+	w.settle()
+	return took
+}
+
+// offer does that and leaves the rest to the next settle.
+func (w *world) offer(a *actor, frame []byte) bool {
 	if !a.wants || a.closed || len(frame) == 0 {
 		return false
 	}
@@ -205,7 +219,6 @@ func (w *world) send(a *actor, frame []byte) bool {
 	lent := slices.Clone(frame)
 	a.lent = append(a.lent, lent)
 	w.give(a, core.Input{Kind: core.InputFrame, Frame: lent})
-	w.settle()
 	return true
 }
 
@@ -213,12 +226,17 @@ func (w *world) send(a *actor, frame []byte) bool {
 func (w *world) pass(d time.Duration) {
 	w.now.Mono += d
 	w.now.Wall += core.Timestamp(d / time.Millisecond)
+	w.tick()
+	w.settle()
+}
+
+// tick gives ticks to those who asked for them.
+func (w *world) tick() {
 	for _, a := range w.actors {
 		if at, ok := a.machine.Deadline(); ok && w.now.Reached(at) {
 			w.give(a, core.Input{Kind: core.InputTick})
 		}
 	}
-	w.settle()
 }
 
 // hangUp ends a connection from the client's side.

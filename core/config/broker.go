@@ -42,8 +42,22 @@ type Broker struct {
 	ConnectionsPerIPOverrides []HostLimit
 	ConnectionsMaxIdleMs      int64 // negative is never
 
+	ControlledShutdown bool
+
 	Group    GroupSettings
 	Metadata MetadataSettings
+
+	Replication ReplicationSettings
+}
+
+// ReplicationSettings are those of followers and ISRs.
+type ReplicationSettings struct {
+	LagMaxMs        int64
+	FetchWaitMs     int32
+	FetchBackoffMs  int32
+	FetchMinBytes   int32
+	FetchMaxBytes   int32 // of a partition
+	FetchTotalBytes int32
 }
 
 // HostLimit is an entry of max.connections.per.ip.overrides.
@@ -80,6 +94,11 @@ type MetadataSettings struct {
 	SnapshotIntervalMs int64 // 0 is no limit
 	RetentionBytes     int64
 	RetentionMs        int64
+
+	ElectionTimeoutMs int32 // of the quorum, as are the next three
+	FetchTimeoutMs    int32
+	RequestTimeoutMs  int32
+	RetryBackoffMs    int32
 }
 
 // ResolveBroker computes a broker's settings: the dynamic values of the broker, those of all brokers, the file, then
@@ -113,8 +132,17 @@ func ResolveBroker(l Layers) Broker {
 		ConnectionsPerIPMax:         r.int("max.connections.per.ip"),
 		ConnectionsPerIPOverrides:   overrides,
 		ConnectionsMaxIdleMs:        r.long("connections.max.idle.ms"),
+		ControlledShutdown:          r.bool("controlled.shutdown.enable"),
 		Group:                       r.group(),
 		Metadata:                    r.metadata(),
+		Replication: ReplicationSettings{
+			LagMaxMs:        r.long("replica.lag.time.max.ms"),
+			FetchWaitMs:     r.int("replica.fetch.wait.max.ms"),
+			FetchBackoffMs:  r.int("replica.fetch.backoff.ms"),
+			FetchMinBytes:   r.int("replica.fetch.min.bytes"),
+			FetchMaxBytes:   r.int("replica.fetch.max.bytes"),
+			FetchTotalBytes: r.int("replica.fetch.response.max.bytes"),
+		},
 	}
 }
 
@@ -144,6 +172,10 @@ func (r brokerReader) metadata() MetadataSettings {
 		SnapshotIntervalMs:  r.long("metadata.log.max.snapshot.interval.ms"),
 		RetentionBytes:      r.long("metadata.max.retention.bytes"),
 		RetentionMs:         r.long("metadata.max.retention.ms"),
+		ElectionTimeoutMs:   r.int("controller.quorum.election.timeout.ms"),
+		FetchTimeoutMs:      r.int("controller.quorum.fetch.timeout.ms"),
+		RequestTimeoutMs:    r.int("controller.quorum.request.timeout.ms"),
+		RetryBackoffMs:      r.int("controller.quorum.retry.backoff.ms"),
 	}
 	if n := r.int("internal.metadata.log.segment.bytes"); n > 0 {
 		m.SegmentBytes = n

@@ -33,6 +33,9 @@ func (q *Quorum) campaign() {
 	if !ok {
 		return
 	}
+	if q.role == Voted {
+		q.become(Prospective, q.state.Epoch) // a sole voter that comes back with its vote
+	}
 	q.become(Voted, epoch)
 	q.state.Voted, q.state.VotedDirectory = q.self.ID, q.self.Directory
 	q.ballot.campaign = true

@@ -20,6 +20,7 @@ type OpenJob struct {
 	Settings log.Settings
 	Wall     core.Timestamp
 	Clean    bool
+	Recovery core.Offset    // from recovery-point-offset-checkpoint, or 0
 	Static   []record.Voter // controller.quorum.voters
 
 	running bool
@@ -117,12 +118,16 @@ func (j *OpenJob) openLog(fs core.FS) error {
 		}
 		r := &probe.Result
 		last := r.Epochs.Latest()
+		open.Recovery = j.Recovery
 		if r.LogEnd < id.End || last < id.Epoch && !(r.LogStart == id.End && r.LogEnd == id.End) {
 			if err := j.dropLog(fs); err != nil {
 				return err
 			}
+			open.Recovery = 0 // of the log that is gone
 		}
 		open.LogStart, open.Clean = id.End, false
+	} else {
+		open.Recovery = j.Recovery
 	}
 	j.Log = open
 	j.Log.Run(fs)

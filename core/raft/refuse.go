@@ -96,6 +96,9 @@ func (q *Quorum) endpointsOf(id core.BrokerID) []record.Endpoint {
 	return nil
 }
 
+// LeaderEndpoint is where the leader is reached, as far as it is known.
+func (q *Quorum) LeaderEndpoint() (record.Endpoint, bool) { return q.leaderEndpoint() }
+
 // leaderEndpoint is the leader's endpoint as answers have it.
 func (q *Quorum) leaderEndpoint() (record.Endpoint, bool) {
 	list := q.endpointsOf(q.state.Leader)

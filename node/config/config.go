@@ -7,7 +7,9 @@ import (
 	"slices"
 	"strings"
 
+	"ottla.dev/core/broker"
 	settings "ottla.dev/core/config"
+	"ottla.dev/core/record"
 )
 
 // Input is what a node is told. The zero value is a node that is told nothing.
@@ -29,6 +31,14 @@ type Config struct {
 	Listeners  []Listener // to listen on, at least one
 	Advertised []Listener // to tell clients, at least one; port 0 is the port of the listener of that name
 	DataDir    string
+
+	// The quorum. Without voters the node is one of its own, and opens no listeners for it.
+	Voters               []broker.Voter
+	Bootstrap            []record.Endpoint
+	Controllers          []Listener // to listen on, for the quorum
+	ControllerAdvertised []Listener // to tell other nodes
+	ControllerOnly       bool
+	brokerOnly           bool
 
 	Warnings []string // a line each
 }
@@ -53,10 +63,11 @@ func Load(in Input) (*Config, error) {
 		l.errs = append(l.errs, l.placed(err))
 	}
 	c := &Config{Static: l.static}
-	l.checkRoles()
-	l.checkVoters()
+	l.roles(c)
+	l.voters(c)
+	l.bootstrap(c)
 	c.DataDir = l.dataDir()
-	c.Listeners, c.Advertised = l.listeners(in.Hostname)
+	l.listeners(c, in.Hostname)
 	if len(l.errs) > 0 {
 		return nil, errors.Join(l.errs...)
 	}
@@ -203,6 +214,9 @@ func (l *loader) supply(in Input) {
 	}
 	if _, ok := l.static["log.dir"]; !ok {
 		unset("log.dirs", "./ottla-data")
+	}
+	if strings.Contains(l.static["controller.quorum.voters"], ",") {
+		return
 	}
 	// Kafka's defaults ask for three brokers; its own example files for a single node say the same as these.
 	unset("offsets.topic.replication.factor", "1")

@@ -72,7 +72,7 @@ func TestKafkasOwnExampleFileIsTaken(t *testing.T) {
 	if c.DataDir != "/tmp/kraft-combined-logs" {
 		t.Errorf("data folder %s", c.DataDir)
 	}
-	if len(c.Warnings) != 9 {
+	if len(c.Warnings) != 8 {
 		t.Errorf("warnings:\n%s", strings.Join(c.Warnings, "\n"))
 	}
 }
@@ -103,9 +103,14 @@ func TestRefusalsSayWhereAndWhy(t *testing.T) {
 		{"num.partition=3", `f line 1: "num.partition" is not a broker setting; did you mean num.partitions?`},
 		{"\nnum.partitions=x", `f line 2: num.partitions = "x" is not allowed: it must be a whole number of at least 1`},
 		{"broker.id=2\nnode.id=3", `f line 1: broker.id = "2" is not allowed: it must be the same as node.id, which is "3"`},
-		{"process.roles=broker", `f line 1: process.roles = "broker" is not allowed: for now a node is broker,controller`},
-		{"controller.quorum.voters=1@a:1,2@b:1", `f line 1: controller.quorum.voters = "1@a:1,2@b:1" is not allowed: ` +
-			`for now the only voter is this node, 1`},
+		{"process.roles=broker", `f line 1: process.roles = "broker" is not allowed: ` +
+			`a node that is not both broker and controller needs controller.quorum.voters`},
+		{"controller.quorum.voters=3@a:1,2@b:1", `f line 1: controller.quorum.voters = "3@a:1,2@b:1" is not allowed: ` +
+			`node 1 is a controller and must be among them`},
+		{"controller.quorum.voters=1@a:1,1@b:1", `f line 1: controller.quorum.voters = "1@a:1,1@b:1" is not allowed: ` +
+			`1 stands in it twice`},
+		{"controller.quorum.voters=1@a:1,2@b:1", `controller.listener.names = "" is not allowed: ` +
+			`a voter needs one of its listeners for the quorum`},
 		{"controller.quorum.voters=a:1", `f line 1: controller.quorum.voters = "a:1" is not allowed: ` +
 			`each voter must be of the form id@host:port`},
 		{"log.dirs=a,b", `f line 1: log.dirs = "a,b" is not allowed: for now there is one data folder`},
@@ -260,4 +265,28 @@ func FuzzLoad(f *testing.F) {
 		}
 		_ = c.Explain()
 	})
+}
+
+func TestANodeOfACluster(t *testing.T) {
+	const voters = "controller.quorum.voters=1@a:9093,2@b:9093,3@c:9093\ncontroller.listener.names=CONTROLLER\n"
+	both := load(t, Input{File: voters + "node.id=2\nlisteners=PLAINTEXT://b:9092,CONTROLLER://:9093"})
+	if len(both.Voters) != 3 || both.Voters[2].Host != "c" || both.ControllerOnly {
+		t.Errorf("%+v", both.Voters)
+	}
+	if diff := cmp.Diff([]Listener{{"CONTROLLER", "", 9093}}, both.Controllers) +
+		cmp.Diff([]Listener{{"CONTROLLER", "b", 9093}}, both.ControllerAdvertised) +
+		cmp.Diff([]Listener{{"PLAINTEXT", "b", 9092}}, both.Listeners); diff != "" {
+		t.Error(diff)
+	}
+	if both.Broker.Group.OffsetsTopicReplicationFactor != 3 {
+		t.Error("the offsets topic of a cluster has not Kafka's replication factor")
+	}
+	alone := load(t, Input{File: voters + "node.id=4\nprocess.roles=broker\nlisteners=PLAINTEXT://d:9092"})
+	if len(alone.Controllers) != 0 || len(alone.Listeners) != 1 {
+		t.Errorf("%+v", alone)
+	}
+	controller := load(t, Input{File: voters + "node.id=1\nprocess.roles=controller\nlisteners=CONTROLLER://:9093"})
+	if len(controller.Listeners)+len(controller.Advertised) != 0 || !controller.ControllerOnly {
+		t.Errorf("%+v", controller)
+	}
 }

@@ -3,29 +3,76 @@ package config
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
+
+	"ottla.dev/core"
+	"ottla.dev/core/broker"
+	"ottla.dev/core/record"
 )
 
-// checkRoles takes only the combined role: a node of this version is a whole cluster.
-func (l *loader) checkRoles() {
+// roles reads process.roles: broker, controller, or both.
+func (l *loader) roles(c *Config) {
 	roles := l.words("process.roles")
-	if !slices.Contains(roles, "broker") || !slices.Contains(roles, "controller") {
-		l.refuseValue("process.roles", "for now a node is broker,controller")
+	c.ControllerOnly = !slices.Contains(roles, "broker")
+	c.brokerOnly = !slices.Contains(roles, "controller")
+}
+
+// voters reads controller.quorum.voters: id@host:port separated by commas. A controller is one of them, and a node that
+// is only a broker is none.
+func (l *loader) voters(c *Config) {
+	const key = "controller.quorum.voters"
+	self := l.text("node.id")
+	name := "CONTROLLER"
+	if names := l.words("controller.listener.names"); len(names) > 0 {
+		name = strings.ToUpper(names[0])
+	}
+	among := false
+	for _, word := range l.words(key) {
+		text, address, ok := strings.Cut(strings.TrimSpace(word), "@")
+		at, err := ParseListener("X://" + address)
+		id, notNumber := strconv.ParseInt(text, 10, 32)
+		if !ok || err != nil || notNumber != nil || id < 0 || at.Host == "" || at.Port == 0 {
+			l.refuseValue(key, "each voter must be of the form id@host:port")
+			return
+		}
+		if slices.ContainsFunc(c.Voters, func(v broker.Voter) bool { return v.ID == core.BrokerID(id) }) {
+			l.refuseValue(key, "%d stands in it twice", id)
+			return
+		}
+		c.Voters = append(c.Voters, broker.Voter{ID: core.BrokerID(id), Name: name, Host: at.Host, Port: at.Port})
+		if text == self {
+			among = true
+			c.ControllerAdvertised = []Listener{{name, at.Host, at.Port}}
+		}
+	}
+	switch {
+	case len(c.Voters) > maxVoters:
+		l.refuseValue(key, "more than %d voters make a quorum slower and not safer", maxVoters)
+	case c.brokerOnly && among:
+		l.refuseValue("process.roles", "node %s is among controller.quorum.voters, so it must be a controller too", self)
+	case !c.brokerOnly && len(c.Voters) > 0 && !among:
+		l.refuseValue(key, "node %s is a controller and must be among them", self)
+	case len(c.Voters) == 0 && (c.brokerOnly || c.ControllerOnly):
+		l.refuseValue("process.roles", "a node that is not both broker and controller needs controller.quorum.voters")
 	}
 }
 
-// checkVoters takes a quorum of this node alone.
-func (l *loader) checkVoters() {
-	voters := l.words("controller.quorum.voters")
-	for _, voter := range voters {
-		id, address, ok := strings.Cut(voter, "@")
-		if _, err := ParseListener("X://" + address); !ok || err != nil {
-			l.refuseValue("controller.quorum.voters", "each voter must be of the form id@host:port")
+// maxVoters bounds the quorum.
+const maxVoters = 5
+
+// bootstrap reads controller.quorum.bootstrap.servers, host:port separated by commas. Only a node that is no voter asks
+// there.
+func (l *loader) bootstrap(c *Config) {
+	const key = "controller.quorum.bootstrap.servers"
+	for _, word := range l.words(key) {
+		at, err := ParseListener("X://" + strings.TrimSpace(word))
+		if err != nil {
+			l.refuseValue(key, "each server must be of the form host:port")
 			return
 		}
-		if len(voters) > 1 || id != l.text("node.id") {
-			l.refuseValue("controller.quorum.voters", "for now the only voter is this node, %s", l.text("node.id"))
-			return
+		if c.brokerOnly {
+			c.Bootstrap = append(c.Bootstrap, record.Endpoint{Name: at.Name, Host: at.Host, Port: at.Port})
 		}
 	}
 }
@@ -47,18 +94,18 @@ func (l *loader) dataDir() string {
 	return dirs[0]
 }
 
-// listeners gives the broker's listeners and what clients are told of them. Listeners of the controller are checked
-// and left out: a single node has nobody to serve on them.
-func (l *loader) listeners(hostname string) (bound, advertised []Listener) {
+// listeners gives the broker's listeners and what clients are told of them, and the controller's, which are opened if
+// there is a quorum: a single node has nobody to serve on them.
+func (l *loader) listeners(c *Config, hostname string) {
 	all, err := parseListeners(l.text("listeners"))
 	if err == nil {
 		err = distinctPorts(all)
 	}
 	if err != nil {
 		l.refuseKey("listeners", err)
-		return nil, nil
+		return
 	}
-	controllers := l.controllerNames(all)
+	controllers := l.controllerNames(c, all)
 	protocols := l.protocols(controllers)
 	for _, listener := range all {
 		switch protocol, ok := protocols[listener.Name]; {
@@ -67,30 +114,42 @@ func (l *loader) listeners(hostname string) (bound, advertised []Listener) {
 		case protocol != "PLAINTEXT":
 			l.refuseValue("listeners", "%s maps to %s, and for now only PLAINTEXT is implemented", listener.Name, protocol)
 		}
-		if slices.Contains(controllers, listener.Name) {
+		switch {
+		case !slices.Contains(controllers, listener.Name):
+			c.Listeners = append(c.Listeners, listener)
+		case c.brokerOnly:
+			l.refuseValue("listeners", "%s is the controller's, and this node is none", listener.Name)
+		case len(c.Voters) > 0:
+			c.Controllers = append(c.Controllers, listener)
+		default:
 			l.warn("listener %s is not opened: the controller of a single node needs none", listener)
-		} else {
-			bound = append(bound, listener)
 		}
 	}
-	if len(bound) == 0 {
+	switch {
+	case len(c.Voters) > 0 && !c.brokerOnly && len(c.Controllers) == 0:
+		l.refuseValue("controller.listener.names", "a voter needs one of its listeners for the quorum")
+	case c.ControllerOnly && len(c.Listeners) > 0:
+		l.refuseValue("listeners", "%s is not in controller.listener.names, and this node is no broker", c.Listeners[0].Name)
+	case c.ControllerOnly:
+		return
+	case len(c.Listeners) == 0:
 		l.refuseValue("listeners", "every one of them is in controller.listener.names, and the broker needs one")
-		return nil, nil
+		return
 	}
-	advertised = l.advertised(bound, controllers, hostname)
-	l.checkInterBroker(advertised)
-	return bound, advertised
+	c.Advertised = l.advertised(c.Listeners, controllers, hostname)
+	l.checkInterBroker(c.Advertised)
 }
 
 func (l *loader) refuseKey(key string, err error) { l.refuseValue(key, "%s", err) }
 
-// controllerNames gives the names of the controller's listeners, all of which must be listeners.
-func (l *loader) controllerNames(all []Listener) []string {
+// controllerNames gives the names of the controller's listeners, all of which must be listeners, unless the node is no
+// controller: then they are other nodes'.
+func (l *loader) controllerNames(c *Config, all []Listener) []string {
 	var names []string
 	for _, name := range l.words("controller.listener.names") {
 		name = strings.ToUpper(name)
 		names = append(names, name)
-		if !hasName(all, name) {
+		if !hasName(all, name) && !c.brokerOnly {
 			l.refuseValue("controller.listener.names", "%s is not in listeners", name)
 		}
 	}

@@ -16,6 +16,7 @@ type host struct {
 }
 
 func (h *host) Listen()                          {}
+func (h *host) ListenQuorum()                    {}
 func (h *host) Stopped()                         { close(h.stopped) }
 func (h *host) Halt(from core.Address, w string) { h.t.Errorf("%v halted: %s", from, w) }
 func (h *host) Note(a core.Address, n core.Note) { h.t.Logf("%v: %s", a, n.Text) }

@@ -74,10 +74,11 @@ func (l *Links) start(op *core.LinkOp) {
 	c.wake.L = &c.mu
 	l.open[op.Link] = c
 	l.group.Add(1)
+	address := op.Address // the operation is the machine's again when this returns
 	go func() {
 		defer l.group.Done()
 		defer cancel()
-		l.down(c, l.run(ctx, c, op.Address))
+		l.down(c, l.run(ctx, c, address))
 	}()
 }
 

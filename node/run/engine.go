@@ -12,6 +12,7 @@ import (
 // Host is told what concerns the whole process. Its methods are called by whoever runs a machine and must not wait.
 type Host interface {
 	Listen()
+	ListenQuorum()
 	Stopped()
 	// Halt is called once. No effect of any machine is executed from then on.
 	Halt(from core.Address, why string)

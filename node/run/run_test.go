@@ -52,6 +52,7 @@ type host struct {
 }
 
 func (h *host) Listen()                      {}
+func (h *host) ListenQuorum()                {}
 func (h *host) Stopped()                     { h.stopped.Add(1) }
 func (h *host) Halt(core.Address, string)    { h.halted.Add(1) }
 func (h *host) Note(core.Address, core.Note) {}

@@ -139,6 +139,9 @@ func (w *Worker) execute(a *Actor) {
 	if out.Close && a.disconnected {
 		e.retire(a)
 	}
+	if out.ListenQuorum {
+		e.host.ListenQuorum()
+	}
 	if out.Listen {
 		e.host.Listen()
 	}

@@ -177,6 +177,7 @@ func (b *fakeBroker) NewSession(uint32, string) core.Machine {
 type fakeHost struct{ t testing.TB }
 
 func (h fakeHost) Listen()                         {}
+func (h fakeHost) ListenQuorum()                   {}
 func (h fakeHost) Stopped()                        {}
 func (h fakeHost) Halt(_ core.Address, why string) { h.t.Error(why) }
 func (h fakeHost) Note(core.Address, core.Note)    {}
@@ -226,7 +227,7 @@ func start(t testing.TB, cfg Config) *world {
 		t.Fatal(err)
 	}
 	e.Start()
-	s.Accept()
+	s.Accept(func(string) bool { return true })
 	w := &world{Server: s, broker: b, disk: d, address: addr.String(), content: content}
 	t.Cleanup(func() { w.stop(t) })
 	return w

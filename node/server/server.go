@@ -71,8 +71,9 @@ type Server struct {
 }
 
 type listener struct {
-	name   string
-	socket *net.TCPListener
+	name      string
+	socket    *net.TCPListener
+	accepting bool
 }
 
 // New returns a server without listeners. Files gives the table of the machine that owns a file range.
@@ -99,9 +100,13 @@ func (s *Server) Bind(name, address string) (*net.TCPAddr, error) {
 	return l.socket.Addr().(*net.TCPAddr), nil
 }
 
-// Accept begins to take connections on all listeners.
-func (s *Server) Accept() {
+// Accept begins to take connections on the listeners whose names serves wants. It takes each listener once.
+func (s *Server) Accept(serves func(name string) bool) {
 	for _, l := range s.listeners {
+		if l.accepting || !serves(l.name) {
+			continue
+		}
+		l.accepting = true
 		s.serving.Add(1)
 		go s.accept(l)
 	}

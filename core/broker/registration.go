@@ -1,0 +1,204 @@
+package broker
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"ottla.dev/core"
+	"ottla.dev/core/metadata"
+)
+
+// A broker's life in the cluster (KIP-631; Kafka: BrokerLifecycleManager).
+const (
+	registerAgain  = 500 * time.Millisecond // when an earlier incarnation still counts as alive
+	beatAgain      = 100 * time.Millisecond // while the broker waits to be unfenced, or to be let go
+	registerBound  = 10 * time.Second
+	shutdownLeast  = 10 * time.Second // a controlled shutdown may take this, or two sessions
+	shutdownSilent = 3 * time.Second  // and no longer than this without a word of the controller
+	featureMinimum = 0
+)
+
+// register makes this incarnation of the broker known to the controller.
+func (c *Control) register() {
+	c.registerAt = core.Never
+	c.ask(&question{req: c.registration(), lane: laneBroker, until: c.now.Mono + registerBound,
+		then: func(resp kmsg.Response, _ core.ErrorCode) {
+			r, ok := resp.(*kmsg.BrokerRegistrationResponse)
+			if !ok { // there is no controller yet
+				c.registerAt = c.now.Mono
+				return
+			}
+			c.registered(core.BrokerEpoch(r.BrokerEpoch), core.ErrorCode(r.ErrorCode))
+		}})
+}
+
+func (c *Control) registration() *kmsg.BrokerRegistrationRequest {
+	req := kmsg.NewPtrBrokerRegistrationRequest()
+	setNewest(req)
+	req.BrokerID, req.ClusterID, req.IncarnationID = int32(c.settings.NodeID), c.clusterID, c.incarnation
+	for _, e := range c.cfg.Endpoints {
+		l := kmsg.NewBrokerRegistrationRequestListener()
+		l.Name, l.Host, l.Port, l.SecurityProtocol = e.Name, e.Host, e.Port, e.SecurityProtocol
+		req.Listeners = append(req.Listeners, l)
+	}
+	add := func(name string, low, high int16) {
+		f := kmsg.NewBrokerRegistrationRequestFeature()
+		f.Name, f.MinSupportedVersion, f.MaxSupportedVersion = name, low, high
+		req.Features = append(req.Features, f)
+	}
+	add(metadata.MetadataVersion, metadata.MinMetadataVersion, metadata.MaxMetadataVersion)
+	for _, f := range bootstrapFeatures() {
+		add(f.Name, featureMinimum, f.Level)
+	}
+	if c.settings.Rack != "" {
+		req.Rack = &c.settings.Rack
+	}
+	for _, id := range c.directories {
+		req.LogDirs = append(req.LogDirs, id)
+	}
+	req.PreviousBrokerEpoch = int64(c.previous)
+	return req
+}
+
+// registered takes the controller's answer.
+func (c *Control) registered(epoch core.BrokerEpoch, code core.ErrorCode) {
+	switch code {
+	case core.NoError:
+		c.epoch, c.phase = epoch, catchingUp
+		c.beat()
+	case core.DuplicateBrokerRegistration:
+		if !c.duplicate {
+			c.duplicate = true
+			c.out.Note(core.Info, "An earlier run of this broker still counts as alive; waiting for its session to end.")
+		}
+		c.registerAt = c.now.Mono + registerAgain
+	default:
+		c.halt("The broker cannot register: " + code.String() + " (" + code.Description() + ")")
+	}
+}
+
+// arrive follows the image of the committed metadata through the phases of a start.
+func (c *Control) arrive() {
+	if c.controllerOnly() {
+		if c.phase == registering && c.committed.Offset() >= 0 && c.quorum.Leader() != core.NoBroker {
+			c.phase = serving
+			c.out.Listen = !c.want
+			c.points.due = c.now.Mono + c.checkpointInterval()
+		}
+		return
+	}
+	image := c.committed.Stable()
+	self := image.Broker(c.settings.NodeID)
+	switch {
+	case self == nil || self.Epoch != c.epoch:
+	case c.phase == catchingUp && !c.tidying:
+		// The committed metadata are at least as new as the registration: what they do not know is no more.
+		c.tidying = true
+		c.out.Run(&tidyJob{boot: c.booting, image: image})
+	case c.phase == joining && !self.Fenced:
+		c.serve()
+	}
+}
+
+// tidied begins to load: the shards get the metadata, and open their logs.
+func (c *Control) tidied(j *tidyJob) {
+	if j.err != nil {
+		c.halt(j.err.Error())
+		return
+	}
+	for _, n := range j.notes {
+		c.out.Note(core.Warn, n)
+	}
+	c.booting = nil
+	c.phase = loading
+	c.waiting = c.cfg.Shards
+	c.publish(c.committed.Stable())
+	for i := range c.cfg.Shards {
+		c.out.Send(core.Shard(uint32(i)), &begin{cluster: c.cluster, disk: c.memory, epoch: c.epoch,
+			replicated: len(c.cfg.Voters) > 0})
+	}
+}
+
+// beat tells the controller that the broker lives.
+func (c *Control) beat() {
+	c.heartbeat = c.now.Mono + time.Duration(c.settings.Metadata.HeartbeatIntervalMs)*time.Millisecond
+	if c.beating != nil {
+		return
+	}
+	req := kmsg.NewPtrBrokerHeartbeatRequest()
+	setNewest(req)
+	req.BrokerID, req.BrokerEpoch = int32(c.settings.NodeID), int64(c.epoch)
+	req.CurrentMetadataOffset = int64(c.committed.Offset())
+	req.WantFence, req.WantShutdown = c.phase < joining, c.phase == leaving
+	c.beating = &question{req: req, lane: laneBroker, until: c.now.Mono + c.sessionTimeout(),
+		then: func(resp kmsg.Response, _ core.ErrorCode) {
+			c.beating = nil
+			if r, ok := resp.(*kmsg.BrokerHeartbeatResponse); ok {
+				c.beaten(r, req)
+			}
+		}}
+	c.ask(c.beating)
+}
+
+func (c *Control) sessionTimeout() time.Duration {
+	return time.Duration(c.settings.Metadata.SessionTimeoutMs) * time.Millisecond
+}
+
+// beaten takes the answer to a heartbeat.
+func (c *Control) beaten(r *kmsg.BrokerHeartbeatResponse, req *kmsg.BrokerHeartbeatRequest) {
+	code := core.ErrorCode(r.ErrorCode)
+	switch {
+	case c.phase > leaving:
+	case code == core.StaleBrokerEpoch || code == core.BrokerIDNotRegistered:
+		c.halt("This broker's registration is gone: another process has registered with node.id " +
+			strconv.Itoa(int(c.settings.NodeID)) + ", or the broker was unregistered. If it was not another process, " +
+			"start it again.")
+	case c.phase == leaving && req.WantShutdown && r.ShouldShutdown:
+		c.shutDown()
+	case c.phase == leaving:
+		c.leaveBy = min(c.leaveLast, c.now.Mono+shutdownSilent)
+		c.heartbeat = c.now.Mono + beatAgain
+	case c.phase == joining && r.IsFenced:
+		c.heartbeat = c.now.Mono + beatAgain
+	}
+}
+
+// join has the broker unfenced: its logs are open.
+func (c *Control) join() {
+	c.phase = joining
+	c.beatAnew()
+}
+
+// beatAnew sends a heartbeat in the place of one that may be under way, and that wants something else.
+func (c *Control) beatAnew() {
+	if c.beating != nil {
+		c.beating.cancelled = true
+		c.drop(c.beating)
+		c.beating = nil
+	}
+	c.beat()
+}
+
+func (c *Control) serve() {
+	c.phase = serving
+	c.out.Listen = !c.want
+	c.points.due = c.now.Mono + c.checkpointInterval()
+}
+
+// leave begins the end: with others in the cluster, they take over this broker's leaderships first.
+func (c *Control) leave() {
+	others := false
+	for _, b := range c.committed.Brokers() {
+		others = others || b.ID != c.settings.NodeID && b.Active()
+	}
+	if c.controllerOnly() || !others || !c.settings.ControlledShutdown {
+		c.shutDown()
+		return
+	}
+	c.want, c.phase = false, leaving
+	c.leaveLast = c.now.Mono + max(shutdownLeast, 2*c.sessionTimeout())
+	c.leaveBy = c.now.Mono + shutdownSilent
+	c.beatAnew()
+}
