@@ -18,7 +18,6 @@ type bench struct {
 	shards  []*actor
 	outs    []core.Outbox // of the session, then of the shards
 	answers int
-	parked  []core.Send
 }
 
 func newBench(w *world, s *actor) *bench {

@@ -56,13 +56,12 @@ func (c *Control) sendAlters() {
 		req.Topics = append(req.Topics, m.topics...)
 	}
 	c.ask(&question{req: req, lane: laneForward, until: c.now.Mono + askAlter,
-		then: func(resp kmsg.Response, code core.ErrorCode) {
+		then: func(resp kmsg.Response, _ core.ErrorCode) {
 			a.flying = false
+			code := core.RequestTimedOut // what is not answered may have been done
 			r, _ := resp.(*kmsg.AlterPartitionResponse)
 			if r != nil {
 				code = core.ErrorCode(r.ErrorCode)
-			} else {
-				code = core.RequestTimedOut
 			}
 			for _, m := range batch {
 				m.response, m.code = r, code

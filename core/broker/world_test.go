@@ -41,12 +41,11 @@ type actor struct {
 	inbox   []core.Input
 	out     core.Outbox
 
-	wants    bool     // a frame may be given
-	lent     [][]byte // frames that were not released
-	answers  [][]byte // whole frames, in order
-	answered int      // tokens given back
-	closed   bool
-	gone     bool
+	wants   bool     // a frame may be given
+	lent    [][]byte // frames that were not released
+	answers [][]byte // whole frames, in order
+	closed  bool
+	gone    bool
 }
 
 // settings keep the world small: no waiting for more members, tiny index files.

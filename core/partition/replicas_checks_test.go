@@ -18,8 +18,6 @@ type checks struct {
 	unclean bool // committed records may be lost
 	acks    int
 	cuts    int
-	expand  int
-	shrink  int
 	epochs  int
 	resets  int
 }

@@ -74,17 +74,15 @@ type produced1 struct{ id string }
 
 // conn is a connection from a follower to a leader, with the leader's side of the fetch session.
 type conn struct {
-	from, to   *node
-	fromEpoch  core.BrokerEpoch
-	toEpoch    core.BrokerEpoch
-	session    int32
-	next       int32
-	order      []core.TopicIDPartition
-	entries    map[core.TopicIDPartition]kmsg.FetchRequestTopicPartition
-	dead       bool
-	op         *FetchOp
-	replica    core.BrokerID
-	incarnated core.BrokerEpoch
+	from, to  *node
+	fromEpoch core.BrokerEpoch
+	toEpoch   core.BrokerEpoch
+	session   int32
+	next      int32
+	order     []core.TopicIDPartition
+	entries   map[core.TopicIDPartition]kmsg.FetchRequestTopicPartition
+	dead      bool
+	op        *FetchOp
 }
 
 // letter is a message under way.

@@ -42,7 +42,7 @@ func (c *counter) Drain(out *core.Outbox) {
 	c.Reset()
 }
 
-type ping struct{ from core.Address }
+type ping struct{}
 
 func (*ping) AppendText(dst []byte) []byte { return append(dst, "ping"...) }
 
@@ -265,10 +265,9 @@ func (j *countedJob) Run(core.FS) {
 
 // flushed is a client that remembers when it was flushed.
 type flushed struct {
-	engine *Engine
-	alone  []bool
-	order  *[]string
-	name   string
+	alone []bool
+	order *[]string
+	name  string
 }
 
 func (f *flushed) Execute(out *core.Outbox) bool { return out.Resume }

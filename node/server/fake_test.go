@@ -35,7 +35,7 @@ type fakeBroker struct {
 	finished atomic.Int64
 }
 
-type echo struct{ frame, answer []byte }
+type echo struct{ frame []byte }
 
 func (e *echo) AppendText(dst []byte) []byte { return append(dst, "echo"...) }
 

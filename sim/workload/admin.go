@@ -17,7 +17,6 @@ type admin struct {
 	topics map[string]topicState
 	parts  map[string]*check.Partition // of topics that are certainly there
 	number uint64
-	names  int
 	doing  string
 }
 

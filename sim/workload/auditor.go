@@ -27,7 +27,6 @@ type Auditor struct {
 	from    core.Offset
 	end     core.Offset
 	read    map[core.Offset]bool
-	view    check.View
 	groups  []groupOffsets
 	asked   int // of groups
 }

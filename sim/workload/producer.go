@@ -9,7 +9,6 @@ import (
 	"ottla.dev/core"
 	"ottla.dev/core/record"
 	"ottla.dev/sim/check"
-	"ottla.dev/sim/fault"
 )
 
 // producer sends batches as Kafka's own producers do: several requests in flight, and after a failure all that have no
@@ -32,7 +31,6 @@ type sending struct{ batches []*batch }
 
 type batch struct {
 	part  *check.Partition
-	topic *fault.Topic
 	first uint64
 	count int
 	began check.Sending

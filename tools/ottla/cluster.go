@@ -20,7 +20,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-const clusterLong = `Cluster runs several brokers as processes of their own on this machine, each with a data folder of its own.
+const clusterLong = `Cluster runs several brokers as processes on this machine, each with a data folder of its own.
 
 Clients connect to any of them. Up to five of the brokers are controllers, too. What the brokers say is shown in one
 view, each line with its broker's number. Ctrl-C stops all of them, each cleanly.`

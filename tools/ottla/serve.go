@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -152,7 +151,7 @@ func loadSettings(args, set []string) (*config.Config, error) {
 	}
 	settings, err := config.Load(in)
 	if err != nil {
-		return nil, errors.Join(errors.New("the broker cannot start with these settings:"), err)
+		return nil, fmt.Errorf("the broker cannot start with these settings:\n%w", err)
 	}
 	return settings, nil
 }
