@@ -18,7 +18,7 @@ func checkDuplicates(v *view, f *findings) {
 			}
 			if s := r.send; s != nil {
 				a.Allowed = v.truncated(s)
-				if a.Allowed == "" && !s.Idempotent && s.Attempts != 1 {
+				if a.Allowed == "" && s.mayRepeat() {
 					a.Allowed = "its producer is not idempotent and may have sent it again"
 				}
 			}

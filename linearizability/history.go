@@ -28,6 +28,8 @@ type Allow struct {
 	Anomalies []Name `json:"anomalies,omitempty"`
 	// AcksOneLoss allows that a record sent with acks 0 or 1 is lost if there was a fault during or after its send.
 	AcksOneLoss bool `json:"acks1_loss,omitempty"`
+	// AcksOneFaults are the names of the faults that AcksOneLoss means; without any it means all.
+	AcksOneFaults []string `json:"acks1_faults,omitempty"`
 	// CachedTopics are those with write.caching=true, where a fault called "power-cut" during or after a send may lose
 	// it. "*" stands for all topics.
 	CachedTopics []string `json:"cached_topics,omitempty"`

@@ -98,6 +98,16 @@ func (r *Report) listed(name Name) bool {
 	return true
 }
 
+// First is the first anomaly that is not allowed, or nil.
+func (r *Report) First() *Anomaly {
+	for i := range r.Anomalies {
+		if r.Anomalies[i].Allowed == "" {
+			return &r.Anomalies[i]
+		}
+	}
+	return nil
+}
+
 // Verdict sums the report up.
 func (r *Report) Verdict() Verdict {
 	if r.Malformed != nil {

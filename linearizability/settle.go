@@ -78,12 +78,18 @@ func (l *log) appends(v *view) []Append {
 			continue
 		}
 		a := Append{Op: s.op, First: None, Call: s.op.Call, End: Never}
+		copies := l.copies(s)
+		if copies && s.op.Outcome != OK {
+			continue
+		}
 		if s.op.settledOutcome() == OK && s.op.Acks != 0 { // with acks=0 it may be written after its return
 			a.End = s.op.Return
 		}
 		for j := s.first; j < s.first+s.count; j++ {
 			r := &l.records[j]
-			a.End = min(a.End, r.evidence)
+			if !copies {
+				a.End = min(a.End, r.evidence)
+			}
 			if o := r.offset(); o != None {
 				if a.First == None {
 					a.First, a.Last = o, o
@@ -94,6 +100,43 @@ func (l *log) appends(v *view) []Append {
 		if a.End = max(a.End, a.Call); a.First != None {
 			all = append(all, a)
 		}
+	}
+	return all
+}
+
+// mayRepeat says that a send's records may be in the log more than once without anything being wrong: its producer is
+// not idempotent and may have sent it again.
+func (op *Op) mayRepeat() bool { return !op.Idempotent && op.Attempts != 1 }
+
+// copies says that a send is in the log more than once, or was seen elsewhere than where it was acknowledged, and may
+// be. What was seen of one copy says nothing about when another was written.
+func (l *log) copies(s *send) bool {
+	if !s.op.mayRepeat() {
+		return false
+	}
+	base := int64(None)
+	for i := range s.count {
+		r := &l.records[s.first+i]
+		for _, offset := range r.offsets() {
+			if base == None {
+				base = offset - int64(i)
+			}
+			if offset != base+int64(i) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// offsets are all at which the record is said to be.
+func (r *record) offsets() []int64 {
+	var all []int64
+	if r.acked != None {
+		all = append(all, r.acked)
+	}
+	for _, s := range r.seen {
+		all = append(all, s.offset)
 	}
 	return all
 }

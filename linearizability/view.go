@@ -18,7 +18,7 @@ type view struct {
 	offsets                 []*register
 	txns                    map[string]*txn
 	txnOrder                []*txn
-	lastFault, lastPowerCut int64 // when the last one was over, or None
+	lastFault, lastPowerCut int64 // when the last one was over, or None; lastFault is of those of AcksOneLoss
 	deletions               []*Op // delete-topic and delete-records that may have been applied
 	doubted                 int   // failures that were taken for unknown outcomes
 }
@@ -174,7 +174,9 @@ func (v *view) addWrites() error {
 				return err
 			}
 		case Fault:
-			v.lastFault = max(v.lastFault, op.Return)
+			if only := v.h.Allow.AcksOneFaults; len(only) == 0 || slices.Contains(only, op.Name) {
+				v.lastFault = max(v.lastFault, op.Return)
+			}
 			if op.Name == powerCut {
 				v.lastPowerCut = max(v.lastPowerCut, op.Return)
 			}

@@ -10,6 +10,7 @@ import (
 	"ottla.dev/sim/check"
 	"ottla.dev/sim/disk"
 	"ottla.dev/sim/fault"
+	"ottla.dev/sim/history"
 )
 
 // logDir is the broker's only data folder.
@@ -178,6 +179,12 @@ func (w *World) stopNow() {
 		w.disk.Kill()
 		w.ended = w.finishing
 		w.restart(w.soon(time.Second))
+	}
+	switch kind {
+	case fault.Crash:
+		w.history.Fault(history.PowerCut)
+	case fault.Kill:
+		w.history.Fault(history.KillName)
 	}
 	w.ledger.Stopped(kind)
 	w.hangUpAll(p)

@@ -20,7 +20,7 @@ type slot struct {
 
 func (w *World) addClient(i int, random core.PRNG) {
 	s := &slot{world: w, index: i, name: w.plan.Clients[i].Kind.String()}
-	s.actor = workload.New(s, i, w.plan, random, w.ledger)
+	s.actor = workload.New(s, i, w.plan, random, w.ledger, w.history)
 	w.slots = append(w.slots, s)
 }
 
@@ -36,7 +36,7 @@ func (w *World) addSetup(random core.PRNG) {
 	idle := func() bool {
 		return !slices.ContainsFunc(others, func(o *slot) bool { return !o.actor.Idle() })
 	}
-	s.actor = workload.NewAuditor(s, s.index, w.plan, random, w.ledger, start, idle, w.audited)
+	s.actor = workload.NewAuditor(s, s.index, w.plan, random, w.ledger, w.history, start, idle, w.audited)
 	w.slots = append(w.slots, s)
 	w.after(0, s.actor.Start)
 }

@@ -4,9 +4,11 @@ import (
 	"time"
 
 	"ottla.dev/core"
+	"ottla.dev/linearizability"
 	"ottla.dev/sim/check"
 	"ottla.dev/sim/disk"
 	"ottla.dev/sim/fault"
+	"ottla.dev/sim/history"
 	"ottla.dev/sim/trace"
 )
 
@@ -31,6 +33,7 @@ type World struct {
 	seeds    core.PRNG // of the broker's starts
 	trace    *trace.Trace
 	ledger   *check.Ledger
+	history  *history.Recorder
 	slots    []*slot
 	compose  func() machines
 	proc     *process
@@ -47,6 +50,7 @@ type World struct {
 	ended     bool
 
 	failure     *check.Failure
+	report      *linearizability.Report
 	pausedUntil time.Duration
 	injected    int  // faults of the disk that struck
 	syncFailed  bool // since the process started
@@ -101,8 +105,9 @@ type Result struct {
 	Hash    uint64
 	Lines   int
 	Stats   Stats
-	Failure *check.Failure // nil if all is well
-	Tail    string         // the last lines of the trace
+	Failure *check.Failure          // nil if all is well
+	Report  *linearizability.Report // on the clients' history, nil if none was made
+	Tail    string                  // the last lines of the trace
 }
 
 // New prepares the simulation of a plan. If to is not nil it gets every line of the trace.
@@ -126,6 +131,7 @@ func empty(plan *fault.Plan, to func(line []byte)) *World {
 	w.disk.Unordered = plan.UnorderedNames
 	w.disk.Fault = w.diskFault
 	w.ledger = check.NewLedger(plan, w.fail)
+	w.history = history.New(plan, w.ledger.Partitions(), func() time.Duration { return w.now })
 	w.after(0, w.start)
 	return w
 }
@@ -135,6 +141,7 @@ func (w *World) Run() Result {
 	for w.failure == nil && !w.ended {
 		w.Next()
 	}
+	w.judge()
 	return w.Result()
 }
 
@@ -144,7 +151,8 @@ func (w *World) Result() Result {
 	w.stats.Starts = w.starts
 	w.stats.Injected = w.injected
 	w.stats.Acked, w.stats.Read, w.stats.Commits = w.ledger.Counts()
-	r := Result{Seed: w.plan.Seed, Hash: w.trace.Hash(), Lines: w.trace.Lines(), Stats: w.stats, Failure: w.failure}
+	r := Result{Seed: w.plan.Seed, Hash: w.trace.Hash(), Lines: w.trace.Lines(), Stats: w.stats, Failure: w.failure,
+		Report: w.report}
 	if r.Failure != nil {
 		r.Tail = w.trace.Tail(60)
 	}

@@ -100,6 +100,9 @@ func (l *Ledger) Unmade(topic string) {
 // Deleted is the offset up to which records were deleted by request.
 func (p *Partition) Deleted() core.Offset { return p.deleted }
 
+// Retained reports that nothing but DeleteRecords removes records.
+func (p *Partition) Retained() bool { return p.topic.Retained }
+
 // Caching reports whether the topic has write.caching on.
 func (p *Partition) Caching() bool { return p.topic.Caching }
 
@@ -188,25 +191,25 @@ func (l *Ledger) Refused(p *Partition, client int, first uint64, count int) {
 }
 
 // Read notes that a record was fetched (S20, C3). The offset must be below the high watermark that came with it.
-// Without write.caching what has been read is as durable as what was acknowledged.
-func (l *Ledger) Read(p *Partition, o, highWatermark core.Offset, value []byte) {
+// Without write.caching what has been read is as durable as what was acknowledged. It returns what the value says.
+func (l *Ledger) Read(p *Partition, o, highWatermark core.Offset, value []byte) Payload {
 	l.read++
 	if o >= highWatermark {
 		l.wrong("above-high-watermark", p, "offset "+offsetText(o)+" was fetched with a high watermark of "+
 			offsetText(highWatermark))
-		return
 	}
 	pay, ok := ReadPayload(value)
 	if !ok {
 		l.wrong("payload", p, "the value at offset "+offsetText(o)+" is not what any client has written")
-		return
+		return Payload{Client: -1}
 	}
 	if pay.Topic != p.Name.Topic || pay.Partition != p.Name.Partition {
 		l.wrong("payload", p, "offset "+offsetText(o)+" holds a record that was sent to "+pay.Topic+"-"+
 			strconv.Itoa(int(pay.Partition)))
-		return
+		return Payload{Client: -1}
 	}
 	l.place(p, o, writer{pay.Client, pay.Number}, !p.topic.Caching)
+	return pay
 }
 
 // Asked is what was true when a request was sent.

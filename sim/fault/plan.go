@@ -213,6 +213,7 @@ const (
 	StreamSchedule
 	StreamFaults
 	StreamBroker
+	StreamHistory
 )
 
 // Stream is one of a seed's independent random streams.

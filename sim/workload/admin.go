@@ -8,6 +8,7 @@ import (
 	"ottla.dev/core"
 	"ottla.dev/core/record"
 	"ottla.dev/sim/check"
+	"ottla.dev/sim/history"
 )
 
 // admin makes and deletes topics, deletes records, and asks all kinds of things.
@@ -17,7 +18,11 @@ type admin struct {
 	topics map[string]topicState
 	parts  map[string]*check.Partition // of topics that are certainly there
 	number uint64
+	made   int // topics
 	doing  string
+	// open are the topics by name for which a request has got no answer: it may reach a later topic of the name.
+	open  map[string]bool
+	about string // the name that the pending request is about
 }
 
 type topicState uint8
@@ -29,9 +34,17 @@ const (
 )
 
 func newAdmin(c client) *admin {
-	a := &admin{client: c, topics: map[string]topicState{}, parts: map[string]*check.Partition{}}
-	a.opened, a.lost = a.act, func() { a.flying = false }
+	a := &admin{client: c, topics: map[string]topicState{}, parts: map[string]*check.Partition{},
+		open: map[string]bool{}}
+	a.opened, a.lost = a.act, a.down
 	return a
+}
+
+func (a *admin) down() {
+	a.flying = false
+	if a.about != "" {
+		a.open[a.about], a.about = true, ""
+	}
 }
 
 // Start implements [Actor].
@@ -68,7 +81,7 @@ func (a *admin) act() {
 
 // done ends an operation with its error code; allowed are codes that the operation may meet with.
 func (a *admin) done(code int16, allowed ...core.ErrorCode) {
-	a.flying = false
+	a.flying, a.about = false, ""
 	if code != 0 && !retriable(code) {
 		ok := false
 		for _, c := range allowed {
@@ -105,8 +118,11 @@ func (a *admin) create() {
 	rt.Topic, rt.NumPartitions, rt.ReplicationFactor = name, int32(a.random.Between(1, 3)), 1
 	req.Topics = append(req.Topics, rt)
 	a.set(name, unsure)
+	a.about = name
+	op := a.history.Topic(a.index, name, true, nil)
 	a.request(req, a.version(0, 7), func(r kmsg.Response) {
 		code := r.(*kmsg.CreateTopicsResponse).Topics[0].ErrorCode
+		a.history.TopicDone(op, code)
 		switch core.ErrorCode(code) {
 		case core.NoError:
 			if was == present {
@@ -114,6 +130,10 @@ func (a *admin) create() {
 			}
 			a.set(name, present)
 			a.parts[name] = a.ledger.Made(name)
+			if !a.open[name] {
+				a.made++
+				a.history.Made(a.parts[name], strconv.Itoa(a.made))
+			}
 		case core.TopicAlreadyExists:
 			if was == absent {
 				a.wrong("metadata", "topic "+name+" exists although it was deleted")
@@ -139,10 +159,13 @@ func (a *admin) delete() {
 		req.TopicNames = []string{name}
 	}
 	a.set(name, unsure)
+	a.about = name
+	op := a.history.Topic(a.index, name, false, a.parts[name])
 	a.ledger.Unmade(name)
 	delete(a.parts, name)
 	a.request(req, version, func(r kmsg.Response) {
 		code := r.(*kmsg.DeleteTopicsResponse).Topics[0].ErrorCode
+		a.history.TopicDone(op, code)
 		switch core.ErrorCode(code) {
 		case core.NoError:
 			if was == absent {
@@ -200,8 +223,10 @@ func (a *admin) deleteRecords() {
 		rt.Partitions = append(rt.Partitions, rp)
 		req.Topics = append(req.Topics, rt)
 		a.ledger.Deleting(part, core.Offset(to))
+		op := a.history.DeleteRecords(a.index, a.history.Log(part), to)
 		a.request(req, a.version(0, 2), func(r kmsg.Response) {
 			rp := r.(*kmsg.DeleteRecordsResponse).Topics[0].Partitions[0]
+			a.history.Done(op, rp.ErrorCode)
 			if rp.ErrorCode == 0 {
 				if rp.LowWatermark < to {
 					a.wrong("log-start", "DeleteRecords up to "+strconv.FormatInt(to, 10)+" of "+part.Name.String()+
@@ -237,9 +262,15 @@ func (a *admin) produce() {
 	rp.Records = buf
 	rt.Partitions = append(rt.Partitions, rp)
 	req.Topics = append(req.Topics, rt)
+	a.about = part.Name.Topic
+	op := a.history.Send(a.index, a.history.Log(part), history.Batch{First: first, Count: 1, Acks: -1})
+	a.history.Attempt(op)
 	a.request(req, a.version(3, 12), func(r kmsg.Response) {
 		rp := r.(*kmsg.ProduceResponse).Topics[0].Partitions[0]
-		if rp.ErrorCode == 0 {
+		if rp.ErrorCode != 0 {
+			a.history.Done(op, rp.ErrorCode)
+		} else {
+			a.history.Sent(op, core.Offset(rp.BaseOffset))
 			a.ledger.Acked(part, began, core.Offset(rp.BaseOffset), a.index, first, 1, -1)
 		}
 		a.done(rp.ErrorCode)

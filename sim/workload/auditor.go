@@ -9,6 +9,7 @@ import (
 	"ottla.dev/core/record"
 	"ottla.dev/sim/check"
 	"ottla.dev/sim/fault"
+	"ottla.dev/sim/history"
 )
 
 // Auditor makes the plan's topics and starts the other clients, and when these are done it reads everything back.
@@ -27,6 +28,7 @@ type Auditor struct {
 	from    core.Offset
 	end     core.Offset
 	read    map[core.Offset]bool
+	polls   []int // in the history, of the partition
 	groups  []groupOffsets
 	asked   int // of groups
 }
@@ -37,9 +39,9 @@ type groupOffsets struct {
 }
 
 // NewAuditor returns the auditor. It calls start when the topics are there, and audited at the end.
-func NewAuditor(net Net, index int, plan *fault.Plan, random core.PRNG, l *check.Ledger, start func(), idle func() bool,
-	audited func()) *Auditor {
-	a := &Auditor{client: newClient(net, index, plan, fault.Client{}, random, l), codecs: record.NewCodecs(0),
+func NewAuditor(net Net, index int, plan *fault.Plan, random core.PRNG, l *check.Ledger, h *history.Recorder,
+	start func(), idle func() bool, audited func()) *Auditor {
+	a := &Auditor{client: newClient(net, index, plan, fault.Client{}, random, l, h), codecs: record.NewCodecs(0),
 		start: start, idle: idle, audited: audited, doing: "the first connection"}
 	a.opened, a.lost = a.act, func() { a.flying = false }
 	return a
@@ -137,7 +139,8 @@ func (a *Auditor) readBack(part *check.Partition) {
 					return
 				}
 				a.from, a.at, a.end = core.Offset(start), core.Offset(start), core.Offset(end)
-				a.read = map[core.Offset]bool{}
+				a.read, a.polls = map[core.Offset]bool{}, a.polls[:0]
+				a.history.Assign(a.index, a.history.Log(part))
 				a.act()
 			})
 		})
@@ -145,6 +148,7 @@ func (a *Auditor) readBack(part *check.Partition) {
 	}
 	if a.at >= a.end {
 		read := a.read
+		a.history.Final(a.polls)
 		a.ledger.ReadBack(part, a.from, a.end, func(o core.Offset) bool { return read[o] })
 		a.read = nil
 		a.parts++
@@ -164,6 +168,7 @@ func (a *Auditor) fetch(part *check.Partition) {
 	rp.Partition, rp.FetchOffset, rp.PartitionMaxBytes = int32(part.Name.Partition), int64(a.at), 1<<20
 	rt.Partitions = append(rt.Partitions, rp)
 	req.Topics = append(req.Topics, rt)
+	call := a.net.Now()
 	a.request(req, 12, func(r kmsg.Response) {
 		a.flying = false
 		resp := r.(*kmsg.FetchResponse)
@@ -181,7 +186,13 @@ func (a *Auditor) fetch(part *check.Partition) {
 			a.later()
 			return
 		}
-		next := readBatches(&a.client, a.codecs, part, a.at, core.Offset(rp.HighWatermark), rp.RecordBatches)
+		poll := a.history.Poll(a.index, call)
+		poll.Read(a.history.Log(part), a.at, core.Offset(rp.HighWatermark))
+		next := readBatches(&a.client, &poll, a.codecs, part, a.at, core.Offset(rp.HighWatermark), rp.RecordBatches)
+		poll.Next(next)
+		if op := poll.Done(); op != history.None {
+			a.polls = append(a.polls, op)
+		}
 		for o := a.at; o < next; o++ {
 			a.read[o] = true
 		}

@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -66,8 +67,10 @@ func (c *client) find(group string, then func()) {
 func (c *client) commit(group, member string, generation int32, parts []core.TopicPartition, cm check.Commit,
 	then func(code int16)) {
 	req := kmsg.NewPtrOffsetCommitRequest()
+	ops := make([]int, len(parts))
 	req.Group, req.MemberID, req.Generation = group, member, generation
-	for _, p := range parts {
+	for i, p := range parts {
+		ops[i] = c.history.Commit(c.index, group, generation, p, cm.Offset)
 		rp := kmsg.NewOffsetCommitRequestTopicPartition()
 		rp.Partition, rp.Offset, rp.Metadata = int32(p.Partition), int64(cm.Offset), kmsg.StringPtr(cm.Mark)
 		if n := len(req.Topics); n > 0 && req.Topics[n-1].Topic == p.Topic {
@@ -86,6 +89,9 @@ func (c *client) commit(group, member string, generation int32, parts []core.Top
 		for _, t := range r.(*kmsg.OffsetCommitResponse).Topics {
 			for _, rp := range t.Partitions {
 				p := core.TopicPartition{Topic: t.Topic, Partition: core.PartitionID(rp.Partition)}
+				if i := slices.Index(parts, p); i >= 0 {
+					c.history.Done(ops[i], rp.ErrorCode)
+				}
 				switch commitOutcomeOf(rp.ErrorCode) {
 				case committed:
 					c.ledger.Committed(group, p, cm)
@@ -130,6 +136,7 @@ func (c *client) committedOffsets(group string, parts []core.TopicPartition,
 			req.Topics = append(req.Topics, rt)
 		}
 	}
+	call := c.net.Now()
 	c.request(req, version, func(r kmsg.Response) {
 		resp := r.(*kmsg.OffsetFetchResponse)
 		code, largest, count := resp.ErrorCode, core.NoOffset, 0
@@ -143,7 +150,9 @@ func (c *client) committedOffsets(group string, parts []core.TopicPartition,
 			if mark != nil {
 				cm.Mark = *mark
 			}
-			c.ledger.Fetched(group, core.TopicPartition{Topic: topic, Partition: core.PartitionID(partition)}, cm)
+			p := core.TopicPartition{Topic: topic, Partition: core.PartitionID(partition)}
+			c.history.Fetched(c.index, call, group, p, cm.Offset)
+			c.ledger.Fetched(group, p, cm)
 			largest = max(largest, cm.Offset)
 		}
 		for _, t := range resp.Topics {

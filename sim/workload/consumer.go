@@ -9,6 +9,7 @@ import (
 	"ottla.dev/core"
 	"ottla.dev/core/record"
 	"ottla.dev/sim/check"
+	"ottla.dev/sim/history"
 )
 
 // consumer reads partitions without a group, in fetch sessions or without.
@@ -27,6 +28,7 @@ type consumer struct {
 // position is where a consumer stands in a partition.
 type position struct {
 	part  *check.Partition
+	log   *history.Log
 	view  check.View
 	asked check.Asked
 	next  core.Offset
@@ -40,7 +42,7 @@ func newConsumer(c client) *consumer {
 	k.maxWait = int32(k.random.Between(0, 500))
 	for _, p := range k.ledger.Partitions() {
 		if k.random.Chance(2, 3) || len(k.positions) == 0 {
-			k.positions = append(k.positions, &position{part: p})
+			k.positions = append(k.positions, &position{part: p, log: k.history.Log(p)})
 		}
 	}
 	k.opened, k.lost = k.fetch, k.down
@@ -112,9 +114,10 @@ func (k *consumer) fetch() {
 		p.told = true
 	}
 	k.flying = true
+	call := k.net.Now()
 	k.request(req, version, func(r kmsg.Response) {
 		k.flying = false
-		k.answered(r.(*kmsg.FetchResponse), req.SessionEpoch)
+		k.answered(r.(*kmsg.FetchResponse), req.SessionEpoch, call)
 	})
 }
 
@@ -132,7 +135,7 @@ func (k *consumer) ask(req *kmsg.FetchRequest, p *position) {
 	req.Topics = append(req.Topics, rt)
 }
 
-func (k *consumer) answered(resp *kmsg.FetchResponse, epoch int32) {
+func (k *consumer) answered(resp *kmsg.FetchResponse, epoch int32, call time.Duration) {
 	again := k.spec.Pause
 	if resp.ErrorCode != 0 {
 		switch core.ErrorCode(resp.ErrorCode) {
@@ -153,11 +156,12 @@ func (k *consumer) answered(resp *kmsg.FetchResponse, epoch int32) {
 			k.endSession() // the broker has no room for a session
 		}
 	}
+	poll := k.history.Poll(k.index, call)
 	for i := range resp.Topics {
 		t := &resp.Topics[i]
 		for j := range t.Partitions {
 			if p := k.find(resp.Version, t, t.Partitions[j].Partition); p != nil {
-				if !k.take(p, &t.Partitions[j], resp.Version) {
+				if !k.take(&poll, p, &t.Partitions[j], resp.Version) {
 					again = 100 * time.Millisecond
 				}
 			} else {
@@ -165,9 +169,11 @@ func (k *consumer) answered(resp *kmsg.FetchResponse, epoch int32) {
 			}
 		}
 	}
+	poll.Done()
 	if k.random.Chance(1, 200) {
 		p := k.positions[k.random.Below(uint64(len(k.positions)))]
 		p.next, p.told = core.Offset(k.random.Below(uint64(p.next)+1)), false
+		k.history.Assign(k.index, p.log)
 	}
 	k.net.After(k.wait(again), k.fetch)
 }
@@ -183,10 +189,11 @@ func (k *consumer) find(version int16, t *kmsg.FetchResponseTopic, partition int
 }
 
 // take judges what was fetched from a partition. It reports false if it is to be asked again later.
-func (k *consumer) take(p *position, rp *kmsg.FetchResponseTopicPartition, version int16) bool {
+func (k *consumer) take(poll *history.Poll, p *position, rp *kmsg.FetchResponseTopicPartition, version int16) bool {
 	switch code := core.ErrorCode(rp.ErrorCode); {
 	case code == core.OffsetOutOfRange:
 		k.ledger.OutOfRange(p.part, p.asked, p.next)
+		k.history.OutOfRange(k.index, poll.Call(), p.log, p.next)
 		p.known, p.told = false, false
 		return true
 	case retriable(rp.ErrorCode):
@@ -201,7 +208,10 @@ func (k *consumer) take(p *position, rp *kmsg.FetchResponseTopicPartition, versi
 		start = core.Offset(rp.LogStartOffset)
 	}
 	k.ledger.Watermarks(p.part, &p.view, p.asked, core.Offset(rp.HighWatermark), start)
-	next := readBatches(&k.client, k.codecs, p.part, p.next, core.Offset(rp.HighWatermark), rp.RecordBatches)
+	p.log.LogStart(start)
+	poll.Read(p.log, p.next, core.Offset(rp.HighWatermark))
+	next := readBatches(&k.client, poll, k.codecs, p.part, p.next, core.Offset(rp.HighWatermark), rp.RecordBatches)
+	poll.Next(next)
 	if next != p.next {
 		p.next, p.told = next, false
 	}
@@ -209,7 +219,7 @@ func (k *consumer) take(p *position, rp *kmsg.FetchResponseTopicPartition, versi
 }
 
 // readBatches judges the records of an answer from position on and returns the next position.
-func readBatches(c *client, codecs *record.Codecs, part *check.Partition, position, hw core.Offset,
+func readBatches(c *client, poll *history.Poll, codecs *record.Codecs, part *check.Partition, position, hw core.Offset,
 	b []byte) core.Offset {
 	for len(b) >= record.HeaderSize {
 		v := record.View(b)
@@ -230,7 +240,7 @@ func readBatches(c *client, codecs *record.Codecs, part *check.Partition, positi
 		it := record.Records(v, codecs)
 		for it.Next() {
 			if it.Record.Offset >= position {
-				c.ledger.Read(part, it.Record.Offset, hw, it.Record.Value)
+				poll.Record(it.Record.Offset, c.ledger.Read(part, it.Record.Offset, hw, it.Record.Value))
 			}
 		}
 		if err := it.Err(); err != nil {
@@ -254,6 +264,7 @@ func (k *consumer) reset(p *position) {
 		switch {
 		case code == 0:
 			p.next, p.known = core.Offset(offset), true
+			k.history.Assign(k.index, p.log)
 			k.fetch()
 		case retriable(code):
 			k.net.After(100*time.Millisecond, k.fetch)
@@ -272,12 +283,21 @@ func (c *client) listOffsets(part *check.Partition, at int64, then func(code int
 	rp.Partition, rp.Timestamp = int32(part.Name.Partition), at
 	rt.Partitions = append(rt.Partitions, rp)
 	req.Topics = append(req.Topics, rt)
+	call := c.net.Now()
 	c.request(req, c.version(1, 9), func(r kmsg.Response) {
 		resp := r.(*kmsg.ListOffsetsResponse)
 		if len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 {
 			c.wrong("missing-answer", "ListOffsets of one partition is not answered with one")
 			return
 		}
-		then(resp.Topics[0].Partitions[0].ErrorCode, resp.Topics[0].Partitions[0].Offset)
+		p := &resp.Topics[0].Partitions[0]
+		switch log := c.history.Log(part); {
+		case p.ErrorCode != 0:
+		case at == -1:
+			c.history.EndOffset(c.index, call, log, p.Offset)
+		case at == -2:
+			log.LogStart(core.Offset(p.Offset))
+		}
+		then(p.ErrorCode, p.Offset)
 	})
 }

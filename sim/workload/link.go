@@ -10,6 +10,7 @@ import (
 	"ottla.dev/core"
 	"ottla.dev/sim/check"
 	"ottla.dev/sim/fault"
+	"ottla.dev/sim/history"
 )
 
 // Net is a client's network and clock.
@@ -51,6 +52,7 @@ type client struct {
 	spec    fault.Client
 	random  core.PRNG
 	ledger  *check.Ledger
+	history *history.Recorder
 	ids     map[string][16]byte // topic ids, from Metadata
 	format  *kmsg.RequestFormatter
 	up      bool
@@ -71,8 +73,9 @@ type call struct {
 	done    func(resp kmsg.Response)
 }
 
-func newClient(net Net, index int, plan *fault.Plan, spec fault.Client, random core.PRNG, l *check.Ledger) client {
-	return client{net: net, index: index, plan: plan, spec: spec, random: random, ledger: l,
+func newClient(net Net, index int, plan *fault.Plan, spec fault.Client, random core.PRNG, l *check.Ledger,
+	h *history.Recorder) client {
+	return client{net: net, index: index, plan: plan, spec: spec, random: random, ledger: l, history: h,
 		ids:    map[string][16]byte{},
 		format: kmsg.NewRequestFormatter(kmsg.FormatterClientID("sim-" + strconv.Itoa(index)))}
 }
@@ -237,8 +240,8 @@ func retriable(code int16) bool {
 }
 
 // New returns the client that a plan describes.
-func New(net Net, index int, plan *fault.Plan, random core.PRNG, l *check.Ledger) Actor {
-	c := newClient(net, index, plan, plan.Clients[index], random, l)
+func New(net Net, index int, plan *fault.Plan, random core.PRNG, l *check.Ledger, h *history.Recorder) Actor {
+	c := newClient(net, index, plan, plan.Clients[index], random, l, h)
 	switch c.spec.Kind {
 	case fault.Producer:
 		return newProducer(c)

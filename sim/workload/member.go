@@ -144,6 +144,7 @@ func (m *member) sync(join *kmsg.JoinGroupResponse) {
 			}
 		}
 		m.joined = true
+		m.history.Rebalance(m.index, m.spec.Group, m.generation, m.owned)
 		m.ledger.Assigned(m.spec.Group, m.generation, m.id, m.owned)
 		m.look()
 	})

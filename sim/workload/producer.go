@@ -9,6 +9,7 @@ import (
 	"ottla.dev/core"
 	"ottla.dev/core/record"
 	"ottla.dev/sim/check"
+	"ottla.dev/sim/history"
 )
 
 // producer sends batches as Kafka's own producers do: several requests in flight, and after a failure all that have no
@@ -37,6 +38,7 @@ type batch struct {
 	bytes []byte
 	bad   bool
 	done  bool
+	op    int // in the history
 }
 
 func newProducer(c client) *producer {
@@ -154,6 +156,8 @@ func (p *producer) batch(part *check.Partition) *batch {
 	} else if p.spec.Idempotent {
 		p.seqs[part.Name] += int32(b.count)
 	}
+	b.op = p.history.Send(p.index, p.history.Log(part), history.Batch{First: b.first, Count: b.count, Acks: p.spec.Acks,
+		Idempotent: p.spec.Idempotent && !b.bad, Producer: p.id, Epoch: p.epoch})
 	return b
 }
 
@@ -168,6 +172,7 @@ func (p *producer) send(s *sending) {
 		if b.done {
 			continue
 		}
+		p.history.Attempt(b.op)
 		rp := kmsg.NewProduceRequestTopicPartition()
 		rp.Partition, rp.Records = int32(b.part.Name.Partition), b.bytes
 		if n := len(req.Topics); n > 0 && req.Topics[n-1].Topic == b.part.Name.Topic {
@@ -196,6 +201,11 @@ func (p *producer) sendSilent(req *kmsg.ProduceRequest, version int16) {
 	req.SetVersion(version)
 	p.corr++
 	p.net.Send(p.format.AppendRequest(nil, req, p.corr))
+	for _, s := range p.window {
+		for _, b := range s.batches {
+			p.history.Silent(b.op)
+		}
+	}
 	p.window = p.window[:0]
 }
 
@@ -250,10 +260,12 @@ func (p *producer) outcome(s *sending, b *batch, rp *kmsg.ProduceResponseTopicPa
 		p.wrong("bad-batch", "a batch with a flipped bit was taken at "+b.part.Name.String())
 	case code == core.NoError:
 		b.done = true
+		p.history.Sent(b.op, core.Offset(rp.BaseOffset))
 		p.ledger.Acked(b.part, b.began, core.Offset(rp.BaseOffset), p.index, b.first, b.count, p.spec.Acks)
 	case retriable(rp.ErrorCode):
 	case b.bad:
 		b.done = true
+		p.history.Done(b.op, rp.ErrorCode)
 	case p.spec.Idempotent && (code == core.OutOfOrderSequenceNumber || code == core.UnknownProducerID ||
 		code == core.InvalidProducerEpoch):
 		p.sequenceLost(s, b, code)
