@@ -115,28 +115,22 @@ func (l *log) copies(s *send) bool {
 		return false
 	}
 	base := int64(None)
+	elsewhere := func(i int32, offset int64) bool {
+		if base == None {
+			base = offset - int64(i)
+		}
+		return offset != base+int64(i)
+	}
 	for i := range s.count {
 		r := &l.records[s.first+i]
-		for _, offset := range r.offsets() {
-			if base == None {
-				base = offset - int64(i)
-			}
-			if offset != base+int64(i) {
+		if r.acked != None && elsewhere(i, r.acked) {
+			return true
+		}
+		for _, at := range r.seen {
+			if elsewhere(i, at.offset) {
 				return true
 			}
 		}
 	}
 	return false
-}
-
-// offsets are all at which the record is said to be.
-func (r *record) offsets() []int64 {
-	var all []int64
-	if r.acked != None {
-		all = append(all, r.acked)
-	}
-	for _, s := range r.seen {
-		all = append(all, s.offset)
-	}
-	return all
 }

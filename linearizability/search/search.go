@@ -17,8 +17,8 @@ const (
 	MaxWindowOps = 2000
 	// MaxWindowProcesses is the most processes of one search. What overlaps is what costs.
 	MaxWindowProcesses = 10
-	// windowOverlap is how many operations two windows that follow one another share.
-	windowOverlap = 200
+	// windowOverlap is the part of their operations that two windows share which follow one another: one in so many.
+	windowOverlap = 10
 	// DefaultTimeout is for one window.
 	DefaultTimeout = 10 * time.Second
 )
@@ -29,6 +29,8 @@ type Options struct {
 	Timeout time.Duration
 	// MaxWindows bounds the windows of one object; 0 means all. Those left out are noted in the report.
 	MaxWindows int
+	// WindowOps and WindowProcesses make windows smaller than MaxWindowOps and MaxWindowProcesses; 0 stands for these.
+	WindowOps, WindowProcesses int
 }
 
 // Finding is a window that is not linearizable, or on which the search gave up.
@@ -52,6 +54,12 @@ func Check(h *linearizability.History, r *linearizability.Report, o Options) ([]
 	if o.Timeout == 0 {
 		o.Timeout = DefaultTimeout
 	}
+	if o.WindowOps <= 0 || o.WindowOps > MaxWindowOps {
+		o.WindowOps = MaxWindowOps
+	}
+	if o.WindowProcesses <= 0 || o.WindowProcesses > MaxWindowProcesses {
+		o.WindowProcesses = MaxWindowProcesses
+	}
 	s := searcher{options: o, report: r, allow: h.Allow}
 	logs, err := linearizability.Appends(h)
 	if err != nil {
@@ -66,7 +74,7 @@ func Check(h *linearizability.History, r *linearizability.Report, o Options) ([]
 	}
 	for _, g := range offsets {
 		name := fmt.Sprintf("group %s, %s, committed offset", g.Group, g.Partition)
-		s.object(name, offsetModel(), offsetOperations(g.Ops), false)
+		s.object(name, offsetModel(), offsetOperations(beginning(g.Ops, o.WindowOps)), false)
 	}
 	names, topics := topicOperations(h)
 	for _, name := range names {
@@ -98,8 +106,8 @@ func (s *searcher) object(name string, m porcupine.Model, ops []porcupine.Operat
 	}
 	windows := [][]porcupine.Operation{ops}
 	if cut {
-		windows = windowsOf(ops)
-	} else if len(ops) > MaxWindowOps {
+		windows = windowsOf(ops, s.options.WindowOps, s.options.WindowProcesses)
+	} else if len(ops) > s.options.WindowOps {
 		s.report.Notes = append(s.report.Notes, fmt.Sprintf("%s: %d operations are too many to search", name, len(ops)))
 		return
 	}
@@ -138,14 +146,14 @@ func (s *searcher) window(name string, m porcupine.Model, ops []porcupine.Operat
 	}
 }
 
-// windowsOf cuts operations up: processes in groups, and each group's operations by the time of their calls.
-func windowsOf(ops []porcupine.Operation) [][]porcupine.Operation {
+// windowsOf cuts operations up into windows of at most so many operations and processes: processes in groups, and each group's operations by the time of their calls.
+func windowsOf(ops []porcupine.Operation, most, processes int) [][]porcupine.Operation {
 	group := map[int]int{}
 	var groups [][]porcupine.Operation
 	for _, op := range ops {
 		g, ok := group[op.ClientId]
 		if !ok {
-			g = len(group) / MaxWindowProcesses
+			g = len(group) / processes
 			group[op.ClientId] = g
 			if g == len(groups) {
 				groups = append(groups, nil)
@@ -156,8 +164,8 @@ func windowsOf(ops []porcupine.Operation) [][]porcupine.Operation {
 	var windows [][]porcupine.Operation
 	for _, g := range groups {
 		slices.SortStableFunc(g, func(a, b porcupine.Operation) int { return cmp.Compare(a.Call, b.Call) })
-		for from := 0; ; from += MaxWindowOps - windowOverlap {
-			to := min(from+MaxWindowOps, len(g))
+		for from := 0; ; from += most - most/windowOverlap {
+			to := min(from+most, len(g))
 			windows = append(windows, g[from:to])
 			if to == len(g) {
 				break
@@ -188,4 +196,16 @@ func withoutGapsInClients(ops []porcupine.Operation) []porcupine.Operation {
 		op.ClientId = at
 	}
 	return ops
+}
+
+// beginning is at most n of a register's operations in the order of their calls, such that the others don't matter:
+// without fetches that may have seen what came later. If anybody breaks the order in it, it is broken.
+func beginning(ops []*linearizability.Op, n int) []*linearizability.Op {
+	if len(ops) <= n {
+		return ops
+	}
+	later := ops[n].Call
+	return slices.DeleteFunc(slices.Clone(ops[:n]), func(op *linearizability.Op) bool {
+		return op.Kind == linearizability.FetchCommitted && op.Return >= later
+	})
 }

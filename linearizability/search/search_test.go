@@ -237,18 +237,38 @@ func TestWindowsCoverEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seen := map[any]bool{}
-	for _, w := range windowsOf(logOperations(logs[0].Appends)) {
-		clients := map[int]bool{}
-		for _, op := range w {
-			clients[op.ClientId], seen[op.Input] = true, true
+	for _, most := range []struct{ ops, processes int }{{MaxWindowOps, MaxWindowProcesses}, {300, 6}, {7, 1}} {
+		seen := map[any]bool{}
+		for _, w := range windowsOf(logOperations(logs[0].Appends), most.ops, most.processes) {
+			clients := map[int]bool{}
+			for _, op := range w {
+				clients[op.ClientId], seen[op.Input] = true, true
+			}
+			if len(w) > most.ops || len(clients) > most.processes {
+				t.Errorf("a window has %d operations of %d processes, and not %v", len(w), len(clients), most)
+			}
 		}
-		if len(w) > MaxWindowOps || len(clients) > MaxWindowProcesses {
-			t.Errorf("a window has %d operations of %d processes", len(w), len(clients))
+		if len(seen) != 5000 {
+			t.Errorf("%d of 5000 operations are in a window", len(seen))
 		}
 	}
-	if len(seen) != 5000 {
-		t.Errorf("%d of 5000 operations are in a window", len(seen))
+}
+
+// What lies behind the beginning of a register must not matter to it.
+func TestTheBeginningOfARegisterStandsByItself(t *testing.T) {
+	op := func(kind linearizability.Kind, call, end, offset int64) *linearizability.Op {
+		op := linearizability.NewOp(kind, 1, call)
+		op.Group, op.Partition, op.Offset = "g", orders, offset
+		op = op.Done(end, linearizability.OK, "")
+		return &op
+	}
+	ops := []*linearizability.Op{op(linearizability.Commit, 1, 2, 7), op(linearizability.FetchCommitted, 3, 9, 8),
+		op(linearizability.FetchCommitted, 4, 5, 7), op(linearizability.Commit, 6, 8, 8)}
+	if got := beginning(ops, 3); len(got) != 2 || got[1] != ops[2] {
+		t.Errorf("%d operations are left, the second is %v", len(got), got[1])
+	}
+	if got := beginning(ops, 4); len(got) != 4 {
+		t.Errorf("%d of 4 operations are left", len(got))
 	}
 }
 

@@ -26,6 +26,8 @@ type simOptions struct {
 	trace   bool
 	plan    bool
 	json    bool
+	history string
+	search  uint64
 	forTime time.Duration
 }
 
@@ -48,6 +50,8 @@ func simCommand() *cobra.Command {
 	f.BoolVar(&o.trace, "trace", false, "with --seed: print a line an event")
 	f.BoolVar(&o.plan, "plan", false, "with --seed: print what the seed has drawn, and do not run it")
 	f.BoolVar(&o.json, "json", false, "print a JSON object a seed, and one for all")
+	f.StringVar(&o.history, "history", "", "with --seed: write what the clients have seen to this `file`, for ottla check")
+	f.Uint64Var(&o.search, "search", searchOneIn, "search the histories of one seed in so many with Porcupine; 0: of none")
 	f.DurationVar(&o.forTime, "for", 0, "run seeds for this long instead of a number of them")
 	return cmd
 }
@@ -59,6 +63,9 @@ func (o *simOptions) run(out io.Writer) error {
 	if (o.trace || o.plan) && o.seed < 0 {
 		return fmt.Errorf("--trace and --plan need --seed")
 	}
+	if o.history != "" && o.seed < 0 {
+		return fmt.Errorf("--history needs --seed")
+	}
 	if o.plan {
 		_, err := out.Write(fault.Draw(uint64(o.seed)).AppendText(nil))
 		return err
@@ -68,6 +75,9 @@ func (o *simOptions) run(out io.Writer) error {
 	}
 	s := &simRun{options: o, out: out, began: time.Now()}
 	s.all()
+	if s.err != nil {
+		return s.err
+	}
 	return s.finish()
 }
 
@@ -84,6 +94,7 @@ type simRun struct {
 	worst   check.Class
 	sum     sim.Stats
 	printed time.Time
+	err     error // of writing a history
 }
 
 func (s *simRun) all() {
@@ -96,7 +107,7 @@ func (s *simRun) all() {
 					s.options.forTime == 0 && n >= s.options.seeds {
 					return
 				}
-				s.report(runSeed(s.options.start+n, s.line()))
+				s.report(s.runSeed(s.options.start + n))
 			}
 		})
 	}
@@ -119,9 +130,10 @@ type simResult struct {
 
 // runSeed simulates one seed. A panic is the seed's failure and not the program's: this is the one place that catches
 // one.
-func runSeed(seed uint64, line func([]byte)) (r simResult) {
-	w := sim.New(fault.Draw(seed), line)
+func (s *simRun) runSeed(seed uint64) (r simResult) {
+	w := sim.New(fault.Draw(seed), s.line())
 	defer func() {
+		defer s.writeHistory(w)
 		if p := recover(); p != nil {
 			r.Result = w.Result()
 			r.stack = string(debug.Stack())
@@ -130,6 +142,7 @@ func runSeed(seed uint64, line func([]byte)) (r simResult) {
 		}
 	}()
 	r.Result = w.Run()
+	s.searchHistory(w, &r)
 	return r
 }
 
@@ -151,6 +164,7 @@ func (s *simRun) report(r simResult) {
 		if s.options.seeds == 1 && s.options.forTime == 0 {
 			fmt.Fprintf(s.out, "%s%s", r.stack, map[bool]string{false: r.Tail}[s.options.trace])
 		}
+		s.tell(r.Report)
 	case s.options.seeds == 1 && s.options.forTime == 0:
 		fmt.Fprintf(s.out, "seed %d: ok, hash %016x, %d events, %d starts\n", r.Seed, r.Hash, r.Stats.Events, r.Stats.Starts)
 	case time.Since(s.printed) > 2*time.Second:
@@ -164,6 +178,9 @@ func (s *simRun) object(r simResult) {
 	object := map[string]any{"seed": r.Seed, "hash": fmt.Sprintf("%016x", r.Hash), "stats": r.Stats}
 	if f := r.Failure; f != nil {
 		object["class"], object["check"], object["text"] = f.Class.String(), f.Check, f.Text
+		if found := anomalies(r.Report); len(found) > 0 {
+			object["anomalies"] = found
+		}
 		object["replay"] = fmt.Sprintf("ottla sim --seed %d --trace", r.Seed)
 		if r.stack != "" {
 			object["stack"] = r.stack
