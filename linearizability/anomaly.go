@@ -12,6 +12,10 @@ const (
 	LostWrite Name = "lost-write"
 	// Unseen (C13): an acknowledged record was never read, not even by the final read.
 	Unseen Name = "unseen"
+	// Vanished (C1): a record was read, and the final read does not show it.
+	Vanished Name = "vanished"
+	// AboveHighWatermark (C14): a poll returned a record at or above the high watermark that came with it.
+	AboveHighWatermark Name = "above-high-watermark"
 	// Duplicate (C2): one value at two offsets.
 	Duplicate Name = "duplicate"
 	// InconsistentOffsets (C3): two values at one offset, or a record read at another offset than was acknowledged.
@@ -65,7 +69,7 @@ const (
 )
 
 var allNames = []Name{
-	LostWrite, Unseen, Duplicate, InconsistentOffsets, Phantom, PollSkip, NonmonotonicPoll, IntPollSkip,
+	LostWrite, Unseen, Vanished, AboveHighWatermark, Duplicate, InconsistentOffsets, Phantom, PollSkip, NonmonotonicPoll, IntPollSkip,
 	IntNonmonotonicPoll, NonmonotonicSend, IntNonmonotonicSend, CommittedBack, CommittedStale, CommittedPhantom,
 	StaleGeneration, FailedVisible, EndOffsetBack, HighWatermarkBack, OutOfRange, ProducerOrder, RealtimeOrder, G1a,
 	PrecommittedRead, G0, G1c, G1cWrites, NotLinearizable,

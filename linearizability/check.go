@@ -12,6 +12,8 @@ var checkers = [...]struct {
 }{
 	{[]Name{LostWrite}, checkLostWrites},
 	{[]Name{Unseen}, checkUnseen},
+	{[]Name{Vanished}, checkVanished},
+	{[]Name{AboveHighWatermark}, checkAboveHighWatermark},
 	{[]Name{Duplicate}, checkDuplicates},
 	{[]Name{InconsistentOffsets}, checkInconsistentOffsets},
 	{[]Name{Phantom}, checkPhantoms},

@@ -229,6 +229,9 @@ func (l *Ledger) Ask(p *Partition) Asked {
 // (C14, S19), and nothing is removed that no setting and no request removes.
 func (l *Ledger) Watermarks(p *Partition, v *View, a Asked, highWatermark, logStart core.Offset) {
 	same := v.starts == a.starts
+	if !same {
+		*v = View{starts: a.starts} // also of what this answer does not tell
+	}
 	if highWatermark >= 0 {
 		if same && highWatermark < v.hw {
 			l.wrong("high-watermark", p, "the high watermark went back from "+offsetText(v.hw)+" to "+
@@ -253,7 +256,6 @@ func (l *Ledger) Watermarks(p *Partition, v *View, a Asked, highWatermark, logSt
 		v.start = logStart
 		p.logStart = max(p.logStart, logStart)
 	}
-	v.starts = a.starts
 }
 
 // View is what one client has been told of a partition.

@@ -144,6 +144,12 @@ func TestTheLedgerJudges(t *testing.T) {
 		{"nothing is removed that nobody removes", "log-start", func(s *scene) {
 			s.Watermarks(s.synced, &s.view, s.Ask(s.synced), 5, 1)
 		}},
+		{"after a restart an answer may not tell the log start, and a later one that it lies lower", "", func(s *scene) {
+			s.Watermarks(s.passes, &s.view, s.Ask(s.passes), 5, 3)
+			s.Stopped(fault.Crash)
+			s.Watermarks(s.passes, &s.view, s.Ask(s.passes), 5, -1)
+			s.Watermarks(s.passes, &s.view, s.Ask(s.passes), 5, 0)
+		}},
 		{"retention may", "", func(s *scene) { s.Watermarks(s.passes, &s.view, s.Ask(s.passes), 5, 1) }},
 		{"nor above the high watermark", "log-start", func(s *scene) {
 			s.Watermarks(s.passes, &s.view, s.Ask(s.passes), 5, 6)

@@ -187,7 +187,11 @@ func (a *Auditor) fetch(part *check.Partition) {
 			return
 		}
 		poll := a.history.Poll(a.index, call)
-		poll.Read(a.history.Log(part), a.at, core.Offset(rp.HighWatermark))
+		from := a.at
+		if from == a.from {
+			from = 0 // the start was the broker's choice: it answers for what is not there
+		}
+		poll.Read(a.history.Log(part), from, core.Offset(rp.HighWatermark))
 		next := readBatches(&a.client, &poll, a.codecs, part, a.at, core.Offset(rp.HighWatermark), rp.RecordBatches)
 		poll.Next(next)
 		if op := poll.Done(); op != history.None {

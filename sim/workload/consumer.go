@@ -34,6 +34,7 @@ type position struct {
 	next  core.Offset
 	known bool // next is set
 	told  bool // the broker's session knows next
+	first bool // next is where the broker says that the log starts: it answers for what is not there
 }
 
 func newConsumer(c client) *consumer {
@@ -173,6 +174,7 @@ func (k *consumer) answered(resp *kmsg.FetchResponse, epoch int32, call time.Dur
 	if k.random.Chance(1, 200) {
 		p := k.positions[k.random.Below(uint64(len(k.positions)))]
 		p.next, p.told = core.Offset(k.random.Below(uint64(p.next)+1)), false
+		p.first = false
 		k.history.Assign(k.index, p.log)
 	}
 	k.net.After(k.wait(again), k.fetch)
@@ -209,11 +211,15 @@ func (k *consumer) take(poll *history.Poll, p *position, rp *kmsg.FetchResponseT
 	}
 	k.ledger.Watermarks(p.part, &p.view, p.asked, core.Offset(rp.HighWatermark), start)
 	p.log.LogStart(start)
-	poll.Read(p.log, p.next, core.Offset(rp.HighWatermark))
+	from := p.next
+	if p.first {
+		from = 0
+	}
+	poll.Read(p.log, from, core.Offset(rp.HighWatermark))
 	next := readBatches(&k.client, poll, k.codecs, p.part, p.next, core.Offset(rp.HighWatermark), rp.RecordBatches)
 	poll.Next(next)
 	if next != p.next {
-		p.next, p.told = next, false
+		p.next, p.told, p.first = next, false, false
 	}
 	return true
 }
@@ -263,7 +269,7 @@ func (k *consumer) reset(p *position) {
 		k.flying = false
 		switch {
 		case code == 0:
-			p.next, p.known = core.Offset(offset), true
+			p.next, p.known, p.first = core.Offset(offset), true, at == -2
 			k.history.Assign(k.index, p.log)
 			k.fetch()
 		case retriable(code):
