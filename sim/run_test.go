@@ -15,17 +15,21 @@ const seedsInTest = 12
 
 func TestSeeds(t *testing.T) {
 	var sum Stats
+	operations, partitions, settled := 0, 0, 0
 	for seed := range uint64(seedsInTest) {
 		r := New(fault.Draw(seed), nil).Run()
 		if r.Failure != nil {
 			t.Errorf("seed %d: %v (replay: ottla sim --seed %d --trace)", seed, r.Failure, seed)
 		}
 		sum.Add(r.Stats)
+		operations, partitions = operations+r.Report.Ops, partitions+r.Report.Partitions
+		settled += r.Report.SettledSeen + r.Report.SettledDropped
 	}
 	// A simulation in which nothing happens finds nothing.
 	for name, n := range map[string]int{"acked": sum.Acked, "read": sum.Read, "commits": sum.Commits,
 		"crashes": sum.Crashes, "kills": sum.Kills, "clean ends": sum.CleanEnds, "halts": sum.Halts,
-		"disk faults": sum.Injected} {
+		"disk faults": sum.Injected, "operations in histories": operations, "partitions in histories": partitions,
+		"settled sends in histories": settled} {
 		if n < 10 {
 			t.Errorf("%d %s in %d seeds", n, name, seedsInTest)
 		}
