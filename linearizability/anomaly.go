@@ -69,7 +69,8 @@ const (
 )
 
 var allNames = []Name{
-	LostWrite, Unseen, Vanished, AboveHighWatermark, Duplicate, InconsistentOffsets, Phantom, PollSkip, NonmonotonicPoll, IntPollSkip,
+	LostWrite, Unseen, Vanished, AboveHighWatermark, Duplicate, InconsistentOffsets, Phantom, PollSkip,
+	NonmonotonicPoll, IntPollSkip,
 	IntNonmonotonicPoll, NonmonotonicSend, IntNonmonotonicSend, CommittedBack, CommittedStale, CommittedPhantom,
 	StaleGeneration, FailedVisible, EndOffsetBack, HighWatermarkBack, OutOfRange, ProducerOrder, RealtimeOrder, G1a,
 	PrecommittedRead, G0, G1c, G1cWrites, NotLinearizable,

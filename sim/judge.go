@@ -5,8 +5,8 @@ import (
 	"ottla.dev/sim/check"
 )
 
-// judge has the checkers of package linearizability judge what the clients have seen. What they find is the simulation's
-// failure, unless something has failed before; then it is a second opinion.
+// judge has the checkers of package linearizability judge what the clients have seen. What they find is the
+// simulation's failure, unless something has failed before; then it is a second opinion.
 func (w *World) judge() {
 	w.report = linearizability.Check(w.History())
 	if r := w.report; r.Malformed != nil {

@@ -159,7 +159,8 @@ func (s *searcher) window(name string, m porcupine.Model, ops []porcupine.Operat
 	}
 }
 
-// windowsOf cuts operations up into windows of at most so many operations and processes: processes in groups, and each group's operations by the time of their calls.
+// windowsOf cuts operations up into windows of at most so many operations and processes: processes in groups, and each
+// group's operations by the time of their calls.
 func windowsOf(ops []porcupine.Operation, most, processes int) [][]porcupine.Operation {
 	group := map[int]int{}
 	var groups [][]porcupine.Operation

@@ -6,7 +6,8 @@ import (
 	"ottla.dev/sim/check"
 )
 
-// The names of faults. PowerCut takes what was not synced, also where a failed sync has left it in the page cache alone.
+// The names of faults. PowerCut takes what was not synced, also where a failed sync has left it in the page cache
+// alone.
 const (
 	PowerCut = "power-cut"
 	KillName = "kill"

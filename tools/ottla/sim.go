@@ -51,7 +51,8 @@ func simCommand() *cobra.Command {
 	f.BoolVar(&o.plan, "plan", false, "with --seed: print what the seed has drawn, and do not run it")
 	f.BoolVar(&o.json, "json", false, "print a JSON object a seed, and one for all")
 	f.StringVar(&o.history, "history", "", "with --seed: write what the clients have seen to this `file`, for ottla check")
-	f.Uint64Var(&o.search, "search", searchOneIn, "search the histories of one seed in so many with Porcupine, of the others only the topics")
+	f.Uint64Var(&o.search, "search", searchOneIn,
+		"search the histories of one seed in so many with Porcupine, of the others only the topics")
 	f.DurationVar(&o.forTime, "for", 0, "run seeds for this long instead of a number of them")
 	return cmd
 }
