@@ -14,7 +14,7 @@ import (
 const None = -1
 
 // maxPartitions is how many partitions of a seed's topics are recorded: more cost more time than they find.
-const maxPartitions = 6
+const maxPartitions = 4
 
 // Recorder collects the history of one simulation. Of the plan's partitions it records a sample that the seed draws,
 // and of a partition that it records everything: a history with holes would accuse the innocent.
