@@ -71,7 +71,7 @@ func Start(cfg Config) (*Node, error) {
 	n.engine = run.New((*host)(n), d.FS())
 	n.server = server.New(serverConfig(cfg.Settings, d.Connections()), n.engine, sessions{n}, n.table, cfg.Log)
 	if err := n.open(cfg); err != nil {
-		n.server.StopAccepting()
+		n.server.StopAccepting(server.Every)
 		d.Close()
 		return nil, err
 	}
@@ -229,7 +229,8 @@ var errUnclean = errors.New("the broker did not stop in time; it will check its 
 
 // Shutdown asks the broker to stop and waits for it as long as ctx allows. After an error the process must end.
 func (n *Node) Shutdown(ctx context.Context) error {
-	n.server.StopAccepting()
+	// The other nodes need this one until it has handed over what it led.
+	n.server.StopAccepting((*host)(n).clientListener)
 	n.engine.Shutdown()
 	select {
 	case <-n.stopped:

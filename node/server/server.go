@@ -233,16 +233,21 @@ func (s *Server) Connections() int {
 // QueuedBytes returns the bytes of large requests in memory.
 func (s *Server) QueuedBytes() int64 { return s.budget.inUse() }
 
-// StopAccepting closes the listeners. Connections live on.
-func (s *Server) StopAccepting() {
+// StopAccepting closes the listeners whose names which wants. Connections live on.
+func (s *Server) StopAccepting(which func(name string) bool) {
 	for _, l := range s.listeners {
-		l.socket.Close()
+		if which(l.name) {
+			l.socket.Close()
+		}
 	}
 }
 
+// Every names all listeners.
+func Every(string) bool { return true }
+
 // Close ends all connections and waits for their goroutines as long as ctx allows.
 func (s *Server) Close(ctx context.Context) error {
-	s.StopAccepting()
+	s.StopAccepting(Every)
 	s.mu.Lock()
 	s.closed = true
 	open := make([]*conn, 0, len(s.conns))
