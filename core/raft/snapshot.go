@@ -288,6 +288,7 @@ func (q *Quorum) clean(now core.Instant, out *core.Outbox) {
 		q.snapshots = q.snapshots[keep:]
 	}
 	q.log.DeleteRecords(base.End, out)
+	q.log.StartSaved(base.End) // by the snapshot itself, from which every start begins
 	q.log.Retain(now, q.highWatermark, out)
 }
 
