@@ -75,7 +75,8 @@ const minCheckpointMs = 100
 // startCheckpoint begins a round, unless one is running.
 func (c *Control) startCheckpoint() {
 	p := &c.points
-	if p.running || c.phase < serving || c.phase > closing {
+	// Not while logs are being opened: they would be left out.
+	if p.running || c.phase < joining || c.phase > closing {
 		return
 	}
 	*p = checkpoints{running: true, final: c.allClosed(), missing: c.shards(), due: core.Never}

@@ -168,6 +168,9 @@ func (c *Control) beaten(r *kmsg.BrokerHeartbeatResponse, req *kmsg.BrokerHeartb
 // join has the broker unfenced: its logs are open.
 func (c *Control) join() {
 	c.phase = joining
+	if c.points.again { // a follower that has to truncate waits for one
+		c.startCheckpoint()
+	}
 	c.beatAnew()
 }
 
