@@ -47,7 +47,7 @@ func clusterOf(t *testing.T, n int) []*config.Config {
 			"controller.listener.names=CONTROLLER",
 			fmt.Sprintf("listeners=PLAINTEXT://127.0.0.1:%d,CONTROLLER://127.0.0.1:%d", ports[i], ports[n+i]),
 			"log.dirs=" + filepath.Join(dir, fmt.Sprint(i+1)), "default.replication.factor=3", "min.insync.replicas=2",
-			"ottla.shards=2", "offsets.topic.num.partitions=3",
+			"ottla.shards=2", "offsets.topic.num.partitions=3", "broker.heartbeat.interval.ms=200",
 		}})
 		if err != nil {
 			t.Fatal(err)
