@@ -247,6 +247,9 @@ func readAll(fs core.FS, path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
+	if err := f.Refresh(); err != nil {
+		return nil, err
+	}
 	size, err := f.Size()
 	if err != nil {
 		return nil, err
