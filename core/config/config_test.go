@@ -62,7 +62,7 @@ func TestRefusalsAreSentencesThatNameKeyValueAndRule(t *testing.T) {
 
 func TestValuesThatKafkaTakesAreTaken(t *testing.T) {
 	for _, kv := range [][2]string{
-		{"retention.ms", "-1"}, {"retention.ms", " +5 "}, {"preallocate", "TRUE"}, {"cleanup.policy", "delete"},
+		{"retention.ms", "-1"}, {"retention.ms", " +5 "}, {"write.caching", "TRUE"}, {"cleanup.policy", "delete"},
 		{"cleanup.policy", ""}, {"compression.gzip.level", "-1"}, {"min.cleanable.dirty.ratio", ".5"},
 		{"min.cleanable.dirty.ratio", "5e-1"}, {"min.cleanable.dirty.ratio", "-0.0"}, {"compression.type", " gzip"},
 		{"remote.storage.enable", "False"}, {"leader.replication.throttled.replicas", ""},

@@ -78,7 +78,7 @@ func logRows() []row {
 		{"log.message.timestamp.type", String, "CreateTime",
 			oneOf("CreateTime", "LogAppendTime"), Medium, ClusterWide, Obeyed, Public,
 			"Default of the topic setting message.timestamp.type."},
-		{"log.preallocate", Boolean, "false", anything(), Medium, ClusterWide, Obeyed, Public,
+		{"log.preallocate", Boolean, "false", anything(), Medium, ClusterWide, Refused, Public,
 			"Default of the topic setting preallocate."},
 		{"log.retention.bytes", Long, "-1", anything(), High, ClusterWide, Obeyed, Public,
 			"Default of the topic setting retention.bytes."},

@@ -35,7 +35,7 @@ func networkRows() []row {
 			"Connections that one client address may hold open at once; the next one is closed."},
 		{"max.connections.per.ip.overrides", String, "", anything(), Medium, ClusterWide, Obeyed, Public,
 			"Limits for single addresses in place of max.connections.per.ip, as host:number separated by commas."},
-		{"max.incremental.fetch.session.cache.slots", Int, "1000", atLeast(0), Medium, ReadOnly, Obeyed, Public,
+		{"max.incremental.fetch.session.cache.slots", Int, "1000", atLeast(0), Medium, ReadOnly, Ignored, Public,
 			"Fetch sessions that the broker remembers at once."},
 		{"max.request.partition.size.limit", Int, "2000", atLeast(1), Medium, ReadOnly, Obeyed, Public,
 			"Partitions that one DescribeTopicPartitions response holds at most."},

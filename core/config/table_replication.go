@@ -32,7 +32,7 @@ func replicationRows() []row {
 			"Bytes that a follower expects in a whole fetch response."},
 		{"replica.fetch.wait.max.ms", Int, "500", anything(), High, ReadOnly, Obeyed, Public,
 			"Longest wait of a follower's fetch at the leader."},
-		{"replica.high.watermark.checkpoint.interval.ms", Long, "5000", anything(), High, ReadOnly, Obeyed, Public,
+		{"replica.high.watermark.checkpoint.interval.ms", Long, "5000", anything(), High, ReadOnly, Ignored, Public,
 			"Time between two writes of the high-watermark checkpoint."},
 		{"replica.lag.time.max.ms", Long, "30000", anything(), High, ReadOnly, Obeyed, Public,
 			"Time for which a follower may lag before it leaves the in-sync set."},

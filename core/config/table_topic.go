@@ -53,7 +53,7 @@ func topicRows() []row {
 			"Shortest time for which a record stays uncompacted."},
 		{"min.insync.replicas", Int, "1", atLeast(1), Medium, PerTopic, Obeyed, Public,
 			"In-sync replicas below which a write with acks=all is refused and the high watermark stands still."},
-		{"preallocate", Boolean, "false", anything(), Medium, PerTopic, Obeyed, Public,
+		{"preallocate", Boolean, "false", anything(), Medium, PerTopic, Refused, Public,
 			"Whether the file of a new segment is allocated at its full size."},
 		{"remote.log.copy.disable", Boolean, "false", anything(), Medium, PerTopic, Refused, Public,
 			"Whether a tiered topic stops copying segments to remote storage."},
