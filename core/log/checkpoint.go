@@ -154,8 +154,8 @@ func writeSynced(fs core.FS, path string, data []byte) error {
 	return fail("writing "+path, err)
 }
 
-// readFile reads a whole file, as the disk has it: recovery does not write again what it finds as it should be. It returns
-// [core.ErrNotExist] as it is.
+// readFile reads a whole file, as the disk has it: recovery does not write again what it finds as it should be. It
+// returns [core.ErrNotExist] as it is.
 func readFile(fs core.FS, path string) ([]byte, error) {
 	f, err := fs.Open(path)
 	if err != nil {
