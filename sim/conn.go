@@ -28,7 +28,7 @@ type conn struct {
 }
 
 // connect opens a connection for a client, or refuses it.
-func (w *World) connect(s *slot) {
+func (w *node) connect(s *slot) {
 	p := w.proc
 	if p == nil || p.dead || !p.listening || w.closed {
 		w.trace.Begin(w.now, "refused").Num("client", int64(s.index)).End()
@@ -48,7 +48,7 @@ func (w *World) connect(s *slot) {
 }
 
 // arrive takes bytes of the client.
-func (w *World) arrive(c *conn, b []byte) {
+func (w *node) arrive(c *conn, b []byte) {
 	if c.told || c.proc.dead {
 		return
 	}
@@ -57,7 +57,7 @@ func (w *World) arrive(c *conn, b []byte) {
 }
 
 // end takes the client's end of the connection: a reset is known at once, an orderly end after everything before it.
-func (w *World) end(c *conn, reset bool) {
+func (w *node) end(c *conn, reset bool) {
 	c.ended = true
 	if reset {
 		w.disconnect(c)
@@ -71,7 +71,7 @@ func (w *World) end(c *conn, reset bool) {
 const graceAfterEnd = 5 * time.Second
 
 // pump gives the session its next frame if it wants one.
-func (w *World) pump(c *conn) {
+func (w *node) pump(c *conn) {
 	if !c.resumed || c.closing || c.told || c.proc.dead {
 		return
 	}
@@ -98,7 +98,7 @@ func (w *World) pump(c *conn) {
 }
 
 // disconnect ends a connection for both sides.
-func (w *World) disconnect(c *conn) {
+func (w *node) disconnect(c *conn) {
 	if c.told || c.proc.dead {
 		return
 	}
@@ -108,7 +108,7 @@ func (w *World) disconnect(c *conn) {
 }
 
 // connEffects executes what a session wants of its connection.
-func (w *World) connEffects(c *conn, out *core.Outbox) {
+func (w *node) connEffects(c *conn, out *core.Outbox) {
 	for _, a := range out.Answers {
 		w.answer(c, a.Token, out.Parts[a.From:a.To])
 	}
@@ -130,7 +130,7 @@ func (w *World) connEffects(c *conn, out *core.Outbox) {
 }
 
 // takeBack ends the session's use of a frame: its bytes are rubbish from now on.
-func (w *World) takeBack(c *conn, frame []byte) {
+func (w *node) takeBack(c *conn, frame []byte) {
 	size, ok := c.lent[&frame[0]]
 	if !ok || size != len(frame) {
 		w.fail(check.Correctness, "frames", c.actor.address.String()+" gives back a frame that it does not have")
@@ -143,7 +143,7 @@ func (w *World) takeBack(c *conn, frame []byte) {
 }
 
 // forget drops a session that is finished.
-func (w *World) forget(c *conn) {
+func (w *node) forget(c *conn) {
 	if len(c.lent) > 0 || c.unsent > 0 {
 		w.fail(check.Correctness, "frames", c.actor.address.String()+" ends although it holds frames or answers")
 	}
@@ -157,7 +157,7 @@ type piece struct {
 	file   disk.Range
 }
 
-func (w *World) answer(c *conn, token uint64, parts []core.Part) {
+func (w *node) answer(c *conn, token uint64, parts []core.Part) {
 	pieces := make([]piece, len(parts))
 	for i, p := range parts {
 		pieces[i].bytes = p.Bytes
@@ -178,7 +178,7 @@ func (w *World) answer(c *conn, token uint64, parts []core.Part) {
 }
 
 // leave sends an answer to the client, or loses it with the connection.
-func (w *World) leave(c *conn, token uint64, pieces []piece) {
+func (w *node) leave(c *conn, token uint64, pieces []piece) {
 	c.unsent--
 	in := core.Input{Kind: core.InputAnswered, Token: token}
 	w.inOrder(c.proc, c.actor.address, c.actor, in, w.soon(w.plan.Delays.Message))
@@ -210,7 +210,7 @@ func (w *World) leave(c *conn, token uint64, pieces []piece) {
 }
 
 // hangUpAll lets the clients of a process that has ended know, sooner or later.
-func (w *World) hangUpAll(p *process) {
+func (w *node) hangUpAll(p *process) {
 	for _, s := range w.slots {
 		if c := s.conn; c != nil && c.proc == p {
 			delay := w.soon(w.plan.Delays.Network)

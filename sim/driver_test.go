@@ -14,7 +14,7 @@ func TestDriver(t *testing.T) {
 		coretest.RunDriver(t, func(t *testing.T, build func(dir string) coretest.World) {
 			plan := &fault.Plan{Seed: seed, Duration: time.Hour, Delays: fault.Draw(seed).Delays}
 			w := empty(plan, nil)
-			w.compose = func() machines {
+			w.compose = func(*node) machines {
 				m := build(logDir)
 				return machines{control: m.Control, shards: m.Shards}
 			}

@@ -10,7 +10,7 @@ import (
 )
 
 // step gives a machine an input and executes what it wants done.
-func (w *World) step(a *actor, in core.Input) {
+func (w *node) step(a *actor, in core.Input) {
 	p := w.proc
 	w.stats.Steps++
 	w.traceInput(a, &in)
@@ -21,7 +21,7 @@ func (w *World) step(a *actor, in core.Input) {
 	w.arm(p, a)
 }
 
-func (w *World) traceInput(a *actor, in *core.Input) {
+func (w *node) traceInput(a *actor, in *core.Input) {
 	t := w.trace.Begin(w.now, inputName(in.Kind)).Word(a.name)
 	switch in.Kind {
 	case core.InputMessage:
@@ -51,7 +51,7 @@ func inputName(k core.InputKind) string {
 }
 
 // effects executes an outbox as core says: files, jobs, sends, the rest.
-func (w *World) effects(p *process, a *actor, out *core.Outbox) {
+func (w *node) effects(p *process, a *actor, out *core.Outbox) {
 	for _, n := range out.Notes {
 		w.trace.Begin(w.now, "note").Word(a.name).Word(n.Text).End()
 	}
@@ -95,7 +95,7 @@ func (w *World) effects(p *process, a *actor, out *core.Outbox) {
 }
 
 // arm makes sure that the machine is ticked when it wants to be.
-func (w *World) arm(p *process, a *actor) {
+func (w *node) arm(p *process, a *actor) {
 	d, ok := a.machine.Deadline()
 	if !ok || d == core.Never {
 		return
@@ -110,7 +110,7 @@ func (w *World) arm(p *process, a *actor) {
 	w.events.push(e)
 }
 
-func (w *World) tick(a *actor, at time.Duration) {
+func (w *node) tick(a *actor, at time.Duration) {
 	if a.armed > at {
 		return // an earlier tick took its place
 	}
@@ -128,7 +128,7 @@ func (w *World) tick(a *actor, at time.Duration) {
 
 // file queues a file operation. Those of one machine happen in order, except that a sync takes its time beside the
 // others, and writes to a mapping are there at once.
-func (w *World) file(p *process, a *actor, op core.FileOp) {
+func (w *node) file(p *process, a *actor, op core.FileOp) {
 	if op.Kind == core.OpWrite {
 		if a.queued[op.File] == 0 && a.table.Mapped(op.File) {
 			op.Data = slices.Clone(op.Data)
@@ -155,7 +155,7 @@ func (w *World) file(p *process, a *actor, op core.FileOp) {
 	w.events.push(e)
 }
 
-func (w *World) fileOp(a *actor, op core.FileOp) {
+func (w *node) fileOp(a *actor, op core.FileOp) {
 	p := w.proc
 	p.pending--
 	if a.queued[op.File]--; a.queued[op.File] == 0 {
@@ -169,7 +169,7 @@ func (w *World) fileOp(a *actor, op core.FileOp) {
 }
 
 // apply executes a file operation and reports how it went.
-func (w *World) apply(p *process, a *actor, op core.FileOp) {
+func (w *node) apply(p *process, a *actor, op core.FileOp) {
 	view, err := a.table.Apply(op)
 	in := core.Input{File: op.File, Ticket: op.Ticket, Err: err}
 	switch {
@@ -188,7 +188,7 @@ func (w *World) apply(p *process, a *actor, op core.FileOp) {
 	w.input(p, a, in, w.soon(w.plan.Delays.Write))
 }
 
-func (w *World) syncBegin(a *actor, op core.FileOp) {
+func (w *node) syncBegin(a *actor, op core.FileOp) {
 	w.countCut()
 	e := w.events.new()
 	e.at, e.kind, e.proc, e.actor, e.op = w.now+w.slowly(w.soon(w.plan.Delays.Sync)), eventSyncEnd, w.proc, a, op
@@ -196,7 +196,7 @@ func (w *World) syncBegin(a *actor, op core.FileOp) {
 	w.events.push(e)
 }
 
-func (w *World) syncEnd(a *actor, op core.FileOp, s disk.Syncing) {
+func (w *node) syncEnd(a *actor, op core.FileOp, s disk.Syncing) {
 	w.proc.pending--
 	err := s.Finish()
 	if op.Ticket.Seq == 0 {
@@ -207,7 +207,7 @@ func (w *World) syncEnd(a *actor, op core.FileOp, s disk.Syncing) {
 }
 
 // countCut counts down to the next stop of a process that is to be stopped during its recovery.
-func (w *World) countCut() {
+func (w *node) countCut() {
 	if w.cut == 0 {
 		return
 	}

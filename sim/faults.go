@@ -13,27 +13,28 @@ import (
 func (w *World) planFaults() {
 	for i := range w.plan.Stops {
 		s := &w.plan.Stops[i]
-		w.after(s.At, func() { w.stopPlanned(s) })
+		w.after(s.At, func() { w.nodes[s.Node].stopPlanned(s) })
 	}
 	for _, f := range w.plan.Faults {
+		n := w.nodes[f.Node]
 		if f.Kind == fault.Pause {
-			w.after(f.From, func() { w.pausedUntil = max(w.pausedUntil, f.To) })
+			w.after(f.From, func() { n.pausedUntil = max(n.pausedUntil, f.To) })
 		}
 		if f.Kind == fault.DiskFull {
-			w.after(f.From, func() { w.setFull(true) })
-			w.after(f.To, func() { w.setFull(false) })
+			w.after(f.From, func() { n.setFull(true) })
+			w.after(f.To, func() { n.setFull(false) })
 		}
 	}
 	for _, j := range w.plan.Jumps {
 		w.after(j.At, func() {
-			w.skew += j.By
+			w.nodes[j.Node].skew += j.By
 			w.trace.Begin(w.now, "clock").Num("ms", int64(j.By/time.Millisecond)).End()
 		})
 	}
 	w.after(w.plan.Duration, w.heal)
 }
 
-func (w *World) setFull(full bool) {
+func (w *node) setFull(full bool) {
 	w.disk.Full = full && !w.healed
 	w.injected++
 	w.trace.Begin(w.now, "disk-full").Word(map[bool]string{true: "on", false: "off"}[w.disk.Full]).End()
@@ -42,9 +43,9 @@ func (w *World) setFull(full bool) {
 // pendingWait bounds how long a stop waits for work to be under way.
 const pendingWait = 200
 
-func (w *World) stopPlanned(s *fault.Stop) { w.tryStop(s, pendingWait) }
+func (w *node) stopPlanned(s *fault.Stop) { w.tryStop(s, pendingWait) }
 
-func (w *World) tryStop(s *fault.Stop, patience int) {
+func (w *node) tryStop(s *fault.Stop, patience int) {
 	p := w.proc
 	if p == nil || p.dead || w.healed || w.stopping > 0 {
 		return
@@ -66,26 +67,26 @@ func (w *World) tryStop(s *fault.Stop, patience int) {
 }
 
 // shutdown asks the broker for a clean end.
-func (w *World) shutdown(p *process) {
+func (w *node) shutdown(p *process) {
 	w.stopping = w.now
 	w.input(p, p.control, core.Input{Kind: core.InputShutdown}, 0)
 }
 
 // strikes draws whether a fault that lasts strikes now.
-func (w *World) strikes(kind fault.Kind) bool {
+func (w *node) strikes(kind fault.Kind) bool {
 	if w.healed {
 		return false
 	}
 	for i := range w.plan.Faults {
 		f := &w.plan.Faults[i]
-		if f.Kind == kind && w.now >= f.From && w.now < f.To && w.faults.Chance(1, f.Rate) {
+		if f.Kind == kind && f.Node == w.index && w.now >= f.From && w.now < f.To && w.faults.Chance(1, f.Rate) {
 			return true
 		}
 	}
 	return false
 }
 
-func (w *World) diskFault(op disk.Op, path string) error {
+func (w *node) diskFault(op disk.Op, path string) error {
 	kind := fault.Kind(0)
 	switch op {
 	case disk.Read:
@@ -109,7 +110,7 @@ func (w *World) diskFault(op disk.Op, path string) error {
 // slowFactor is how much slower a slow disk or network is.
 const slowFactor = 50
 
-func (w *World) slowly(d time.Duration) time.Duration {
+func (w *node) slowly(d time.Duration) time.Duration {
 	if w.strikes(fault.SlowDisk) {
 		return d * slowFactor
 	}
@@ -117,7 +118,7 @@ func (w *World) slowly(d time.Duration) time.Duration {
 }
 
 func (w *World) slowNet(d time.Duration) time.Duration {
-	if w.strikes(fault.SlowNetwork) {
+	if w.nodes[0].strikes(fault.SlowNetwork) {
 		return d * slowFactor
 	}
 	return d
@@ -127,7 +128,10 @@ func (w *World) slowNet(d time.Duration) time.Duration {
 func (w *World) heal() {
 	// A pause that is under way ends when it would have: events were moved behind it, and later ones must not overtake
 	// them.
-	w.healed, w.disk.Full, w.again, w.cut = true, false, nil, 0
+	w.healed = true
+	for _, n := range w.nodes {
+		n.disk.Full, n.again, n.cut = false, nil, 0
+	}
 	w.trace.Begin(w.now, "heal").End()
 	for _, s := range w.slots {
 		s.actor.Finish()
@@ -137,8 +141,10 @@ func (w *World) heal() {
 // stuck says what has not come to its end.
 func (w *World) stuck() string {
 	text := "five minutes after all faults have ended,"
-	if p := w.proc; p == nil || p.dead || !p.listening {
-		text += " the broker is not open;"
+	for _, n := range w.nodes {
+		if !n.alive() || !n.proc.listening {
+			text += " broker " + itoa(n.index) + " is not open;"
+		}
 	}
 	for _, s := range w.slots {
 		if !s.actor.Idle() {
@@ -155,11 +161,13 @@ func (w *World) audited() {
 		s.Hang(w.schedule.Chance(1, 2))
 	}
 	w.after(10*time.Second, func() {
-		if n := len(w.proc.sessions); n > 0 {
-			w.fail(check.Liveness, "leak", itoa(n)+" sessions are left ten seconds after their clients are gone")
-			return
-		}
 		w.finishing = true
-		w.shutdown(w.proc)
+		for _, n := range w.nodes {
+			if k := n.clientSessions(); k > 0 {
+				w.fail(check.Liveness, "leak", itoa(k)+" sessions are left ten seconds after their clients are gone")
+				return
+			}
+			n.shutdown(n.proc)
+		}
 	})
 }

@@ -20,7 +20,7 @@ type running struct {
 }
 
 // startJob starts a job after the file operations that its machine has asked for before.
-func (w *World) startJob(p *process, a *actor, job core.Job) {
+func (w *node) startJob(p *process, a *actor, job core.Job) {
 	j := &running{proc: p, actor: a, job: job}
 	j.next, j.stop = iter.Pull(func(yield func(struct{}) bool) {
 		gone := false
@@ -38,14 +38,14 @@ func (w *World) startJob(p *process, a *actor, job core.Job) {
 	w.jobAt(j, max(a.tail-w.now, 0)+w.soon(w.plan.Delays.Message))
 }
 
-func (w *World) jobAt(j *running, delay time.Duration) {
+func (w *node) jobAt(j *running, delay time.Duration) {
 	e := w.events.new()
 	e.at, e.kind, e.proc, e.actor, e.job = w.now+delay, eventJob, j.proc, j.actor, j
 	w.events.push(e)
 }
 
 // jobStep lets a job do one file operation, or all of them if jobs take no time in this seed.
-func (w *World) jobStep(j *running) {
+func (w *node) jobStep(j *running) {
 	for {
 		if _, more := j.next(); !more {
 			break

@@ -21,6 +21,7 @@ const maxFrame = 100 << 20
 
 // process is one life of the broker.
 type process struct {
+	node      *node
 	number    int
 	started   time.Duration
 	dead      bool
@@ -64,7 +65,7 @@ type machines struct {
 }
 
 // broker makes the machines of a broker.
-func (w *World) broker() machines {
+func (w *World) broker(*node) machines {
 	b := broker.New(broker.Config{Version: "sim", Seed: w.seeds.Uint64(), Static: w.plan.StaticMap(),
 		LogDirs: []string{logDir}, Shards: w.plan.Shards,
 		Endpoints: []metadata.Endpoint{{Name: "PLAINTEXT", Host: "broker", Port: 9092}}})
@@ -78,12 +79,12 @@ func (w *World) broker() machines {
 }
 
 // start begins a life of the broker.
-func (w *World) start() {
+func (w *node) start() {
 	if w.proc != nil && !w.proc.dead {
 		return
 	}
 	w.starts++
-	p := &process{number: w.starts, started: w.now, sessions: map[uint32]*actor{}, links: map[link]time.Duration{},
+	p := &process{node: w, number: w.starts, started: w.now, sessions: map[uint32]*actor{}, links: map[link]time.Duration{},
 		injected: w.injected}
 	w.syncFailed = false
 	w.proc = p
@@ -94,7 +95,7 @@ func (w *World) start() {
 		w.restart(time.Second)
 		return
 	}
-	m := w.compose()
+	m := w.compose(w)
 	p.control = newActor(core.Control(), m.control, w.disk)
 	for i, shard := range m.shards {
 		p.shards = append(p.shards, newActor(core.Shard(uint32(i)), shard, w.disk))
@@ -119,14 +120,14 @@ func (p *process) actor(a core.Address) *actor {
 }
 
 // input gives a machine an input after a delay.
-func (w *World) input(p *process, a *actor, in core.Input, delay time.Duration) {
+func (w *node) input(p *process, a *actor, in core.Input, delay time.Duration) {
 	e := w.events.new()
 	e.at, e.kind, e.proc, e.actor, e.in = w.now+delay, eventInput, p, a, in
 	w.events.push(e)
 }
 
 // inOrder is input, and never before what the same sender gave the machine earlier.
-func (w *World) inOrder(p *process, from core.Address, a *actor, in core.Input, delay time.Duration) {
+func (w *node) inOrder(p *process, from core.Address, a *actor, in core.Input, delay time.Duration) {
 	l := link{from, a.address}
 	at := max(p.links[l], w.now+delay)
 	p.links[l] = at
@@ -134,7 +135,7 @@ func (w *World) inOrder(p *process, from core.Address, a *actor, in core.Input, 
 }
 
 // stop asks for the end of the process after the event that is being executed.
-func (w *World) stop(kind fault.StopKind) {
+func (w *node) stop(kind fault.StopKind) {
 	if w.proc == nil || w.proc.dead {
 		return
 	}
@@ -142,7 +143,7 @@ func (w *World) stop(kind fault.StopKind) {
 }
 
 // stopNow ends the process.
-func (w *World) stopNow() {
+func (w *node) stopNow() {
 	w.stopDue = false
 	p := w.proc
 	if p == nil || p.dead {
@@ -191,7 +192,7 @@ func (w *World) stopNow() {
 }
 
 // listening is called when the broker has opened for clients.
-func (w *World) listen(p *process) {
+func (w *node) listen(p *process) {
 	if p.listening {
 		w.fail(check.Correctness, "listen", "the broker opens twice")
 	}
@@ -216,7 +217,7 @@ func (w *World) listen(p *process) {
 }
 
 // halt is the broker's own word that it must end.
-func (w *World) halt(p *process, why string) {
+func (w *node) halt(p *process, why string) {
 	w.trace.Begin(w.now, "halt").Word(why).End()
 	w.stats.Halts++
 	if w.injected == p.injected && !w.disk.Full {
@@ -234,7 +235,7 @@ func (w *World) halt(p *process, why string) {
 }
 
 // restart starts the broker after a while, unless another restart is asked for meanwhile.
-func (w *World) restart(d time.Duration) {
+func (w *node) restart(d time.Duration) {
 	w.restarts++
 	n := w.restarts
 	w.after(d, func() {
@@ -245,7 +246,7 @@ func (w *World) restart(d time.Duration) {
 }
 
 // folder makes the data folder, which is there before the broker is.
-func (w *World) folder() error {
+func (w *node) folder() error {
 	fs := w.disk.FS(nil)
 	if err := fs.Mkdir(logDir); err != nil {
 		return err

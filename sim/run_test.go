@@ -90,7 +90,7 @@ func TestALyingDiskIsFoundOut(t *testing.T) {
 			continue
 		}
 		w := New(plan, nil)
-		w.disk.Lies = true
+		w.nodes[0].disk.Lies = true
 		if f := w.Run().Failure; f != nil {
 			found[f.Check]++
 		}

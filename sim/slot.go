@@ -45,11 +45,11 @@ func (w *World) addSetup(random core.PRNG) {
 func (s *slot) Now() time.Duration { return s.world.now }
 
 // Wall implements [workload.Net].
-func (s *slot) Wall() core.Timestamp { return s.world.wall() }
+func (s *slot) Wall() core.Timestamp { return s.world.nodes[0].wall() }
 
 // Dial implements [workload.Net].
 func (s *slot) Dial() {
-	s.world.after(s.world.soon(s.world.plan.Delays.Network), func() { s.world.connect(s) })
+	s.world.after(s.world.soon(s.world.plan.Delays.Network), func() { s.world.nodes[0].connect(s) })
 }
 
 // Send implements [workload.Net].
@@ -59,7 +59,7 @@ func (s *slot) Send(b []byte) {
 		return
 	}
 	c.arrives = max(c.arrives, w.now+w.slowNet(w.soon(w.plan.Delays.Network)))
-	w.after(c.arrives-w.now, func() { w.arrive(c, b) })
+	w.after(c.arrives-w.now, func() { c.proc.node.arrive(c, b) })
 }
 
 // Hang implements [workload.Net].
@@ -73,7 +73,7 @@ func (s *slot) Hang(reset bool) {
 	if reset {
 		at = w.soon(w.plan.Delays.Network)
 	}
-	w.after(at, func() { w.end(c, reset) })
+	w.after(at, func() { c.proc.node.end(c, reset) })
 }
 
 // After implements [workload.Net].
@@ -85,7 +85,7 @@ func (s *slot) deliver(c *conn, frame []byte) {
 	s.toward = max(s.toward, w.now+w.slowNet(w.soon(w.plan.Delays.Network)))
 	w.after(s.toward-w.now, func() {
 		// An answer that comes when a later process is open already is lost: its client would not know what it says.
-		if s.conn == c && c.proc.number >= w.opened {
+		if s.conn == c && c.proc.number >= c.proc.node.opened {
 			w.trace.Begin(w.now, "received").Num("client", int64(s.index)).Num("bytes", int64(len(frame))).End()
 			s.actor.Received(frame)
 		}

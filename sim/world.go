@@ -6,7 +6,6 @@ import (
 	"ottla.dev/core"
 	"ottla.dev/linearizability"
 	"ottla.dev/sim/check"
-	"ottla.dev/sim/disk"
 	"ottla.dev/sim/fault"
 	"ottla.dev/sim/history"
 	"ottla.dev/sim/trace"
@@ -27,42 +26,25 @@ type World struct {
 	plan     *fault.Plan
 	now      time.Duration
 	events   queue
-	disk     *disk.Disk
+	nodes    []*node
 	schedule core.PRNG
 	faults   core.PRNG
-	seeds    core.PRNG // of the broker's starts
+	seeds    core.PRNG // of the brokers' starts
 	trace    *trace.Trace
 	ledger   *check.Ledger
 	history  *history.Recorder
 	slots    []*slot
-	compose  func() machines
-	proc     *process
-	skew     time.Duration // of the wall clock
-	starts   int
+	compose  func(*node) machines
 	healed   bool
 	closed   bool // no client connects any more
-	restarts int
-	// crashAfter is how long after the next opening the machine crashes; 0 not at all.
-	crashAfter time.Duration
-	opened     int // the number of the last process that opened for clients
-	// finishing says that the next clean stop is the last; ended that it is complete.
+	// finishing says that the next clean stop is the last.
 	finishing bool
-	ended     bool
 
-	failure     *check.Failure
-	report      *linearizability.Report
-	pausedUntil time.Duration
-	injected    int  // faults of the disk that struck
-	syncFailed  bool // since the process started
-	cut         int  // file operations until the process is stopped again
-	again       []int
-	stopKind    fault.StopKind
-	stopDue     bool
-	stopping    time.Duration // since when a clean stop is under way, 0 if none is
-	before      *check.Logs   // the logs as the last process left them
-	busySince   time.Duration
-	busy        int
-	stats       Stats
+	failure   *check.Failure
+	report    *linearizability.Report
+	busySince time.Duration
+	busy      int
+	stats     Stats
 }
 
 // Stats says how much was simulated.
@@ -127,18 +109,17 @@ func New(plan *fault.Plan, to func(line []byte)) *World {
 func empty(plan *fault.Plan, to func(line []byte)) *World {
 	w := &World{plan: plan, trace: trace.New(to), schedule: plan.Stream(fault.StreamSchedule),
 		faults: plan.Stream(fault.StreamFaults), seeds: plan.Stream(fault.StreamBroker)}
-	w.disk = disk.New(w.faults.Fork(1))
-	w.disk.Unordered = plan.UnorderedNames
-	w.disk.Fault = w.diskFault
 	w.ledger = check.NewLedger(plan, w.fail)
 	w.history = history.New(plan, w.ledger.Partitions(), func() time.Duration { return w.now })
-	w.after(0, w.start)
+	for range max(plan.Brokers, 1) {
+		w.addNode()
+	}
 	return w
 }
 
 // Run simulates to the end or to the first failure. A panic of the core is left to the caller.
 func (w *World) Run() Result {
-	for w.failure == nil && !w.ended {
+	for w.failure == nil && !w.ended() {
 		w.Next()
 	}
 	w.judge()
@@ -148,8 +129,11 @@ func (w *World) Run() Result {
 // Result gives what came of the simulation so far.
 func (w *World) Result() Result {
 	w.stats.Simulated = w.now
-	w.stats.Starts = w.starts
-	w.stats.Injected = w.injected
+	w.stats.Starts, w.stats.Injected = 0, 0
+	for _, n := range w.nodes {
+		w.stats.Starts += n.starts
+		w.stats.Injected += n.injected
+	}
 	w.stats.Acked, w.stats.Read, w.stats.Commits = w.ledger.Counts()
 	r := Result{Seed: w.plan.Seed, Hash: w.trace.Hash(), Lines: w.trace.Lines(), Stats: w.stats, Failure: w.failure,
 		Report: w.report}
@@ -173,8 +157,8 @@ func (w *World) Next() {
 		w.events.recycle(e)
 		return
 	}
-	if e.actor != nil && e.kind != eventFile && w.pausedUntil > e.at {
-		e.at = w.pausedUntil
+	if e.actor != nil && e.kind != eventFile && e.proc.node.pausedUntil > e.at {
+		e.at = e.proc.node.pausedUntil
 		w.events.again(e)
 		return
 	}
@@ -183,9 +167,21 @@ func (w *World) Next() {
 	w.watchdog()
 	w.execute(e)
 	w.events.recycle(e)
-	if w.stopDue {
-		w.stopNow()
+	for _, n := range w.nodes {
+		if n.stopDue {
+			n.stopNow()
+		}
 	}
+}
+
+// ended reports whether the last clean stop of every broker is complete.
+func (w *World) ended() bool {
+	for _, n := range w.nodes {
+		if !n.ended {
+			return false
+		}
+	}
+	return true
 }
 
 func (w *World) watchdog() {
@@ -198,27 +194,33 @@ func (w *World) watchdog() {
 	switch {
 	case w.healed && w.now > w.plan.Duration+healFor:
 		w.fail(check.Liveness, "stuck", w.stuck())
-	case w.stopping > 0 && w.now > w.stopping+time.Minute:
-		w.fail(check.Liveness, "shutdown", "a clean shutdown is not complete after a minute")
+	}
+	for _, n := range w.nodes {
+		if n.stopping > 0 && w.now > n.stopping+time.Minute {
+			w.fail(check.Liveness, "shutdown", "a clean shutdown is not complete after a minute")
+		}
 	}
 }
 
 func (w *World) execute(e *event) {
+	if e.kind == eventCall {
+		e.call()
+		return
+	}
+	n := e.proc.node
 	switch e.kind {
 	case eventInput:
-		w.step(e.actor, e.in)
+		n.step(e.actor, e.in)
 	case eventTick:
-		w.tick(e.actor, e.at)
+		n.tick(e.actor, e.at)
 	case eventFile:
-		w.fileOp(e.actor, e.op)
+		n.fileOp(e.actor, e.op)
 	case eventSyncBegin:
-		w.syncBegin(e.actor, e.op)
+		n.syncBegin(e.actor, e.op)
 	case eventSyncEnd:
-		w.syncEnd(e.actor, e.op, e.syncing)
+		n.syncEnd(e.actor, e.op, e.syncing)
 	case eventJob:
-		w.jobStep(e.job)
-	case eventCall:
-		e.call()
+		n.jobStep(e.job)
 	}
 }
 
@@ -248,12 +250,4 @@ func (w *World) soon(most time.Duration) time.Duration {
 		d /= 8
 	}
 	return d
-}
-
-func (w *World) instant(p *process) core.Instant {
-	return core.Instant{Mono: w.now - p.started, Wall: w.wall()}
-}
-
-func (w *World) wall() core.Timestamp {
-	return Epoch + core.Timestamp((w.now+w.skew)/time.Millisecond)
 }

@@ -59,7 +59,7 @@ func (p *Plan) drawShape(r *core.PRNG) {
 	}
 	for range r.Below(3) {
 		at := between(r, 0, p.Duration)
-		p.Jumps = append(p.Jumps, Jump{at, between(r, -5*time.Minute, 5*time.Minute)})
+		p.Jumps = append(p.Jumps, Jump{At: at, By: between(r, -5*time.Minute, 5*time.Minute)})
 	}
 	slices.SortFunc(p.Jumps, func(a, b Jump) int { return int(a.At - b.At) })
 }
@@ -163,7 +163,7 @@ func (p *Plan) drawClients(r *core.PRNG) {
 func (p *Plan) drawFaults(r *core.PRNG) {
 	add := func(k Kind, longest time.Duration, rate uint64) {
 		from := between(r, 500*time.Millisecond, p.Duration)
-		p.Faults = append(p.Faults, Window{k, from, from + between(r, longest/10, longest), rate})
+		p.Faults = append(p.Faults, Window{Kind: k, From: from, To: from + between(r, longest/10, longest), Rate: rate})
 	}
 	for _, k := range []struct {
 		kind       Kind

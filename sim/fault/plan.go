@@ -10,6 +10,7 @@ import (
 // Plan is everything that a seed decides beforehand.
 type Plan struct {
 	Seed     uint64
+	Brokers  int           // 0 and 1 are a broker that is alone
 	Duration time.Duration // of the part with faults; then everything heals
 	Shards   int
 	Static   []Setting // of the broker
@@ -105,6 +106,7 @@ func (k Kind) String() string {
 // Window is a time during which a fault may strike; one operation in Rate is hit.
 type Window struct {
 	Kind     Kind
+	Node     int // the machine that is struck, from 0
 	From, To time.Duration
 	Rate     uint64
 }
@@ -125,6 +127,7 @@ func (k StopKind) String() string { return [...]string{"", "clean", "kill", "cra
 // Stop is the end of a process and its next start.
 type Stop struct {
 	Kind StopKind
+	Node int // the machine, from 0
 	At   time.Duration
 	// Pending waits for a moment at which writes or syncs are under way.
 	Pending bool
@@ -138,8 +141,9 @@ type Stop struct {
 
 // Jump moves the wall clock.
 type Jump struct {
-	At time.Duration
-	By time.Duration
+	Node int
+	At   time.Duration
+	By   time.Duration
 }
 
 // Delays are upper bounds of what is drawn for each event.

@@ -1,0 +1,63 @@
+package sim
+
+import (
+	"time"
+
+	"ottla.dev/core"
+	"ottla.dev/sim/check"
+	"ottla.dev/sim/disk"
+	"ottla.dev/sim/fault"
+)
+
+// node is a machine with its disk, its clock and the lives of its broker.
+type node struct {
+	*World
+	index    int
+	disk     *disk.Disk
+	proc     *process
+	skew     time.Duration // of the wall clock
+	starts   int
+	restarts int
+	// crashAfter is how long after the next opening the machine crashes; 0 not at all.
+	crashAfter  time.Duration
+	opened      int  // the number of the last process that opened for clients
+	ended       bool // the last clean stop is complete
+	pausedUntil time.Duration
+	injected    int  // faults of the disk that struck
+	syncFailed  bool // since the process started
+	cut         int  // file operations until the process is stopped again
+	again       []int
+	stopKind    fault.StopKind
+	stopDue     bool
+	stopping    time.Duration // since when a clean stop is under way, 0 if none is
+	before      *check.Logs   // the logs as the last process left them
+}
+
+// addNode adds a machine whose broker starts at once.
+func (w *World) addNode() {
+	n := &node{World: w, index: len(w.nodes)}
+	n.disk = disk.New(w.faults.Fork(1 + uint64(n.index)<<32))
+	n.disk.Unordered = w.plan.UnorderedNames
+	n.disk.Fault = n.diskFault
+	w.nodes = append(w.nodes, n)
+	w.after(0, n.start)
+}
+
+func (w *node) instant(p *process) core.Instant {
+	return core.Instant{Mono: w.now - p.started, Wall: w.wall()}
+}
+
+func (w *node) wall() core.Timestamp {
+	return Epoch + core.Timestamp((w.now+w.skew)/time.Millisecond)
+}
+
+// alive reports whether a process of the machine runs.
+func (w *node) alive() bool { return w.proc != nil && !w.proc.dead }
+
+// clientSessions is how many sessions of clients the process has.
+func (w *node) clientSessions() int {
+	if w.proc == nil {
+		return 0
+	}
+	return len(w.proc.sessions)
+}
