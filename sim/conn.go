@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"ottla.dev/core"
+	"ottla.dev/core/wire"
 	"ottla.dev/sim/check"
 	"ottla.dev/sim/disk"
 	"ottla.dev/sim/fault"
@@ -25,6 +26,8 @@ type conn struct {
 	arrives  time.Duration // of the client's last bytes
 	leaves   time.Duration // of the last answer
 	requests int
+	client   bool   // not another broker
+	wire     *wired // in a cluster
 }
 
 // connect opens a connection for a client, or refuses it.
@@ -37,8 +40,8 @@ func (w *node) connect(s *slot) {
 	}
 	p.nextConn++
 	id := p.nextConn
-	c := &conn{proc: p, slot: s, lent: map[*byte]int{}}
-	c.actor = newActor(core.Session(id), p.session(id), w.disk)
+	c := &conn{proc: p, slot: s, lent: map[*byte]int{}, client: true}
+	c.actor = w.newActor(core.Session(id), p.session(id, wire.ClassClient))
 	c.actor.conn = c
 	p.sessions[id] = c.actor
 	s.conn = c
@@ -104,6 +107,10 @@ func (w *node) disconnect(c *conn) {
 	}
 	c.told = true
 	w.inOrder(c.proc, c.actor.address, c.actor, core.Input{Kind: core.InputDisconnected}, w.soon(w.plan.Delays.Message))
+	if c.wire != nil {
+		w.closeEnd(c.wire, w.schedule.Chance(1, 4))
+		return
+	}
 	w.after(w.soon(w.plan.Delays.Network), func() { c.slot.lose(c) })
 }
 
@@ -113,7 +120,7 @@ func (w *node) connEffects(c *conn, out *core.Outbox) {
 		w.answer(c, a.Token, out.Parts[a.From:a.To])
 	}
 	for _, frame := range out.Releases {
-		w.takeBack(c, frame)
+		w.takeBack(c.actor, c.lent, frame)
 	}
 	c.resumed = c.resumed || out.Resume
 	if out.Close {
@@ -129,14 +136,14 @@ func (w *node) connEffects(c *conn, out *core.Outbox) {
 	w.pump(c)
 }
 
-// takeBack ends the session's use of a frame: its bytes are rubbish from now on.
-func (w *node) takeBack(c *conn, frame []byte) {
-	size, ok := c.lent[&frame[0]]
+// takeBack ends a machine's use of a frame: its bytes are rubbish from now on.
+func (w *node) takeBack(a *actor, lent map[*byte]int, frame []byte) {
+	size, ok := lent[&frame[0]]
 	if !ok || size != len(frame) {
-		w.fail(check.Correctness, "frames", c.actor.address.String()+" gives back a frame that it does not have")
+		w.fail(check.Correctness, "frames", a.name+" gives back a frame that it does not have")
 		return
 	}
-	delete(c.lent, &frame[0])
+	delete(lent, &frame[0])
 	for i := range frame {
 		frame[i] = 0xde
 	}
@@ -202,7 +209,11 @@ func (w *node) leave(c *conn, token uint64, pieces []piece) {
 		w.disconnect(c)
 		return
 	}
-	c.slot.deliver(c, frame)
+	if c.wire != nil {
+		w.send(c.wire, frame)
+	} else {
+		c.slot.deliver(c, frame)
+	}
 	if c.closing && c.unsent == 0 {
 		w.disconnect(c)
 	}

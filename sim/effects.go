@@ -34,6 +34,8 @@ func (w *node) traceInput(a *actor, in *core.Input) {
 		t.Num("log", int64(in.Ticket.Log)).Num("seq", int64(in.Ticket.Seq)).Err(in.Err)
 	case core.InputMapped, core.InputFailed:
 		t.Num("file", int64(in.File)).Num("bytes", int64(len(in.View))).Err(in.Err)
+	case core.InputLinkUp, core.InputLinkDown, core.InputLinkFrame:
+		t.Num("link", int64(in.Link)).Num("bytes", int64(len(in.Frame)))
 	case core.InputJobDone:
 		t.Text(in.Job.AppendText)
 	default:
@@ -79,12 +81,19 @@ func (w *node) effects(p *process, a *actor, out *core.Outbox) {
 		w.inOrder(p, a.address, to, in, w.soon(w.plan.Delays.Message))
 	}
 	if len(out.Links) > 0 {
-		panic("sim: links to other brokers are not simulated yet")
+		w.links(p, a, out.Links)
 	}
 	if a.conn != nil {
 		w.connEffects(a.conn, out)
+	} else if w.net != nil {
+		for _, frame := range out.Releases {
+			w.takeBack(a, a.lent, frame)
+		}
 	} else if len(out.Answers)+len(out.Releases) > 0 || out.Resume || out.Close {
 		panic("sim: effects of a session from " + a.address.String())
+	}
+	if out.ListenQuorum {
+		w.listenOn(controllerPort)
 	}
 	if out.Listen {
 		w.listen(p)

@@ -133,6 +133,9 @@ func (w *World) heal() {
 		n.disk.Full, n.again, n.cut = false, nil, 0
 	}
 	w.trace.Begin(w.now, "heal").End()
+	if w.net != nil {
+		w.net.Heal(w.now)
+	}
 	for _, s := range w.slots {
 		s.actor.Finish()
 	}
@@ -151,11 +154,18 @@ func (w *World) stuck() string {
 			text += " " + s.name + " " + itoa(s.index) + " waits for " + s.actor.Doing() + ";"
 		}
 	}
+	if w.net != nil {
+		text += w.observer.unsettled
+	}
 	return text
 }
 
 // audited is called when the auditor has read everything back: the connections end, then the broker.
 func (w *World) audited() {
+	if w.net != nil && !w.observer.settled() {
+		w.after(100*time.Millisecond, w.audited)
+		return
+	}
 	w.closed = true
 	for _, s := range w.slots {
 		s.Hang(w.schedule.Chance(1, 2))

@@ -18,5 +18,5 @@ func (w *World) judge() {
 
 // History returns what the clients have seen so far.
 func (w *World) History() *linearizability.History {
-	return w.history.History(w.ended && w.failure == nil)
+	return w.history.History(w.ended() && w.failure == nil)
 }

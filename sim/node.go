@@ -7,6 +7,7 @@ import (
 	"ottla.dev/sim/check"
 	"ottla.dev/sim/disk"
 	"ottla.dev/sim/fault"
+	"ottla.dev/sim/trace"
 )
 
 // node is a machine with its disk, its clock and the lives of its broker.
@@ -29,6 +30,7 @@ type node struct {
 	again       []int
 	stopKind    fault.StopKind
 	stopDue     bool
+	vanished    bool          // without power: the network knows it no more
 	stopping    time.Duration // since when a clean stop is under way, 0 if none is
 	before      *check.Logs   // the logs as the last process left them
 }
@@ -51,6 +53,15 @@ func (w *node) wall() core.Timestamp {
 	return Epoch + core.Timestamp((w.now+w.skew)/time.Millisecond)
 }
 
+// begin begins a line of the trace that is about the machine.
+func (w *node) begin(what string) *trace.Trace {
+	t := w.trace.Begin(w.now, what)
+	if w.net != nil {
+		t.Num("node", int64(w.index))
+	}
+	return t
+}
+
 // alive reports whether a process of the machine runs.
 func (w *node) alive() bool { return w.proc != nil && !w.proc.dead }
 
@@ -59,5 +70,12 @@ func (w *node) clientSessions() int {
 	if w.proc == nil {
 		return 0
 	}
-	return len(w.proc.sessions)
+	k := 0
+	//core:unordered counted
+	for _, a := range w.proc.sessions {
+		if a.conn.client {
+			k++
+		}
+	}
+	return k
 }

@@ -6,6 +6,7 @@ import (
 	"ottla.dev/core"
 	"ottla.dev/core/broker"
 	"ottla.dev/core/metadata"
+	"ottla.dev/core/record"
 	"ottla.dev/core/wire"
 	"ottla.dev/sim/check"
 	"ottla.dev/sim/disk"
@@ -26,7 +27,8 @@ type process struct {
 	started   time.Duration
 	dead      bool
 	listening bool
-	session   func(id uint32) core.Machine
+	session   func(id uint32, classes wire.Class) core.Machine
+	probe     func() broker.Probe
 	control   *actor
 	shards    []*actor
 	sessions  map[uint32]*actor
@@ -50,32 +52,54 @@ type actor struct {
 	queued  map[core.FileID]int // of operations that have not happened
 	armed   time.Duration       // of the next tick, or core.Never
 	conn    *conn
+	wires   map[core.LinkID]*wired
+	lent    map[*byte]int // frames of links
 }
 
-func newActor(a core.Address, m core.Machine, d *disk.Disk) *actor {
-	return &actor{address: a, name: a.String(), machine: m, table: disk.NewTable(d), queued: map[core.FileID]int{},
+func (w *node) newActor(a core.Address, m core.Machine) *actor {
+	x := &actor{address: a, name: a.String(), machine: m, table: disk.NewTable(w.disk), queued: map[core.FileID]int{},
 		armed: core.Never}
+	if w.net != nil {
+		x.name = hostName(w.index) + "/" + x.name
+		x.wires, x.lent = map[core.LinkID]*wired{}, map[*byte]int{}
+	}
+	return x
 }
 
 // machines are those of one life of the broker.
 type machines struct {
 	control core.Machine
 	shards  []core.Machine
-	session func(id uint32) core.Machine
+	session func(id uint32, classes wire.Class) core.Machine
+	probe   func() broker.Probe // nil if there is nothing to see
 }
 
 // broker makes the machines of a broker.
-func (w *World) broker(*node) machines {
-	b := broker.New(broker.Config{Version: "sim", Seed: w.seeds.Uint64(), Static: w.plan.StaticMap(),
+func (w *World) broker(n *node) machines {
+	cfg := broker.Config{Version: "sim", Seed: w.seeds.Uint64(), Static: w.plan.StaticMap(),
 		LogDirs: []string{logDir}, Shards: w.plan.Shards,
-		Endpoints: []metadata.Endpoint{{Name: "PLAINTEXT", Host: "broker", Port: 9092}}})
-	m := machines{control: b.Control(), session: func(id uint32) core.Machine {
-		return b.NewSession(id, wire.ClassClient)
-	}}
+		Endpoints: []metadata.Endpoint{{Name: "PLAINTEXT", Host: "broker", Port: clientPort}}}
+	if w.plan.Clustered() {
+		n.join(&cfg)
+	}
+	b := broker.New(cfg)
+	m := machines{control: b.Control(), session: b.NewSession, probe: b.Probe}
 	for i := range b.Shards() {
 		m.shards = append(m.shards, b.Shard(uint32(i)))
 	}
 	return m
+}
+
+// join makes a broker a member of the cluster: every one votes.
+func (w *node) join(cfg *broker.Config) {
+	cfg.Static["node.id"] = itoa(w.index + 1)
+	cfg.Endpoints[0].Host = hostName(w.index)
+	const name = "CONTROLLER"
+	for i := range w.nodes {
+		cfg.Voters = append(cfg.Voters, broker.Voter{ID: core.BrokerID(i + 1), Name: name, Host: hostName(i),
+			Port: controllerPort})
+	}
+	cfg.ControllerEndpoints = []record.Endpoint{{Name: name, Host: hostName(w.index), Port: controllerPort}}
 }
 
 // start begins a life of the broker.
@@ -88,7 +112,8 @@ func (w *node) start() {
 		injected: w.injected}
 	w.syncFailed = false
 	w.proc = p
-	w.trace.Begin(w.now, "start").Num("number", int64(p.number)).End()
+	w.plugIn()
+	w.begin("start").Num("number", int64(p.number)).End()
 	if err := w.folder(); err != nil {
 		w.trace.Begin(w.now, "folder").Err(err).End()
 		p.dead = true
@@ -96,11 +121,11 @@ func (w *node) start() {
 		return
 	}
 	m := w.compose(w)
-	p.control = newActor(core.Control(), m.control, w.disk)
+	p.control = w.newActor(core.Control(), m.control)
 	for i, shard := range m.shards {
-		p.shards = append(p.shards, newActor(core.Shard(uint32(i)), shard, w.disk))
+		p.shards = append(p.shards, w.newActor(core.Shard(uint32(i)), shard))
 	}
-	p.session = m.session
+	p.session, p.probe = m.session, m.probe
 	if len(w.again) > 0 && w.cut == 0 {
 		w.cut, w.again = w.again[0], w.again[1:]
 	}
@@ -150,7 +175,7 @@ func (w *node) stopNow() {
 		return
 	}
 	kind := w.stopKind
-	w.trace.Begin(w.now, "stop").Word(kind.String()).Num("pending", int64(p.pending)).End()
+	w.begin("stop").Word(kind.String()).Num("pending", int64(p.pending)).End()
 	p.dead, w.stopping, w.pausedUntil, w.cut = true, 0, 0, 0
 	for _, j := range p.jobs {
 		j.stop()
@@ -178,8 +203,14 @@ func (w *node) stopNow() {
 	case fault.Clean:
 		w.stats.CleanEnds++
 		w.disk.Kill()
-		w.ended = w.finishing
-		w.restart(w.soon(time.Second))
+		if w.ended = w.finishing; !w.ended || w.net == nil {
+			w.restart(w.soon(time.Second))
+		}
+	}
+	w.unplug(kind)
+	if w.net != nil {
+		w.observer.stopped(w)
+		return
 	}
 	switch kind {
 	case fault.Crash:
@@ -198,10 +229,14 @@ func (w *node) listen(p *process) {
 	}
 	p.listening = true
 	w.opened = p.number
-	w.trace.Begin(w.now, "listen").End()
-	logs := check.ReadLogs(w.disk, logDir)
-	if w.before != nil {
-		check.Recovery(w.before, logs, w.fail)
+	w.begin("listen").End()
+	w.listenOn(clientPort)
+	var logs *check.Logs
+	if w.net == nil {
+		logs = check.ReadLogs(w.disk, logDir)
+		if w.before != nil {
+			check.Recovery(w.before, logs, w.fail)
+		}
 	}
 	if d := w.crashAfter; d > 0 && !w.healed {
 		w.crashAfter = 0
@@ -212,13 +247,15 @@ func (w *node) listen(p *process) {
 			}
 		})
 	}
-	w.ledger.Recovered(logs, w.before != nil && w.before.Crashed)
+	if w.net == nil {
+		w.ledger.Recovered(logs, w.before != nil && w.before.Crashed)
+	}
 	w.before = nil
 }
 
 // halt is the broker's own word that it must end.
 func (w *node) halt(p *process, why string) {
-	w.trace.Begin(w.now, "halt").Word(why).End()
+	w.begin("halt").Word(why).End()
 	w.stats.Halts++
 	if w.injected == p.injected && !w.disk.Full {
 		w.fail(check.Correctness, "halt", "the broker halts although no disk has failed: "+why)

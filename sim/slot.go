@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"ottla.dev/core"
+	"ottla.dev/netsim"
 	"ottla.dev/sim/workload"
 )
 
@@ -15,6 +16,7 @@ type slot struct {
 	name   string
 	actor  workload.Actor
 	conn   *conn
+	wire   *wired        // in a cluster
 	toward time.Duration // when the last bytes from the broker arrive
 }
 
@@ -48,13 +50,34 @@ func (s *slot) Now() time.Duration { return s.world.now }
 func (s *slot) Wall() core.Timestamp { return s.world.nodes[0].wall() }
 
 // Dial implements [workload.Net].
-func (s *slot) Dial() {
+func (s *slot) Dial(to int) {
+	if w := s.world; w.net != nil {
+		s.dial(to)
+		return
+	}
 	s.world.after(s.world.soon(s.world.plan.Delays.Network), func() { s.world.nodes[0].connect(s) })
+}
+
+// dial connects to a broker over the network.
+func (s *slot) dial(to int) {
+	w := s.world
+	if w.closed {
+		w.after(time.Millisecond, s.actor.Closed)
+		return
+	}
+	host := netsim.Host(len(w.nodes) + s.index)
+	end := w.net.Dial(w.now, host, netsim.Address{Host: netsim.Host(to), Port: clientPort})
+	s.wire = &wired{end: end, host: host, slot: s}
+	w.net.wires[end] = s.wire
 }
 
 // Send implements [workload.Net].
 func (s *slot) Send(b []byte) {
 	c, w := s.conn, s.world
+	if s.wire != nil {
+		w.send(s.wire, b)
+		return
+	}
 	if c == nil {
 		return
 	}
@@ -65,6 +88,11 @@ func (s *slot) Send(b []byte) {
 // Hang implements [workload.Net].
 func (s *slot) Hang(reset bool) {
 	c, w := s.conn, s.world
+	if s.wire != nil {
+		w.closeEnd(s.wire, reset)
+		s.wire = nil
+		return
+	}
 	if c == nil {
 		return
 	}

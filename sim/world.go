@@ -34,6 +34,8 @@ type World struct {
 	ledger   *check.Ledger
 	history  *history.Recorder
 	slots    []*slot
+	net      *network // nil for a broker that is alone
+	observer *observer
 	compose  func(*node) machines
 	healed   bool
 	closed   bool // no client connects any more
@@ -114,6 +116,10 @@ func empty(plan *fault.Plan, to func(line []byte)) *World {
 	for range max(plan.Brokers, 1) {
 		w.addNode()
 	}
+	if plan.Clustered() {
+		w.addNetwork()
+		w.observer = newObserver(w)
+	}
 	return w
 }
 
@@ -171,6 +177,10 @@ func (w *World) Next() {
 		if n.stopDue {
 			n.stopNow()
 		}
+	}
+	if w.net != nil {
+		w.watchNet()
+		w.observer.look()
 	}
 }
 

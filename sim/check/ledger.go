@@ -177,6 +177,9 @@ func (l *Ledger) Acked(p *Partition, s Sending, base core.Offset, client int, fi
 			", and offset "+offsetText(s.floor)+" was acknowledged before it was sent")
 	}
 	l.acked += count
+	if acks >= 0 && l.plan.Clustered() {
+		return // another leader may not have them
+	}
 	for i := range count {
 		l.place(p, base+core.Offset(i), writer{client, first + uint64(i)}, acks < 0 && !p.topic.Caching)
 	}
@@ -228,7 +231,8 @@ func (l *Ledger) Ask(p *Partition) Asked {
 // Watermarks notes a high watermark and a log start offset that somebody was told. Within one process neither goes back
 // (C14, S19), and nothing is removed that no setting and no request removes.
 func (l *Ledger) Watermarks(p *Partition, v *View, a Asked, highWatermark, logStart core.Offset) {
-	same := v.starts == a.starts
+	// With another leader both may go back.
+	same := v.starts == a.starts && !l.plan.Clustered()
 	if !same {
 		*v = View{starts: a.starts} // also of what this answer does not tell
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"ottla.dev/core"
+	"ottla.dev/netsim"
 )
 
 // Plan is everything that a seed decides beforehand.
@@ -25,6 +26,8 @@ type Plan struct {
 	// StaleCache lets a broker that halts after a failed sync be started again with the same page cache, which holds bytes
 	// that are not on the disk and count as clean.
 	StaleCache bool
+	// Net is the network between several brokers and their clients, nil for one that is alone.
+	Net *netsim.Schedule
 	// Partitions is the number of partitions of all topics together.
 	Partitions int
 }
@@ -40,6 +43,8 @@ type Topic struct {
 	// Caching says that write.caching is on, Retained that nothing but DeleteRecords removes records.
 	Caching  bool
 	Retained bool
+	// Replicas is the replication factor; 0 is 1.
+	Replicas int16
 	// IndexInterval is index.interval.bytes, MaxMessage max.message.bytes, SegmentBytes internal.segment.bytes.
 	IndexInterval int64
 	MaxMessage    int
@@ -48,6 +53,9 @@ type Topic struct {
 
 // LargestBatch is the size in bytes of the largest batch that the topic takes.
 func (t *Topic) LargestBatch() int { return min(t.MaxMessage, t.SegmentBytes) }
+
+// ReplicationFactor is how many replicas each partition has.
+func (t *Topic) ReplicationFactor() int16 { return max(t.Replicas, 1) }
 
 // ClientKind says what a client does.
 type ClientKind uint8
@@ -166,11 +174,15 @@ func (p *Plan) AppendText(dst []byte) []byte {
 	d := p.Delays
 	dst = append(dst, "delays message="+d.Message.String()+" write="+d.Write.String()+" sync="+d.Sync.String()+
 		" network="+d.Network.String()+" job="+d.JobStep.String()+"\n"...)
+	if p.Clustered() {
+		dst = append(strconv.AppendInt(append(dst, "brokers "...), int64(p.Brokers), 10), '\n')
+		dst = p.Net.AppendText(dst)
+	}
 	for _, s := range p.Static {
 		dst = append(dst, "broker "+s.Name+"="+s.Value+"\n"...)
 	}
 	for _, t := range p.Topics {
-		dst = append(dst, "topic "+t.Name+" partitions="+strconv.Itoa(int(t.Partitions))...)
+		dst = append(dst, "topic "+t.Name+" partitions="+strconv.Itoa(int(t.Partitions))+" replicas="+strconv.Itoa(int(t.ReplicationFactor()))...)
 		for _, s := range t.Settings {
 			dst = append(dst, " "+s.Name+"="+s.Value...)
 		}
@@ -183,12 +195,12 @@ func (p *Plan) AppendText(dst []byte) []byte {
 			" drop="+strconv.Itoa(c.Drop)+" bad="+strconv.Itoa(c.Bad)+" old="+strconv.FormatBool(c.Old)+"\n"...)
 	}
 	for _, w := range p.Faults {
-		dst = append(dst, "fault "+w.Kind.String()+" from="+w.From.String()+" to="+w.To.String()+" one-in="...)
+		dst = append(dst, "fault "+w.Kind.String()+" node="+strconv.Itoa(w.Node)+" from="+w.From.String()+" to="+w.To.String()+" one-in="...)
 		dst = strconv.AppendUint(dst, w.Rate, 10)
 		dst = append(dst, '\n')
 	}
 	for _, s := range p.Stops {
-		dst = append(dst, "stop "+s.Kind.String()+" at="+s.At.String()+" pending="+strconv.FormatBool(s.Pending)+
+		dst = append(dst, "stop "+s.Kind.String()+" node="+strconv.Itoa(s.Node)+" at="+s.At.String()+" pending="+strconv.FormatBool(s.Pending)+
 			" down="+s.Down.String()+" crash-after="+s.Crash.String()+" again="...)
 		for _, n := range s.Again {
 			dst = append(strconv.AppendInt(dst, int64(n), 10), ',')
@@ -196,10 +208,13 @@ func (p *Plan) AppendText(dst []byte) []byte {
 		dst = append(dst, '\n')
 	}
 	for _, j := range p.Jumps {
-		dst = append(dst, "clock at="+j.At.String()+" by="+j.By.String()+"\n"...)
+		dst = append(dst, "clock node="+strconv.Itoa(j.Node)+" at="+j.At.String()+" by="+j.By.String()+"\n"...)
 	}
 	return dst
 }
+
+// Clustered reports whether there are several brokers.
+func (p *Plan) Clustered() bool { return p.Brokers > 1 }
 
 // StaticMap gives the broker's settings as a broker takes them.
 func (p *Plan) StaticMap() map[string]string {
@@ -218,6 +233,10 @@ const (
 	StreamFaults
 	StreamBroker
 	StreamHistory
+
+	streamBrokers = 1005
+	streamCluster = 1006
+	StreamNet     = 1007
 )
 
 // Stream is one of a seed's independent random streams.

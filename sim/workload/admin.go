@@ -82,7 +82,7 @@ func (a *admin) act() {
 // done ends an operation with its error code; allowed are codes that the operation may meet with.
 func (a *admin) done(code int16, allowed ...core.ErrorCode) {
 	a.flying, a.about = false, ""
-	if code != 0 && !retriable(code) {
+	if code != 0 && !a.retriable(code) {
 		ok := false
 		for _, c := range allowed {
 			ok = ok || core.ErrorCode(code) == c
@@ -116,6 +116,9 @@ func (a *admin) create() {
 	req.TimeoutMillis = 10000
 	rt := kmsg.NewCreateTopicsRequestTopic()
 	rt.Topic, rt.NumPartitions, rt.ReplicationFactor = name, int32(a.random.Between(1, 3)), 1
+	if a.plan.Clustered() {
+		rt.ReplicationFactor = int16(a.random.Between(1, int64(min(a.plan.Brokers, 3))))
+	}
 	req.Topics = append(req.Topics, rt)
 	a.set(name, unsure)
 	a.about = name
@@ -125,7 +128,7 @@ func (a *admin) create() {
 		a.history.TopicDone(op, code)
 		switch core.ErrorCode(code) {
 		case core.NoError:
-			if was == present {
+			if was == present && !a.plan.Clustered() {
 				a.wrong("metadata", "topic "+name+" was made twice")
 			}
 			a.set(name, present)
@@ -135,13 +138,22 @@ func (a *admin) create() {
 				a.history.Made(a.parts[name], strconv.Itoa(a.made))
 			}
 		case core.TopicAlreadyExists:
-			if was == absent {
+			// A broker may ask the controller twice.
+			if was == absent && !a.plan.Clustered() {
 				a.wrong("metadata", "topic "+name+" exists although it was deleted")
 			}
 			a.set(name, present)
 		}
-		a.done(code, core.TopicAlreadyExists)
+		a.done(code, a.early(core.TopicAlreadyExists)...)
 	})
+}
+
+// early adds what a cluster may answer while not all of its brokers are there.
+func (a *admin) early(codes ...core.ErrorCode) []core.ErrorCode {
+	if a.plan.Clustered() {
+		codes = append(codes, core.InvalidReplicationFactor)
+	}
+	return codes
 }
 
 func (a *admin) delete() {
@@ -168,12 +180,12 @@ func (a *admin) delete() {
 		a.history.TopicDone(op, code)
 		switch core.ErrorCode(code) {
 		case core.NoError:
-			if was == absent {
+			if was == absent && !a.plan.Clustered() {
 				a.wrong("metadata", "topic "+name+" was deleted twice")
 			}
 			a.set(name, absent)
 		case core.UnknownTopicOrPartition:
-			if was == present {
+			if was == present && !a.plan.Clustered() {
 				a.wrong("metadata", "topic "+name+" is not there although it was made")
 			}
 			a.set(name, absent)
@@ -196,7 +208,7 @@ func (a *admin) list() {
 			}
 		}
 		for i := range a.plan.Topics {
-			if name := a.plan.Topics[i].Name; !there[name] {
+			if name := a.plan.Topics[i].Name; !there[name] && !a.plan.Clustered() {
 				a.wrong("metadata", "topic "+name+" is not there")
 			}
 		}

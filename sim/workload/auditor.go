@@ -89,7 +89,7 @@ func (a *Auditor) makeTopics() {
 	for i := range a.plan.Topics {
 		t := &a.plan.Topics[i]
 		rt := kmsg.NewCreateTopicsRequestTopic()
-		rt.Topic, rt.NumPartitions, rt.ReplicationFactor = t.Name, t.Partitions, 1
+		rt.Topic, rt.NumPartitions, rt.ReplicationFactor = t.Name, t.Partitions, t.ReplicationFactor()
 		for _, s := range t.Settings {
 			rc := kmsg.NewCreateTopicsRequestTopicConfig()
 			rc.Name, rc.Value = s.Name, kmsg.StringPtr(s.Value)
@@ -104,7 +104,9 @@ func (a *Auditor) makeTopics() {
 			case core.NoError, core.TopicAlreadyExists:
 				there++
 			default:
-				if !retriable(t.ErrorCode) {
+				// The brokers may not have registered yet.
+				early := a.plan.Clustered() && core.ErrorCode(t.ErrorCode) == core.InvalidReplicationFactor
+				if !early && !a.retriable(t.ErrorCode) {
 					text := ""
 					if t.ErrorMessage != nil {
 						text = *t.ErrorMessage
@@ -124,10 +126,14 @@ func (a *Auditor) makeTopics() {
 // readBack reads a partition from its log start offset to its end.
 func (a *Auditor) readBack(part *check.Partition) {
 	a.doing = "reading back " + part.Name.String()
+	if !a.aimAt(aim{part: part.Name}) {
+		return
+	}
 	a.flying = true
 	if a.read == nil {
 		a.listOffsets(part, -2, func(code int16, start int64) {
 			if code != 0 {
+				a.retriable(code)
 				a.later()
 				return
 			}
@@ -135,6 +141,7 @@ func (a *Auditor) readBack(part *check.Partition) {
 				a.flying = false
 				// What acks=1 was answered for may not be committed yet, but will be.
 				if code != 0 || core.Offset(end) < part.Known() {
+					a.retriable(code)
 					a.later()
 					return
 				}
@@ -183,6 +190,7 @@ func (a *Auditor) fetch(part *check.Partition) {
 			a.later()
 			return
 		case rp.ErrorCode != 0:
+			a.retriable(rp.ErrorCode)
 			a.later()
 			return
 		}
@@ -211,10 +219,13 @@ func (a *Auditor) fetch(part *check.Partition) {
 
 func (a *Auditor) offsets(g groupOffsets) {
 	a.doing = "the offsets of group " + g.group
+	if !a.aimAt(aim{group: g.group}) {
+		return
+	}
 	a.flying = true
 	a.committedOffsets(g.group, []core.TopicPartition{g.part}, func(code int16, _ core.Offset) {
 		if code != 0 {
-			if !retriable(code) {
+			if !a.retriable(code) {
 				a.unexpected("OffsetFetch", code)
 			}
 			a.later()
@@ -229,6 +240,9 @@ func (a *Auditor) offsets(g groupOffsets) {
 // metadata reads the list of topics, the last thing.
 func (a *Auditor) metadata() {
 	a.doing = "the list of topics"
+	if !a.aimAt(aim{}) {
+		return
+	}
 	a.flying = true
 	a.request(kmsg.NewPtrMetadataRequest(), 1, func(r kmsg.Response) {
 		names := map[string]bool{}

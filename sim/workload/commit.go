@@ -50,7 +50,7 @@ func (c *client) find(group string, then func()) {
 		switch {
 		case code == 0:
 			then()
-		case retriable(code):
+		case c.retriable(code):
 			conns := c.conns
 			c.net.After(pauseBeforeRetry, func() {
 				if c.conns == conns {
@@ -101,7 +101,7 @@ func (c *client) commit(group, member string, generation int32, parts []core.Top
 				case notCommitted:
 					c.ledger.NotCommitted(group, p, cm)
 				case perhapsCommitted:
-					if !retriable(rp.ErrorCode) {
+					if !c.retriable(rp.ErrorCode) {
 						c.unexpected("OffsetCommit", rp.ErrorCode)
 					}
 				}
@@ -193,6 +193,7 @@ func newCommitter(c client) *committer {
 			k.parts = append(k.parts, p.Name)
 		}
 	}
+	k.route.aim.group = k.spec.Group
 	k.opened, k.lost = func() { k.find(k.spec.Group, k.act) }, func() { k.flying = false }
 	return k
 }
@@ -213,7 +214,7 @@ func (k *committer) act() {
 	k.flying = true
 	then := func(code int16) {
 		k.flying = false
-		if code != 0 && !retriable(code) {
+		if code != 0 && !k.retriable(code) {
 			k.unexpected("the coordinator's answer", code)
 		}
 		k.net.After(k.wait(k.spec.Pause), k.act)

@@ -46,6 +46,11 @@ func newConsumer(c client) *consumer {
 			k.positions = append(k.positions, &position{part: p, log: k.history.Log(p)})
 		}
 	}
+	if k.plan.Clustered() {
+		k.positions = k.positions[:1]
+		k.positions[0].part = k.ledger.Partitions()[k.random.Below(uint64(len(k.ledger.Partitions())))]
+		k.route.aim.part = k.positions[0].part.Name
+	}
 	k.opened, k.lost = k.fetch, k.down
 	return k
 }
@@ -143,7 +148,7 @@ func (k *consumer) answered(resp *kmsg.FetchResponse, epoch int32, call time.Dur
 		case core.FetchSessionIDNotFound, core.InvalidFetchSessionEpoch, core.FetchSessionTopicIDError:
 			k.endSession()
 		default:
-			if !retriable(resp.ErrorCode) {
+			if !k.retriable(resp.ErrorCode) {
 				k.unexpected("Fetch", resp.ErrorCode)
 			}
 		}
@@ -198,7 +203,7 @@ func (k *consumer) take(poll *history.Poll, p *position, rp *kmsg.FetchResponseT
 		k.history.OutOfRange(k.index, poll.Call(), p.log, p.next)
 		p.known, p.told = false, false
 		return true
-	case retriable(rp.ErrorCode):
+	case k.retriable(rp.ErrorCode):
 		p.told = false
 		return false
 	case code != core.NoError:
@@ -272,7 +277,7 @@ func (k *consumer) reset(p *position) {
 			p.next, p.known, p.first = core.Offset(offset), true, at == -2
 			k.history.Assign(k.index, p.log)
 			k.fetch()
-		case retriable(code):
+		case k.retriable(code):
 			k.net.After(100*time.Millisecond, k.fetch)
 		default:
 			k.unexpected("ListOffsets", code)

@@ -17,8 +17,8 @@ import (
 type Net interface {
 	Now() time.Duration
 	Wall() core.Timestamp
-	// Dial opens a connection; Connected or Closed follows.
-	Dial()
+	// Dial opens a connection to a broker, counted from 0; Connected or Closed follows.
+	Dial(to int)
 	// Send sends bytes on the open connection.
 	Send(b []byte)
 	// Hang ends the connection, without Closed: in order, after what was sent before, or by a reset.
@@ -44,6 +44,9 @@ type Actor interface {
 // answerWithin is how long a client waits for an answer before it gives up the connection.
 const answerWithin = 20 * time.Second
 
+// answerWithinCluster is that in a cluster, where the broker may be cut off.
+const answerWithinCluster = 6 * time.Second
+
 // client is what all clients have in common: one connection, and requests that are answered in order.
 type client struct {
 	net     Net
@@ -59,6 +62,7 @@ type client struct {
 	dialing bool
 	finish  bool
 	conns   int
+	route   route
 	corr    int32
 	pending []call
 	opened  func() // the connection is open and the topics are known
@@ -76,7 +80,7 @@ type call struct {
 func newClient(net Net, index int, plan *fault.Plan, spec fault.Client, random core.PRNG, l *check.Ledger,
 	h *history.Recorder) client {
 	return client{net: net, index: index, plan: plan, spec: spec, random: random, ledger: l, history: h,
-		ids:    map[string][16]byte{},
+		ids: map[string][16]byte{}, route: route{wanted: nobody},
 		format: kmsg.NewRequestFormatter(kmsg.FormatterClientID("sim-" + strconv.Itoa(index)))}
 }
 
@@ -97,13 +101,17 @@ func (c *client) dial() {
 		return
 	}
 	c.dialing = true
-	c.net.Dial()
+	c.net.Dial(c.dialTo())
 }
 
 // Connected implements [Actor].
 func (c *client) Connected() {
 	c.dialing, c.up = false, true
 	c.conns++
+	if c.plan.Clustered() {
+		c.steer()
+		return
+	}
 	c.refresh(func() { c.opened() })
 }
 
@@ -172,7 +180,11 @@ func (c *client) request(req kmsg.Request, version int16, done func(kmsg.Respons
 	c.pending = append(c.pending, call{c.corr, version, resp, done})
 	c.net.Send(c.format.AppendRequest(nil, req, c.corr))
 	corr, conns := c.corr, c.conns
-	c.net.After(answerWithin, func() {
+	within := answerWithin
+	if c.plan.Clustered() {
+		within = answerWithinCluster
+	}
+	c.net.After(within, func() {
 		if c.up && c.conns == conns && len(c.pending) > 0 && c.pending[0].corr <= corr {
 			c.hang()
 		}
@@ -213,6 +225,7 @@ func (c *client) Received(frame []byte) {
 		return
 	}
 	call.done(call.resp)
+	c.leaveIfStrayed()
 }
 
 func (c *client) wrong(name, text string) {

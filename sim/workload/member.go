@@ -27,6 +27,7 @@ type member struct {
 func newMember(c client) *member {
 	m := &member{client: c, generation: -1}
 	m.session = int32(m.random.Between(600, 5000))
+	m.route.aim.group = m.spec.Group
 	m.opened, m.lost = func() { m.find(m.spec.Group, m.act) }, func() { m.flying = false }
 	return m
 }
@@ -79,7 +80,7 @@ func (m *member) settle(api string, code int16) bool {
 		m.joined, m.id = false, ""
 		m.later(20 * time.Millisecond)
 	default:
-		if !retriable(code) {
+		if !m.retriable(code) {
 			m.unexpected(api, code)
 		}
 		m.later(pauseBeforeRetry)

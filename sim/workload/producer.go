@@ -79,6 +79,7 @@ func (p *producer) pump() {
 			p.send(s)
 		}
 	case p.finish || p.resting || len(p.window) >= p.spec.InFlight:
+	case !p.refocus():
 	default:
 		s := p.next()
 		p.window = append(p.window, s)
@@ -106,7 +107,7 @@ func (p *producer) askID() {
 		case resp.ErrorCode == 0:
 			p.id, p.epoch = resp.ProducerID, resp.ProducerEpoch
 			p.pump()
-		case retriable(resp.ErrorCode):
+		case p.retriable(resp.ErrorCode):
 			p.net.After(100*time.Millisecond, p.pump)
 		default:
 			p.unexpected("InitProducerId", resp.ErrorCode)
@@ -114,9 +115,26 @@ func (p *producer) askID() {
 	})
 }
 
+// focusEvery is how many batches a producer of a cluster sends to a partition on average: it has one connection, so
+// that it can talk to one leader at a time.
+const focusEvery = 20
+
+// refocus chooses in a cluster which partition is written to. It reports false if that needs another connection.
+func (p *producer) refocus() bool {
+	if !p.plan.Clustered() || len(p.window) > 0 || p.route.aim.part.Topic != "" && !p.random.Chance(1, focusEvery) {
+		return true
+	}
+	parts := p.ledger.Partitions()
+	return p.aimAt(aim{part: parts[p.random.Below(uint64(len(parts)))].Name})
+}
+
 // next makes a request of one to three batches for different partitions.
 func (p *producer) next() *sending {
 	s := &sending{}
+	if p.plan.Clustered() {
+		s.batches = append(s.batches, p.batch(p.ledger.Partition(p.route.aim.part)))
+		return s
+	}
 	parts := p.ledger.Partitions()
 	i := int(p.random.Below(uint64(len(parts))))
 	for n := p.random.Between(1, 3); n > 0 && len(s.batches) < len(parts); n-- {
@@ -262,7 +280,7 @@ func (p *producer) outcome(s *sending, b *batch, rp *kmsg.ProduceResponseTopicPa
 		b.done = true
 		p.history.Sent(b.op, core.Offset(rp.BaseOffset))
 		p.ledger.Acked(b.part, b.began, core.Offset(rp.BaseOffset), p.index, b.first, b.count, p.spec.Acks)
-	case retriable(rp.ErrorCode):
+	case p.retriable(rp.ErrorCode):
 	case b.bad:
 		b.done = true
 		p.history.Done(b.op, rp.ErrorCode)

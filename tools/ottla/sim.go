@@ -6,6 +6,7 @@ import (
 	"io"
 	"runtime"
 	"runtime/debug"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,6 +24,8 @@ type simOptions struct {
 	start   uint64
 	seed    int64
 	jobs    int
+	brokers int
+	cluster bool
 	trace   bool
 	plan    bool
 	json    bool
@@ -47,6 +50,8 @@ func simCommand() *cobra.Command {
 	f.Uint64Var(&o.start, "start", 0, "the first seed")
 	f.Int64Var(&o.seed, "seed", -1, "run this seed only")
 	f.IntVar(&o.jobs, "jobs", runtime.NumCPU(), "seeds to run at the same time")
+	f.IntVar(&o.brokers, "brokers", 1, "how many brokers a world has, at most "+strconv.Itoa(fault.MaxBrokers))
+	f.BoolVar(&o.cluster, "cluster", false, "draw how many brokers a world has, one to "+strconv.Itoa(fault.MaxBrokers))
 	f.BoolVar(&o.trace, "trace", false, "with --seed: print a line an event")
 	f.BoolVar(&o.plan, "plan", false, "with --seed: print what the seed has drawn, and do not run it")
 	f.BoolVar(&o.json, "json", false, "print a JSON object a seed, and one for all")
@@ -61,6 +66,9 @@ func (o *simOptions) run(out io.Writer) error {
 	if o.jobs < 1 {
 		return fmt.Errorf("--jobs %d: at least 1", o.jobs)
 	}
+	if o.brokers < 1 || o.brokers > fault.MaxBrokers {
+		return fmt.Errorf("--brokers %d: 1 to %d", o.brokers, fault.MaxBrokers)
+	}
 	if (o.trace || o.plan) && o.seed < 0 {
 		return fmt.Errorf("--trace and --plan need --seed")
 	}
@@ -68,7 +76,7 @@ func (o *simOptions) run(out io.Writer) error {
 		return fmt.Errorf("--history needs --seed")
 	}
 	if o.plan {
-		_, err := out.Write(fault.Draw(uint64(o.seed)).AppendText(nil))
+		_, err := out.Write(o.draw(uint64(o.seed)).AppendText(nil))
 		return err
 	}
 	if o.seed >= 0 {
@@ -80,6 +88,27 @@ func (o *simOptions) run(out io.Writer) error {
 		return s.err
 	}
 	return s.finish()
+}
+
+// draw draws the plan of a seed.
+func (o *simOptions) draw(seed uint64) *fault.Plan {
+	n := o.brokers
+	if o.cluster {
+		n = fault.DrawBrokers(seed)
+	}
+	return fault.DrawCluster(seed, n)
+}
+
+// replay is the command that runs a seed again.
+func (o *simOptions) replay(seed uint64) string {
+	text := "ottla sim --seed " + strconv.FormatUint(seed, 10)
+	switch {
+	case o.cluster:
+		text += " --cluster"
+	case o.brokers > 1:
+		text += " --brokers " + strconv.Itoa(o.brokers)
+	}
+	return text + " --trace"
 }
 
 // simRun is the run of many seeds.
@@ -132,7 +161,7 @@ type simResult struct {
 // runSeed simulates one seed. A panic is the seed's failure and not the program's: this is the one place that catches
 // one.
 func (s *simRun) runSeed(seed uint64) (r simResult) {
-	w := sim.New(fault.Draw(seed), s.line())
+	w := sim.New(s.options.draw(seed), s.line())
 	defer func() {
 		defer s.writeHistory(w)
 		if p := recover(); p != nil {
@@ -161,7 +190,7 @@ func (s *simRun) report(r simResult) {
 	case s.options.json:
 		s.object(r)
 	case f != nil:
-		fmt.Fprintf(s.out, "seed %d: %v\n    replay: ottla sim --seed %d --trace\n", r.Seed, f, r.Seed)
+		fmt.Fprintf(s.out, "seed %d: %v\n    replay: %s\n", r.Seed, f, s.options.replay(r.Seed))
 		if s.options.seeds == 1 && s.options.forTime == 0 {
 			fmt.Fprintf(s.out, "%s%s", r.stack, map[bool]string{false: r.Tail}[s.options.trace])
 		}
@@ -182,7 +211,7 @@ func (s *simRun) object(r simResult) {
 		if found := anomalies(r.Report); len(found) > 0 {
 			object["anomalies"] = found
 		}
-		object["replay"] = fmt.Sprintf("ottla sim --seed %d --trace", r.Seed)
+		object["replay"] = s.options.replay(r.Seed)
 		if r.stack != "" {
 			object["stack"] = r.stack
 		}

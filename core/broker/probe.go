@@ -1,0 +1,35 @@
+package broker
+
+import (
+	"ottla.dev/core/metadata"
+	"ottla.dev/core/partition"
+	"ottla.dev/core/raft"
+)
+
+// Probe is a broker's insides for a judge who looks on from outside: the simulator, between two steps. Nothing in it may
+// be written, or kept until after the next step.
+type Probe struct {
+	// Quorum is nil until the log directories have been read.
+	Quorum *raft.Quorum
+	// Image is what the broker knows to be committed, nil until there is one.
+	Image *metadata.Image
+	// Controller says that this node decides.
+	Controller bool
+	// Serving says that the broker has come through its start and has not begun to end.
+	Serving bool
+	// Replicas are those of all shards, in an order of their own.
+	Replicas []*partition.Replica
+}
+
+// Probe returns the broker's insides. Only who steps all machines of a broker himself may call it.
+func (b *Broker) Probe() Probe {
+	c := b.control
+	p := Probe{Image: c.committed, Serving: c.phase == serving}
+	if c.quorum != nil {
+		p.Quorum, p.Controller = c.quorum.Quorum, c.leads()
+	}
+	for _, s := range b.shards {
+		p.Replicas = append(p.Replicas, s.set.Replicas()...)
+	}
+	return p
+}

@@ -1,0 +1,143 @@
+package fault
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"ottla.dev/core"
+	"ottla.dev/netsim"
+)
+
+const (
+	// MaxBrokers is the largest number of brokers of a world.
+	MaxBrokers = 5
+	// maxReplicas is the largest replication factor that is drawn.
+	maxReplicas = 3
+	// leastBandwidth is that of the slowest links without a fault, in bytes a second.
+	leastBandwidth = 1_000_000
+)
+
+// DrawBrokers draws how many brokers a world of a seed has.
+func DrawBrokers(seed uint64) int {
+	p := Plan{Seed: seed}
+	r := p.Stream(streamBrokers)
+	return int(r.Between(1, MaxBrokers))
+}
+
+// DrawCluster draws the plan of a seed for several brokers; with one it is that of [Draw].
+func DrawCluster(seed uint64, brokers int) *Plan {
+	p := Draw(seed)
+	if brokers <= 1 {
+		return p
+	}
+	if brokers > MaxBrokers {
+		panic("fault: too many brokers")
+	}
+	p.Brokers = brokers
+	r := p.Stream(streamCluster)
+	shape, topics, stops, net := r.Fork(1), r.Fork(2), r.Fork(3), r.Fork(4)
+	p.clusterShape(&shape)
+	p.clusterTopics(&topics)
+	p.clusterStops(&stops)
+	p.clusterNet(&net)
+	return p
+}
+
+// set sets a broker setting, in the place of what was drawn before.
+func (p *Plan) set(name string, value int64) {
+	p.Static = slices.DeleteFunc(p.Static, func(s Setting) bool { return s.Name == name })
+	p.static(name, value)
+}
+
+func (p *Plan) clusterShape(r *core.PRNG) {
+	p.Duration = between(r, 15*time.Second, 45*time.Second)
+	p.Shards = int(r.Between(1, 2))
+	p.set("offsets.topic.replication.factor", int64(min(p.Brokers, maxReplicas)))
+	p.set("offsets.topic.num.partitions", r.Between(1, 2))
+	p.set("broker.heartbeat.interval.ms", pick[int64](r, 100, 300, 1000))
+	p.set("broker.session.timeout.ms", pick[int64](r, 1500, 3000, 9000))
+	p.set("controller.quorum.election.timeout.ms", pick[int64](r, 500, 1000))
+	p.set("controller.quorum.fetch.timeout.ms", pick[int64](r, 1000, 2000))
+	p.set("controller.quorum.request.timeout.ms", pick[int64](r, 1000, 2000))
+	p.set("replica.lag.time.max.ms", pick[int64](r, 1000, 3000, 10000))
+	p.set("replica.fetch.wait.max.ms", pick[int64](r, 50, 500))
+	p.set("replica.fetch.backoff.ms", pick[int64](r, 50, 500))
+	p.set("leader.imbalance.check.interval.seconds", pick[int64](r, 1, 5, 300))
+	if r.Chance(1, 2) {
+		p.set("metadata.log.max.record.bytes.between.snapshots", pick[int64](r, 1000, 10000))
+	}
+	for i := range p.Jumps {
+		p.Jumps[i].Node = int(r.Below(uint64(p.Brokers)))
+	}
+	for i := range p.Faults {
+		p.Faults[i].Node = int(r.Below(uint64(p.Brokers)))
+		p.Faults[i].From = min(p.Faults[i].From, p.Duration)
+		p.Faults[i].To = min(p.Faults[i].To, p.Duration)
+	}
+}
+
+func (p *Plan) clusterTopics(r *core.PRNG) {
+	for i := range p.Topics {
+		t := &p.Topics[i]
+		// What write.caching may lose depends on who leads when; that is not judged yet.
+		t.Caching = false
+		t.Settings = slices.DeleteFunc(t.Settings, func(s Setting) bool {
+			return s.Name == "write.caching" || s.Name == "flush.messages" || s.Name == "flush.ms"
+		})
+		t.Replicas = int16(min(p.Brokers, int(pick[int64](r, 1, 2, 3, 3, 3, 3))))
+		least := r.Between(1, min(2, int64(t.Replicas)))
+		t.Settings = append(t.Settings, Setting{"min.insync.replicas", strconv.FormatInt(least, 10)})
+	}
+}
+
+// clusterStops draws stops of one broker after the other, and now and then of all at once.
+func (p *Plan) clusterStops(r *core.PRNG) {
+	p.Stops = nil
+	if r.Chance(1, 8) {
+		return
+	}
+	kinds := pick(r, []StopKind{Crash}, []StopKind{Kill}, []StopKind{Crash, Kill, Clean}, []StopKind{Crash, Kill})
+	most := pick(r, 2*time.Second, 10*time.Second)
+	at := 3 * time.Second
+	for {
+		at += between(r, 200*time.Millisecond, most)
+		if at > p.Duration {
+			return
+		}
+		first, count := int(r.Below(uint64(p.Brokers))), 1
+		switch {
+		case r.Chance(1, 12):
+			count = p.Brokers
+		case r.Chance(1, 10):
+			count = 2
+		}
+		kind := pick(r, kinds...)
+		for i := range count {
+			s := Stop{Kind: kind, Node: (first + i) % p.Brokers, At: at, Pending: count == 1 && r.Chance(1, 2),
+				Down: between(r, 0, pick(r, 500*time.Millisecond, 5*time.Second))}
+			if r.Chance(1, 5) {
+				s.Again = append(s.Again, int(pick(r, r.Between(1, 10), r.Between(1, 400))))
+			}
+			if r.Chance(1, 8) {
+				s.Crash = between(r, time.Millisecond, 100*time.Millisecond)
+			}
+			p.Stops = append(p.Stops, s)
+		}
+	}
+}
+
+// clusterNet draws the network between brokers and clients, and its faults.
+func (p *Plan) clusterNet(r *core.PRNG) {
+	hosts := p.Brokers + len(p.Clients) + 1
+	p.Net = netsim.Draw(r.Uint64(), netsim.DefaultBudget(hosts, p.Brokers, p.Duration))
+	widen := func(l *netsim.Link) {
+		if l.Bandwidth > 0 {
+			l.Bandwidth = max(l.Bandwidth, leastBandwidth)
+		}
+	}
+	widen(&p.Net.Settings.Link)
+	for i := range p.Net.Paths {
+		widen(&p.Net.Paths[i].Link)
+	}
+}
