@@ -250,7 +250,8 @@ func (l *Ledger) Watermarks(p *Partition, v *View, a Asked, highWatermark, logSt
 		case highWatermark >= 0 && logStart > highWatermark:
 			l.wrong("log-start", p, "the log start offset "+offsetText(logStart)+" is above the high watermark "+
 				offsetText(highWatermark))
-		case logStart < a.gone:
+		// Another leader may not have heard of the deletion: the broker answers before all replicas have.
+		case logStart < a.gone && !l.plan.Clustered():
 			l.wrong("log-start", p, "the log starts at "+offsetText(logStart)+", and a request has deleted up to "+
 				offsetText(a.gone))
 		case p.topic.Retained && logStart > p.deleted:
