@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"ottla.dev/core"
+	"ottla.dev/sim/check"
 	"ottla.dev/sim/disk"
 	"ottla.dev/sim/fault"
 )
@@ -119,6 +120,9 @@ func (w *node) arm(p *process, a *actor) {
 	w.events.push(e)
 }
 
+// ticksPerSecond is how many ticks one machine may ask for; more is a deadline that stays in the past.
+const ticksPerSecond = 20_000
+
 func (w *node) tick(a *actor, at time.Duration) {
 	if a.armed > at {
 		return // an earlier tick took its place
@@ -130,6 +134,13 @@ func (w *node) tick(a *actor, at time.Duration) {
 	}
 	if w.proc.started+d > w.now {
 		w.arm(w.proc, a)
+		return
+	}
+	if w.now-a.since > time.Second {
+		a.since, a.ticks = w.now, 0
+	}
+	if a.ticks++; a.ticks > ticksPerSecond {
+		w.fail(check.Liveness, "busy", a.name+" wants to be ticked more often than any work needs")
 		return
 	}
 	w.step(a, core.Input{Kind: core.InputTick})

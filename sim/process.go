@@ -51,6 +51,8 @@ type actor struct {
 	tail    time.Duration       // when the last of its file operations happens
 	queued  map[core.FileID]int // of operations that have not happened
 	armed   time.Duration       // of the next tick, or core.Never
+	since   time.Duration       // when ticks were last counted from
+	ticks   int
 	conn    *conn
 	wires   map[core.LinkID]*wired
 	lent    map[*byte]int // frames of links

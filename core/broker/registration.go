@@ -201,6 +201,7 @@ func (c *Control) leave() {
 		return
 	}
 	c.want, c.phase = false, leaving
+	c.points.due = core.Never // the end writes checkpoints of its own
 	c.leaveLast = c.now.Mono + max(shutdownLeast, 2*c.sessionTimeout())
 	c.leaveBy = c.now.Mono + shutdownSilent
 	c.beatAnew()
