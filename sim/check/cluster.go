@@ -40,7 +40,8 @@ type batchKey struct {
 
 type seenBroker struct {
 	life    int
-	epoch   core.LeaderEpoch // of the quorum, over all lives
+	epoch   core.LeaderEpoch // of the quorum, in this life
+	saved   core.LeaderEpoch // as it was made durable, over all lives
 	image   *metadata.Image
 	applied core.Offset
 }
@@ -71,7 +72,7 @@ func (c *Cluster) wrong(check string, node int, text string) {
 func (c *Cluster) Look(node, life int, p *broker.Probe) {
 	b := &c.brokers[node]
 	if b.life != life {
-		b.life, b.image, b.applied = life, nil, core.NoOffset
+		b.life, b.image, b.applied, b.epoch = life, nil, core.NoOffset, b.saved
 	}
 	if p.Quorum == nil {
 		return
@@ -92,7 +93,7 @@ func (c *Cluster) quorum(node int, b *seenBroker, p *broker.Probe) {
 	if epoch < b.epoch {
 		c.wrong("quorum-epoch", node, "the quorum's epoch went back from "+epochText(b.epoch)+" to "+epochText(epoch))
 	}
-	b.epoch = epoch
+	b.epoch, b.saved = epoch, max(b.saved, p.Quorum.State().Epoch)
 	if !p.Quorum.Active() {
 		return
 	}

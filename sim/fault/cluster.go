@@ -98,10 +98,10 @@ func (p *Plan) clusterStops(r *core.PRNG) {
 		return
 	}
 	kinds := pick(r, []StopKind{Crash}, []StopKind{Kill}, []StopKind{Crash, Kill, Clean}, []StopKind{Crash, Kill})
-	most := pick(r, 2*time.Second, 10*time.Second)
-	at := 3 * time.Second
+	most := pick(r, 3*time.Second, 10*time.Second, 20*time.Second)
+	at := 4 * time.Second
 	for {
-		at += between(r, 200*time.Millisecond, most)
+		at += between(r, most/10, most)
 		if at > p.Duration {
 			return
 		}

@@ -21,7 +21,7 @@ type producer struct {
 	asking  bool // for a producer id
 	seqs    map[core.TopicPartition]int32
 	number  uint64
-	acked   map[core.TopicPartition]bool // something was, under this producer id
+	acked   map[core.TopicPartition]uint64 // the first record that was, under this producer id
 	window  []*sending                   // requests that are not done, oldest first
 	flying  int                          // of them, those that were sent on this connection and have no answer
 	again   bool                         // all of the window is to be sent again once nothing is flying
@@ -44,7 +44,7 @@ type batch struct {
 
 func newProducer(c client) *producer {
 	p := &producer{client: c, id: -1, epoch: -1, seqs: map[core.TopicPartition]int32{},
-		acked: map[core.TopicPartition]bool{}}
+		acked: map[core.TopicPartition]uint64{}}
 	p.opened, p.lost = p.pump, p.down
 	return p
 }
@@ -281,7 +281,9 @@ func (p *producer) outcome(s *sending, b *batch, rp *kmsg.ProduceResponseTopicPa
 	case code == core.NoError:
 		b.done = true
 		p.history.Sent(b.op, core.Offset(rp.BaseOffset))
-		p.acked[b.part.Name] = true
+		if first, ok := p.acked[b.part.Name]; !ok || b.first < first {
+			p.acked[b.part.Name] = b.first
+		}
 		p.ledger.Acked(b.part, b.began, core.Offset(rp.BaseOffset), p.index, b.first, b.count, p.spec.Acks)
 	case p.retriable(rp.ErrorCode):
 	case b.bad:
@@ -305,7 +307,7 @@ func (p *producer) sequenceLost(s *sending, b *batch, code core.ErrorCode) {
 				return
 			}
 			if earlier == b {
-				if !b.part.MayForget() && !p.unknown(b.part) {
+				if !b.part.MayForget() && !p.unknown(b) {
 					p.wrong("sequence", code.String()+" at "+b.part.Name.String()+" for record "+
 						strconv.FormatUint(b.first, 10)+", and everything before it was acknowledged")
 				}
@@ -319,8 +321,9 @@ func (p *producer) sequenceLost(s *sending, b *batch, code core.ErrorCode) {
 // unknown reports whether a leader may know nothing of the producer, of whom it takes any sequence number as the first
 // then (Kafka: ProducerAppendInfo.checkSequence). When the first of several batches in flight is refused for want of
 // replicas, and the next one is not, the first one's number is never in order again.
-func (p *producer) unknown(part *check.Partition) bool {
-	return p.plan.Clustered() && !p.acked[part.Name]
+func (p *producer) unknown(b *batch) bool {
+	first, ok := p.acked[b.part.Name]
+	return p.plan.Clustered() && (!ok || first > b.first)
 }
 
 // renew takes a new producer id and gives up what has no answer: whether it is in the log is not known.
