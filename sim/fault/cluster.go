@@ -16,6 +16,8 @@ const (
 	maxReplicas = 3
 	// leastBandwidth is that of the slowest links without a fault, in bytes a second.
 	leastBandwidth = 1_000_000
+	// wideDelay is the longest mean delay of a local network.
+	wideDelay = 5 * time.Millisecond
 )
 
 // DrawBrokers draws how many brokers a world of a seed has.
@@ -137,7 +139,19 @@ func (p *Plan) clusterNet(r *core.PRNG) {
 		}
 	}
 	widen(&p.Net.Settings.Link)
+	slow := p.Net.Settings.Link.DelayMean > wideDelay
 	for i := range p.Net.Paths {
 		widen(&p.Net.Paths[i].Link)
+		x := &p.Net.Paths[i]
+		between := int(x.From) < p.Brokers && int(x.To) < p.Brokers
+		slow = slow || between && x.Link.DelayMean > wideDelay
+	}
+	if slow {
+		// The quorum suspects its leader after a fifth of the fetch timeout, which must be many times a delay.
+		p.set("controller.quorum.fetch.timeout.ms", 6000)
+		p.set("controller.quorum.election.timeout.ms", 2000)
+		p.set("controller.quorum.request.timeout.ms", 4000)
+		p.set("broker.session.timeout.ms", 9000)
+		p.set("replica.lag.time.max.ms", 10000)
 	}
 }

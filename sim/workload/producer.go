@@ -22,10 +22,10 @@ type producer struct {
 	seqs    map[core.TopicPartition]int32
 	number  uint64
 	acked   map[core.TopicPartition]uint64 // the first record that was, under this producer id
-	window  []*sending                   // requests that are not done, oldest first
-	flying  int                          // of them, those that were sent on this connection and have no answer
-	again   bool                         // all of the window is to be sent again once nothing is flying
-	resting bool                         // until the next batch
+	window  []*sending                     // requests that are not done, oldest first
+	flying  int                            // of them, those that were sent on this connection and have no answer
+	again   bool                           // all of the window is to be sent again once nothing is flying
+	resting bool                           // until the next batch
 }
 
 // sending is one produce request.
