@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -52,9 +53,7 @@ func (c *Control) sendAlters() {
 	req := kmsg.NewPtrAlterPartitionRequest()
 	setNewest(req)
 	req.BrokerID, req.BrokerEpoch = int32(c.settings.NodeID), int64(c.epoch)
-	for _, m := range batch {
-		req.Topics = append(req.Topics, m.topics...)
-	}
+	req.Topics = newestProposals(batch)
 	c.ask(&question{req: req, lane: laneForward, until: c.now.Mono + askAlter,
 		then: func(resp kmsg.Response, _ core.ErrorCode) {
 			a.flying = false
@@ -69,4 +68,29 @@ func (c *Control) sendAlters() {
 			}
 			c.sendAlters()
 		}})
+}
+
+// newestProposals is what a batch asks for, with one proposal for a partition: the last one, in the place of what it
+// led to before. Answers name partitions and not proposals, so that the answer to an old one would be taken for that to
+// the new one. Nobody waits for an old one any more.
+func newestProposals(batch []*alterPartition) []kmsg.AlterPartitionRequestTopic {
+	var topics []kmsg.AlterPartitionRequestTopic
+	seen := map[core.TopicIDPartition]bool{}
+	for _, m := range slices.Backward(batch) {
+		for _, t := range slices.Backward(m.topics) {
+			var parts []kmsg.AlterPartitionRequestTopicPartition
+			for _, p := range slices.Backward(t.Partitions) {
+				id := core.TopicIDPartition{Topic: t.TopicID, Partition: core.PartitionID(p.Partition)}
+				if !seen[id] {
+					seen[id] = true
+					parts = append(parts, p)
+				}
+			}
+			if len(parts) > 0 {
+				t.Partitions = parts
+				topics = append(topics, t)
+			}
+		}
+	}
+	return topics
 }
