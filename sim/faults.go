@@ -135,6 +135,7 @@ func (w *World) heal() {
 	w.trace.Begin(w.now, "heal").End()
 	if w.net != nil {
 		w.net.Heal(w.now)
+		w.history.Fault("network")
 	}
 	for _, s := range w.slots {
 		s.actor.Finish()

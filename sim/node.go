@@ -39,7 +39,7 @@ type node struct {
 func (w *World) addNode() {
 	n := &node{World: w, index: len(w.nodes)}
 	n.disk = disk.New(w.faults.Fork(1 + uint64(n.index)<<32))
-	n.disk.Unordered = w.plan.UnorderedNames
+	n.disk.Unordered, n.disk.Replicated = w.plan.UnorderedNames, w.plan.Clustered()
 	n.disk.Fault = n.diskFault
 	w.nodes = append(w.nodes, n)
 	w.after(0, n.start)

@@ -153,13 +153,18 @@ func (s *Shard) group(op *api.GroupOp) {
 	s.out.Send(op.Reply, op)
 }
 
-// opensCoordinator reports whether the log of a coordinator's partition is still being opened.
+// opensCoordinator reports whether the log of a coordinator's partition is still being opened. Where only a follower of
+// it is, the coordinator is elsewhere.
 func (s *Shard) opensCoordinator(p core.PartitionID) bool {
 	if s.cluster == nil {
 		return true
 	}
 	t := s.cluster.Image.TopicByName(api.ConsumerOffsetsTopic)
-	return t == nil || s.set.Replica(core.TopicIDPartition{Topic: t.ID, Partition: p}) != nil
+	if t == nil {
+		return true
+	}
+	r := s.set.Replica(core.TopicIDPartition{Topic: t.ID, Partition: p})
+	return r != nil && r.Leading()
 }
 
 // settleCoordinator sends back the calls that are complete, and notes when the coordinator wants to be woken.

@@ -14,6 +14,7 @@ const Sector = 512
 // Errors that operations end with, besides those of core.
 var (
 	ErrIO      = errors.New("input/output error")
+	ErrShort   = errors.New("the file ends before the range")
 	ErrCrashed = errors.New("the process is gone")
 	errIsDir   = errors.New("is a folder")
 	errFull    = errors.New("folder is not empty")
@@ -42,6 +43,8 @@ type Disk struct {
 	Full bool
 	// Unordered lets a crash undo any subset of a folder's changes, and not only the latest.
 	Unordered bool
+	// Replicated says that logs may be cut off: their broker is one of several.
+	Replicated bool
 	// Lies makes syncs succeed without doing anything: a broken disk that no software survives, to test the checks with.
 	Lies bool
 	// Counts of what was done, by [Op].

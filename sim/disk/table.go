@@ -175,9 +175,13 @@ func (t *Table) Range(id core.FileID, pos, size int64) Range {
 	return Range{t.disk, h.node, h.path, pos, size}
 }
 
-// Append reads the range as it is now. A range beyond the end of the file is a broken promise of whoever asked.
+// Append reads the range as it is now. A range beyond the end of the file is a broken promise of whoever asked, unless
+// the disk is one of several brokers: there a follower may cut off what it was sending to another one as a leader.
 func (r Range) Append(dst []byte) ([]byte, error) {
 	if r.pos < 0 || r.pos+r.size > int64(len(r.node.data)) {
+		if r.disk.Replicated {
+			return dst, wrap("read", r.path, ErrShort)
+		}
 		panic("sim/disk: a range beyond the end of " + r.path)
 	}
 	if err := r.disk.enter(Read, r.path); err != nil {

@@ -52,6 +52,11 @@ func New(plan *fault.Plan, parts []*check.Partition, now func() time.Duration) *
 		left--
 	}
 	allow := lin.Allow{AcksOneLoss: true, AcksOneFaults: []string{PowerCut}}
+	if plan.Clustered() {
+		// What one leader alone has acknowledged is lost with its leadership, for whatever reason that ends; and the next
+		// one may know of a lower high watermark (KIP-207).
+		allow.AcksOneFaults, allow.Anomalies = nil, []lin.Name{lin.HighWatermarkBack}
+	}
 	for i := range plan.Topics {
 		if plan.Topics[i].Caching {
 			allow.CachedTopics = append(allow.CachedTopics, plan.Topics[i].Name)

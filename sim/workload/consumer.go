@@ -49,6 +49,7 @@ func newConsumer(c client) *consumer {
 	if k.plan.Clustered() {
 		k.positions = k.positions[:1]
 		k.positions[0].part = k.ledger.Partitions()[k.random.Below(uint64(len(k.ledger.Partitions())))]
+		k.positions[0].log = k.history.Log(k.positions[0].part)
 		k.route.aim.part = k.positions[0].part.Name
 	}
 	k.opened, k.lost = k.fetch, k.down
