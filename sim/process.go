@@ -111,7 +111,8 @@ func (w *node) start() {
 		return
 	}
 	w.starts++
-	p := &process{node: w, number: w.starts, started: w.now, sessions: map[uint32]*actor{}, links: map[link]time.Duration{},
+	p := &process{node: w, number: w.starts, started: w.now, sessions: map[uint32]*actor{},
+		links: map[link]time.Duration{},
 		injected: w.injected}
 	w.syncFailed = false
 	w.proc = p

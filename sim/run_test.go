@@ -36,6 +36,33 @@ func TestSeeds(t *testing.T) {
 	}
 }
 
+// Seeds of clusters that are run in a plain test run.
+const clustersInTest = 8
+
+func TestClusters(t *testing.T) {
+	var sum Stats
+	for seed := range uint64(clustersInTest) {
+		r := New(fault.DrawCluster(seed, 3), nil).Run()
+		if r.Failure != nil {
+			t.Errorf("seed %d: %v (replay: ottla sim --seed %d --brokers 3 --trace)", seed, r.Failure, seed)
+		}
+		sum.Add(r.Stats)
+	}
+	for name, n := range map[string]int{"acked": sum.Acked, "read": sum.Read, "crashes": sum.Crashes, "kills": sum.Kills} {
+		if n < 10 {
+			t.Errorf("%d %s in %d seeds", n, name, clustersInTest)
+		}
+	}
+}
+
+func TestSeedsOfClustersThatHaveFoundBugs(t *testing.T) {
+	for _, seed := range []uint64{1163, 2032} {
+		if f := New(fault.DrawCluster(seed, 3), nil).Run().Failure; f != nil {
+			t.Errorf("seed %d: %v", seed, f)
+		}
+	}
+}
+
 // Seeds that have found bugs (docs/bugs-found.md) are run for as long as they draw what they drew then.
 func TestSeedsThatHaveFoundBugs(t *testing.T) {
 	for _, seed := range []uint64{10056} {
@@ -62,6 +89,10 @@ func hashes() string {
 		r := New(fault.Draw(seed), nil).Run()
 		fmt.Fprintf(&b, "%d %016x %d\n", seed, r.Hash, r.Lines)
 	}
+	for seed := uint64(1000); seed < 1003; seed++ {
+		r := New(fault.DrawCluster(seed, 3), nil).Run()
+		fmt.Fprintf(&b, "%d %016x %d\n", seed, r.Hash, r.Lines)
+	}
 	return b.String()
 }
 
@@ -76,7 +107,7 @@ func TestASeedHasOneTraceInEveryProcess(t *testing.T) {
 		}
 		got[i] = string(out)
 	}
-	if got[0] != got[1] || strings.Count(got[0], "\n") != 6 {
+	if got[0] != got[1] || strings.Count(got[0], "\n") != 9 {
 		t.Errorf("one process says\n%s another\n%s", got[0], got[1])
 	}
 }

@@ -6,8 +6,8 @@ import (
 	"ottla.dev/core/raft"
 )
 
-// Probe is a broker's insides for a judge who looks on from outside: the simulator, between two steps. Nothing in it may
-// be written, or kept until after the next step.
+// Probe is a broker's insides for a judge who looks on from outside: the simulator, between two steps. Nothing in it
+// may be written, or kept until after the next step.
 type Probe struct {
 	// Quorum is nil until the log directories have been read.
 	Quorum *raft.Quorum

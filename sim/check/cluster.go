@@ -157,8 +157,8 @@ func (c *Cluster) sound(node int, topic string, p *metadata.Partition) {
 }
 
 // replica judges one replica: one leader an epoch (S1), epochs that do not go back (S7), a high watermark that does not
-// go back in a life, within the log (S6), and nothing cut off below it (S9). A leader of the newest epoch holds all that
-// was acknowledged or read (S5).
+// go back in a life, within the log (S6), and nothing cut off below it (S9). A leader of the newest epoch holds all
+// that was acknowledged or read (S5).
 func (c *Cluster) replica(node, life int, r *partition.Replica) {
 	if !r.Online() {
 		return

@@ -182,7 +182,8 @@ func (p *Plan) AppendText(dst []byte) []byte {
 		dst = append(dst, "broker "+s.Name+"="+s.Value+"\n"...)
 	}
 	for _, t := range p.Topics {
-		dst = append(dst, "topic "+t.Name+" partitions="+strconv.Itoa(int(t.Partitions))+" replicas="+strconv.Itoa(int(t.ReplicationFactor()))...)
+		dst = append(dst, "topic "+t.Name+" partitions="+strconv.Itoa(int(t.Partitions))+
+			" replicas="+strconv.Itoa(int(t.ReplicationFactor()))...)
 		for _, s := range t.Settings {
 			dst = append(dst, " "+s.Name+"="+s.Value...)
 		}
@@ -195,12 +196,14 @@ func (p *Plan) AppendText(dst []byte) []byte {
 			" drop="+strconv.Itoa(c.Drop)+" bad="+strconv.Itoa(c.Bad)+" old="+strconv.FormatBool(c.Old)+"\n"...)
 	}
 	for _, w := range p.Faults {
-		dst = append(dst, "fault "+w.Kind.String()+" node="+strconv.Itoa(w.Node)+" from="+w.From.String()+" to="+w.To.String()+" one-in="...)
+		dst = append(dst, "fault "+w.Kind.String()+" node="+strconv.Itoa(w.Node)+
+			" from="+w.From.String()+" to="+w.To.String()+" one-in="...)
 		dst = strconv.AppendUint(dst, w.Rate, 10)
 		dst = append(dst, '\n')
 	}
 	for _, s := range p.Stops {
-		dst = append(dst, "stop "+s.Kind.String()+" node="+strconv.Itoa(s.Node)+" at="+s.At.String()+" pending="+strconv.FormatBool(s.Pending)+
+		dst = append(dst, "stop "+s.Kind.String()+" node="+strconv.Itoa(s.Node)+
+			" at="+s.At.String()+" pending="+strconv.FormatBool(s.Pending)+
 			" down="+s.Down.String()+" crash-after="+s.Crash.String()+" again="...)
 		for _, n := range s.Again {
 			dst = append(strconv.AppendInt(dst, int64(n), 10), ',')

@@ -21,6 +21,7 @@ type producer struct {
 	asking  bool // for a producer id
 	seqs    map[core.TopicPartition]int32
 	number  uint64
+	sent    int                            // requests that were made
 	acked   map[core.TopicPartition]uint64 // the first record that was, under this producer id
 	window  []*sending                     // requests that are not done, oldest first
 	flying  int                            // of them, those that were sent on this connection and have no answer
@@ -29,7 +30,10 @@ type producer struct {
 }
 
 // sending is one produce request.
-type sending struct{ batches []*batch }
+type sending struct {
+	batches []*batch
+	number  int
+}
 
 type batch struct {
 	part  *check.Partition
@@ -80,7 +84,7 @@ func (p *producer) pump() {
 		for _, s := range p.window {
 			p.send(s)
 		}
-	case p.finish || p.resting || len(p.window) >= p.spec.InFlight:
+	case p.finish || p.resting || len(p.window) >= p.spec.InFlight || p.ahead():
 	case !p.refocus():
 	default:
 		s := p.next()
@@ -121,6 +125,12 @@ func (p *producer) askID() {
 // that it can talk to one leader at a time.
 const focusEvery = 20
 
+// ahead reports whether the oldest request is so far behind the next one that a leader may not remember it any more
+// when it comes again: Kafka's producers do not go on while a batch is being repeated.
+func (p *producer) ahead() bool {
+	return p.plan.Clustered() && len(p.window) > 0 && p.sent-p.window[0].number >= p.spec.InFlight
+}
+
 // refocus chooses in a cluster which partition is written to. It reports false if that needs another connection.
 func (p *producer) refocus() bool {
 	if !p.plan.Clustered() || len(p.window) > 0 || p.route.aim.part.Topic != "" && !p.random.Chance(1, focusEvery) {
@@ -132,7 +142,8 @@ func (p *producer) refocus() bool {
 
 // next makes a request of one to three batches for different partitions.
 func (p *producer) next() *sending {
-	s := &sending{}
+	s := &sending{number: p.sent}
+	p.sent++
 	if p.plan.Clustered() {
 		s.batches = append(s.batches, p.batch(p.ledger.Partition(p.route.aim.part)))
 		return s
