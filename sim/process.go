@@ -112,7 +112,7 @@ func (w *node) start() {
 	}
 	w.starts++
 	p := &process{node: w, number: w.starts, started: w.now, sessions: map[uint32]*actor{},
-		links: map[link]time.Duration{},
+		links:    map[link]time.Duration{},
 		injected: w.injected}
 	w.syncFailed = false
 	w.proc = p
