@@ -384,6 +384,9 @@ func (f *FetchCall) answerEntry(w *wire.FetchWriter, e *fetchEntry) {
 		LastStableOffset: core.NoOffset, LogStartOffset: core.NoOffset, PreferredReadReplica: core.NoBroker}
 	if it := f.item(e); it != nil {
 		out.ErrorCode = it.Code
+		if it.Code == core.OffsetOutOfRange {
+			out.LogStartOffset = it.LogStart // where a follower that fell behind begins anew
+		}
 		if it.Code == core.NoError {
 			out.HighWatermark, out.LastStableOffset, out.LogStartOffset = it.HighWatermark, it.LastStableOffset, it.LogStart
 			out.RecordBytes = int(it.Len)
