@@ -15,6 +15,3 @@ func (t Instant) Reached(deadline time.Duration) bool { return t.Mono >= deadlin
 
 // Never is a deadline that does not come.
 const Never = time.Duration(1<<63 - 1)
-
-// Sooner returns the earlier of two deadlines.
-func Sooner(a, b time.Duration) time.Duration { return min(a, b) }

@@ -34,19 +34,6 @@ func (c Codec) String() string {
 	return "codec " + strconv.Itoa(int(c))
 }
 
-// ParseCodec reads a codec's name, or "uncompressed", as which compression.type knows none.
-func ParseCodec(name string) (Codec, bool) {
-	if name == "uncompressed" {
-		return None, true
-	}
-	for c := None; c <= Zstd; c++ {
-		if c.String() == name {
-			return c, true
-		}
-	}
-	return None, false
-}
-
 func (c Codec) known() bool { return c >= None && c <= Zstd }
 
 // Level is a compression level as the topic settings compression.gzip.level, compression.lz4.level and
