@@ -31,57 +31,57 @@ type conn struct {
 }
 
 // connect opens a connection for a client, or refuses it.
-func (w *node) connect(s *slot) {
-	p := w.proc
-	if p == nil || p.dead || !p.listening || w.closed {
-		w.trace.Begin(w.now, "refused").Num("client", int64(s.index)).End()
+func (n *node) connect(s *slot) {
+	p := n.proc
+	if p == nil || p.dead || !p.listening || n.closed {
+		n.trace.Begin(n.now, "refused").Num("client", int64(s.index)).End()
 		s.lose(nil)
 		return
 	}
 	p.nextConn++
 	id := p.nextConn
 	c := &conn{proc: p, slot: s, lent: map[*byte]int{}, client: true}
-	c.actor = w.newActor(core.Session(id), p.session(id, wire.ClassClient))
+	c.actor = n.newActor(core.Session(id), p.session(id, wire.ClassClient))
 	c.actor.conn = c
 	p.sessions[id] = c.actor
 	s.conn = c
-	w.trace.Begin(w.now, "connect").Num("client", int64(s.index)).Word(c.actor.name).End()
-	w.inOrder(p, c.actor.address, c.actor, core.Input{Kind: core.InputStart, Peer: "client"}, 0)
+	n.trace.Begin(n.now, "connect").Num("client", int64(s.index)).Word(c.actor.name).End()
+	n.inOrder(p, c.actor.address, c.actor, core.Input{Kind: core.InputStart, Peer: "client"}, 0)
 	s.actor.Connected()
 }
 
 // arrive takes bytes of the client.
-func (w *node) arrive(c *conn, b []byte) {
+func (n *node) arrive(c *conn, b []byte) {
 	if c.told || c.proc.dead {
 		return
 	}
 	c.stream = append(c.stream, b...)
-	w.pump(c)
+	n.pump(c)
 }
 
 // end takes the client's end of the connection: a reset is known at once, an orderly end after everything before it.
-func (w *node) end(c *conn, reset bool) {
+func (n *node) end(c *conn, reset bool) {
 	c.ended = true
 	if reset {
-		w.disconnect(c)
+		n.disconnect(c)
 		return
 	}
-	w.after(graceAfterEnd, func() { w.disconnect(c) })
-	w.pump(c)
+	n.after(graceAfterEnd, func() { n.disconnect(c) })
+	n.pump(c)
 }
 
 // graceAfterEnd is how long answers may be under way to a client that sends no more: a fetch can wait for weeks.
 const graceAfterEnd = 5 * time.Second
 
 // pump gives the session its next frame if it wants one.
-func (w *node) pump(c *conn) {
+func (n *node) pump(c *conn) {
 	if !c.resumed || c.closing || c.told || c.proc.dead {
 		return
 	}
 	if len(c.stream) >= 4 {
 		size := int(int32(binary.BigEndian.Uint32(c.stream)))
 		if size <= 0 || size > maxFrame {
-			w.disconnect(c)
+			n.disconnect(c)
 			return
 		}
 		if len(c.stream) >= 4+size {
@@ -91,56 +91,56 @@ func (w *node) pump(c *conn) {
 			c.lent[&frame[0]] = size
 			c.requests++
 			in := core.Input{Kind: core.InputFrame, Frame: frame}
-			w.inOrder(c.proc, c.actor.address, c.actor, in, w.soon(w.plan.Delays.Message))
+			n.inOrder(c.proc, c.actor.address, c.actor, in, n.soon(n.plan.Delays.Message))
 			return
 		}
 	}
 	if c.ended && len(c.lent) == 0 && c.unsent == 0 {
-		w.disconnect(c)
+		n.disconnect(c)
 	}
 }
 
 // disconnect ends a connection for both sides.
-func (w *node) disconnect(c *conn) {
+func (n *node) disconnect(c *conn) {
 	if c.told || c.proc.dead {
 		return
 	}
 	c.told = true
-	w.inOrder(c.proc, c.actor.address, c.actor, core.Input{Kind: core.InputDisconnected}, w.soon(w.plan.Delays.Message))
+	n.inOrder(c.proc, c.actor.address, c.actor, core.Input{Kind: core.InputDisconnected}, n.soon(n.plan.Delays.Message))
 	if c.wire != nil {
-		w.closeEnd(c.wire, w.schedule.Chance(1, 4))
+		n.closeEnd(c.wire, n.schedule.Chance(1, 4))
 		return
 	}
-	w.after(w.soon(w.plan.Delays.Network), func() { c.slot.lose(c) })
+	n.after(n.soon(n.plan.Delays.Network), func() { c.slot.lose(c) })
 }
 
 // connEffects executes what a session wants of its connection.
-func (w *node) connEffects(c *conn, out *core.Outbox) {
+func (n *node) connEffects(c *conn, out *core.Outbox) {
 	for _, a := range out.Answers {
-		w.answer(c, a.Token, out.Parts[a.From:a.To])
+		n.answer(c, a.Token, out.Parts[a.From:a.To])
 	}
 	for _, frame := range out.Releases {
-		w.takeBack(c.actor, c.lent, frame)
+		n.takeBack(c.actor, c.lent, frame)
 	}
 	c.resumed = c.resumed || out.Resume
 	if out.Close {
 		if c.told {
-			w.forget(c)
+			n.forget(c)
 			return
 		}
 		c.closing = true
 		if c.unsent == 0 {
-			w.disconnect(c)
+			n.disconnect(c)
 		}
 	}
-	w.pump(c)
+	n.pump(c)
 }
 
 // takeBack ends a machine's use of a frame: its bytes are rubbish from now on.
-func (w *node) takeBack(a *actor, lent map[*byte]int, frame []byte) {
+func (n *node) takeBack(a *actor, lent map[*byte]int, frame []byte) {
 	size, ok := lent[&frame[0]]
 	if !ok || size != len(frame) {
-		w.fail(check.Correctness, "frames", a.name+" gives back a frame that it does not have")
+		n.fail(check.Correctness, "frames", a.name+" gives back a frame that it does not have")
 		return
 	}
 	delete(lent, &frame[0])
@@ -150,9 +150,9 @@ func (w *node) takeBack(a *actor, lent map[*byte]int, frame []byte) {
 }
 
 // forget drops a session that is finished.
-func (w *node) forget(c *conn) {
+func (n *node) forget(c *conn) {
 	if len(c.lent) > 0 || c.unsent > 0 {
-		w.fail(check.Correctness, "frames", c.actor.address.String()+" ends although it holds frames or answers")
+		n.fail(check.Correctness, "frames", c.actor.address.String()+" ends although it holds frames or answers")
 	}
 	delete(c.proc.sessions, c.actor.address.Index)
 }
@@ -164,7 +164,7 @@ type piece struct {
 	file   disk.Range
 }
 
-func (w *node) answer(c *conn, token uint64, parts []core.Part) {
+func (n *node) answer(c *conn, token uint64, parts []core.Part) {
 	pieces := make([]piece, len(parts))
 	for i, p := range parts {
 		pieces[i].bytes = p.Bytes
@@ -174,21 +174,21 @@ func (w *node) answer(c *conn, token uint64, parts []core.Part) {
 		}
 	}
 	c.unsent++
-	w.stats.Answers++
-	c.leaves = max(c.leaves, w.now+w.soon(w.plan.Delays.Network))
+	n.stats.Answers++
+	c.leaves = max(c.leaves, n.now+n.soon(n.plan.Delays.Network))
 	p := c.proc
-	w.after(c.leaves-w.now, func() {
+	n.after(c.leaves-n.now, func() {
 		if !p.dead {
-			w.leave(c, token, pieces)
+			n.leave(c, token, pieces)
 		}
 	})
 }
 
 // leave sends an answer to the client, or loses it with the connection.
-func (w *node) leave(c *conn, token uint64, pieces []piece) {
+func (n *node) leave(c *conn, token uint64, pieces []piece) {
 	c.unsent--
 	in := core.Input{Kind: core.InputAnswered, Token: token}
-	w.inOrder(c.proc, c.actor.address, c.actor, in, w.soon(w.plan.Delays.Message))
+	n.inOrder(c.proc, c.actor.address, c.actor, in, n.soon(n.plan.Delays.Message))
 	if c.told {
 		return
 	}
@@ -204,31 +204,31 @@ func (w *node) leave(c *conn, token uint64, pieces []piece) {
 			break
 		}
 	}
-	if err != nil || w.strikes(fault.CutAnswers) {
-		w.trace.Begin(w.now, "cut").Word(c.actor.name).Err(err).End()
-		w.disconnect(c)
+	if err != nil || n.strikes(fault.CutAnswers) {
+		n.trace.Begin(n.now, "cut").Word(c.actor.name).Err(err).End()
+		n.disconnect(c)
 		return
 	}
 	if c.wire != nil {
-		w.send(c.wire, frame)
+		n.send(c.wire, frame)
 	} else {
 		c.slot.deliver(c, frame)
 	}
 	if c.closing && c.unsent == 0 {
-		w.disconnect(c)
+		n.disconnect(c)
 	}
-	w.pump(c)
+	n.pump(c)
 }
 
 // hangUpAll lets the clients of a process that has ended know, sooner or later.
-func (w *node) hangUpAll(p *process) {
-	for _, s := range w.slots {
+func (n *node) hangUpAll(p *process) {
+	for _, s := range n.slots {
 		if c := s.conn; c != nil && c.proc == p {
-			delay := w.soon(w.plan.Delays.Network)
-			if w.schedule.Chance(1, 8) {
-				delay += w.soon(4 * time.Second) // half-open for a while
+			delay := n.soon(n.plan.Delays.Network)
+			if n.schedule.Chance(1, 8) {
+				delay += n.soon(4 * time.Second) // half-open for a while
 			}
-			w.after(delay, func() { s.lose(c) })
+			n.after(delay, func() { s.lose(c) })
 		}
 	}
 }

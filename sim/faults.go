@@ -34,59 +34,59 @@ func (w *World) planFaults() {
 	w.after(w.plan.Duration, w.heal)
 }
 
-func (w *node) setFull(full bool) {
-	w.disk.Full = full && !w.healed
-	w.injected++
-	w.trace.Begin(w.now, "disk-full").Word(map[bool]string{true: "on", false: "off"}[w.disk.Full]).End()
+func (n *node) setFull(full bool) {
+	n.disk.Full = full && !n.healed
+	n.injected++
+	n.trace.Begin(n.now, "disk-full").Word(map[bool]string{true: "on", false: "off"}[n.disk.Full]).End()
 }
 
 // pendingWait bounds how long a stop waits for work to be under way.
 const pendingWait = 200
 
-func (w *node) stopPlanned(s *fault.Stop) { w.tryStop(s, pendingWait) }
+func (n *node) stopPlanned(s *fault.Stop) { n.tryStop(s, pendingWait) }
 
-func (w *node) tryStop(s *fault.Stop, patience int) {
-	p := w.proc
-	if p == nil || p.dead || w.healed || w.stopping > 0 {
+func (n *node) tryStop(s *fault.Stop, patience int) {
+	p := n.proc
+	if p == nil || p.dead || n.healed || n.stopping > 0 {
 		return
 	}
 	if s.Pending && p.pending == 0 && patience > 0 {
-		w.after(time.Millisecond, func() { w.tryStop(s, patience-1) })
+		n.after(time.Millisecond, func() { n.tryStop(s, patience-1) })
 		return
 	}
-	w.again, w.crashAfter = s.Again, s.Crash
+	n.again, n.crashAfter = s.Again, s.Crash
 	if s.Kind == fault.Clean {
 		if p.listening {
-			w.again = nil
-			w.shutdown(p)
+			n.again = nil
+			n.shutdown(p)
 		}
 		return
 	}
-	w.stop(s.Kind)
-	w.restart(s.Down)
+	n.stop(s.Kind)
+	n.restart(s.Down)
 }
 
 // shutdown asks the broker for a clean end.
-func (w *node) shutdown(p *process) {
-	w.stopping = w.now
-	w.input(p, p.control, core.Input{Kind: core.InputShutdown}, 0)
+func (n *node) shutdown(p *process) {
+	n.stopping = n.now
+	n.input(p, p.control, core.Input{Kind: core.InputShutdown}, 0)
 }
 
 // strikes draws whether a fault that lasts strikes now.
-func (w *node) strikes(kind fault.Kind) bool {
-	if w.healed {
+func (n *node) strikes(kind fault.Kind) bool {
+	if n.healed {
 		return false
 	}
-	for i := range w.plan.Faults {
-		f := &w.plan.Faults[i]
-		if f.Kind == kind && f.Node == w.index && w.now >= f.From && w.now < f.To && w.faults.Chance(1, f.Rate) {
+	for i := range n.plan.Faults {
+		f := &n.plan.Faults[i]
+		if f.Kind == kind && f.Node == n.index && n.now >= f.From && n.now < f.To && n.faults.Chance(1, f.Rate) {
 			return true
 		}
 	}
 	return false
 }
 
-func (w *node) diskFault(op disk.Op, path string) error {
+func (n *node) diskFault(op disk.Op, path string) error {
 	kind := fault.Kind(0)
 	switch op {
 	case disk.Read:
@@ -98,20 +98,20 @@ func (w *node) diskFault(op disk.Op, path string) error {
 	case disk.Names:
 		return nil
 	}
-	if !w.strikes(kind) {
+	if !n.strikes(kind) {
 		return nil
 	}
-	w.injected++
-	w.syncFailed = w.syncFailed || op == disk.Sync
-	w.trace.Begin(w.now, "fault").Word(kind.String()).Word(path).End()
+	n.injected++
+	n.syncFailed = n.syncFailed || op == disk.Sync
+	n.trace.Begin(n.now, "fault").Word(kind.String()).Word(path).End()
 	return disk.ErrIO
 }
 
 // slowFactor is how much slower a slow disk or network is.
 const slowFactor = 50
 
-func (w *node) slowly(d time.Duration) time.Duration {
-	if w.strikes(fault.SlowDisk) {
+func (n *node) slowly(d time.Duration) time.Duration {
+	if n.strikes(fault.SlowDisk) {
 		return d * slowFactor
 	}
 	return d

@@ -20,11 +20,11 @@ type running struct {
 }
 
 // startJob starts a job after the file operations that its machine has asked for before.
-func (w *node) startJob(p *process, a *actor, job core.Job) {
+func (n *node) startJob(p *process, a *actor, job core.Job) {
 	j := &running{proc: p, actor: a, job: job}
 	j.next, j.stop = iter.Pull(func(yield func(struct{}) bool) {
 		gone := false
-		job.Run(w.disk.FS(func() error {
+		job.Run(n.disk.FS(func() error {
 			if !gone {
 				gone = !yield(struct{}{})
 			}
@@ -35,30 +35,30 @@ func (w *node) startJob(p *process, a *actor, job core.Job) {
 		}))
 	})
 	p.jobs = append(p.jobs, j)
-	w.jobAt(j, max(a.tail-w.now, 0)+w.soon(w.plan.Delays.Message))
+	n.jobAt(j, max(a.tail-n.now, 0)+n.soon(n.plan.Delays.Message))
 }
 
-func (w *node) jobAt(j *running, delay time.Duration) {
-	e := w.events.new()
-	e.at, e.kind, e.proc, e.actor, e.job = w.now+delay, eventJob, j.proc, j.actor, j
-	w.events.push(e)
+func (n *node) jobAt(j *running, delay time.Duration) {
+	e := n.events.new()
+	e.at, e.kind, e.proc, e.actor, e.job = n.now+delay, eventJob, j.proc, j.actor, j
+	n.events.push(e)
 }
 
 // jobStep lets a job do one file operation, or all of them if jobs take no time in this seed.
-func (w *node) jobStep(j *running) {
+func (n *node) jobStep(j *running) {
 	for {
 		if _, more := j.next(); !more {
 			break
 		}
-		w.countCut()
-		if w.stopDue {
+		n.countCut()
+		if n.stopDue {
 			return
 		}
-		if d := w.plan.Delays.JobStep; d > 0 {
-			w.jobAt(j, w.slowly(w.soon(d)))
+		if d := n.plan.Delays.JobStep; d > 0 {
+			n.jobAt(j, n.slowly(n.soon(d)))
 			return
 		}
 	}
 	j.proc.jobs = slices.DeleteFunc(j.proc.jobs, func(o *running) bool { return o == j })
-	w.input(j.proc, j.actor, core.Input{Kind: core.InputJobDone, Job: j.job}, w.soon(w.plan.Delays.Message))
+	n.input(j.proc, j.actor, core.Input{Kind: core.InputJobDone, Job: j.job}, n.soon(n.plan.Delays.Message))
 }

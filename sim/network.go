@@ -217,10 +217,10 @@ func (w *World) closeEnd(x *wired, reset bool) {
 func (x *wired) orphan() bool { return x.slot == nil && x.conn == nil && x.actor == nil }
 
 // accept makes a session of a connection.
-func (w *node) accept(e *netsim.Event[[]byte]) {
-	p := w.proc
-	if !w.alive() {
-		w.net.Abort(w.now, e.End)
+func (n *node) accept(e *netsim.Event[[]byte]) {
+	p := n.proc
+	if !n.alive() {
+		n.net.Abort(n.now, e.End)
 		return
 	}
 	classes := wire.ClassClient
@@ -229,19 +229,19 @@ func (w *node) accept(e *netsim.Event[[]byte]) {
 	}
 	p.nextConn++
 	id := p.nextConn
-	c := &conn{proc: p, lent: map[*byte]int{}, client: int(e.Peer) >= len(w.nodes)}
-	c.actor = w.newActor(core.Session(id), p.session(id, classes))
+	c := &conn{proc: p, lent: map[*byte]int{}, client: int(e.Peer) >= len(n.nodes)}
+	c.actor = n.newActor(core.Session(id), p.session(id, classes))
 	c.actor.conn = c
 	p.sessions[id] = c.actor
 	c.wire = &wired{end: e.End, host: e.Host, conn: c, proc: p, up: true}
-	w.net.wires[e.End] = c.wire
-	w.trace.Begin(w.now, "accept").Num("peer", int64(e.Peer)).Word(c.actor.name).End()
-	w.inOrder(p, c.actor.address, c.actor, core.Input{Kind: core.InputStart, Peer: "client"}, 0)
+	n.net.wires[e.End] = c.wire
+	n.trace.Begin(n.now, "accept").Num("peer", int64(e.Peer)).Word(c.actor.name).End()
+	n.inOrder(p, c.actor.address, c.actor, core.Input{Kind: core.InputStart, Peer: "client"}, 0)
 }
 
 // links executes what a machine wants of its connections to other brokers.
-func (w *node) links(p *process, a *actor, ops []core.LinkOp) {
-	if w.net == nil {
+func (n *node) links(p *process, a *actor, ops []core.LinkOp) {
+	if n.net == nil {
 		panic("sim: a broker that is alone opens links")
 	}
 	for i := range ops {
@@ -249,19 +249,19 @@ func (w *node) links(p *process, a *actor, ops []core.LinkOp) {
 		x := a.wires[op.Link]
 		switch op.Kind {
 		case core.LinkOpen:
-			w.trace.Begin(w.now, "open").Word(a.name).Num("link", int64(op.Link)).Word(op.Address).End()
+			n.trace.Begin(n.now, "open").Word(a.name).Num("link", int64(op.Link)).Word(op.Address).End()
 			host, port := parseAddress(op.Address)
-			end := w.net.Dial(w.now, netsim.Host(w.index), netsim.Address{Host: host, Port: port})
-			x = &wired{end: end, host: netsim.Host(w.index), actor: a, link: op.Link, proc: p}
-			a.wires[op.Link], w.net.wires[end] = x, x
+			end := n.net.Dial(n.now, netsim.Host(n.index), netsim.Address{Host: host, Port: port})
+			x = &wired{end: end, host: netsim.Host(n.index), actor: a, link: op.Link, proc: p}
+			a.wires[op.Link], n.net.wires[end] = x, x
 		case core.LinkSend:
 			if x != nil {
-				w.send(x, slices.Clone(op.Bytes))
+				n.send(x, slices.Clone(op.Bytes))
 			}
 		case core.LinkClose:
 			if x != nil {
 				delete(a.wires, op.Link)
-				w.closeEnd(x, w.schedule.Chance(1, 4))
+				n.closeEnd(x, n.schedule.Chance(1, 4))
 			}
 		}
 	}
@@ -281,30 +281,30 @@ func parseAddress(address string) (netsim.Host, uint16) {
 }
 
 // unplug ends a machine's connections with its process.
-func (w *node) unplug(kind fault.StopKind) {
-	if w.net == nil {
+func (n *node) unplug(kind fault.StopKind) {
+	if n.net == nil {
 		return
 	}
-	host := netsim.Host(w.index)
+	host := netsim.Host(n.index)
 	if kind == fault.Crash {
-		w.net.Vanish(w.now, host)
-		w.vanished = true
+		n.net.Vanish(n.now, host)
+		n.vanished = true
 	} else {
-		w.net.Kill(w.now, host)
+		n.net.Kill(n.now, host)
 	}
-	maps.DeleteFunc(w.net.wires, func(_ netsim.End, x *wired) bool { return x.host == host })
+	maps.DeleteFunc(n.net.wires, func(_ netsim.End, x *wired) bool { return x.host == host })
 }
 
 // plugIn gives a machine that was without power its network again.
-func (w *node) plugIn() {
-	if w.vanished {
-		w.vanished = false
-		w.net.Return(w.now, netsim.Host(w.index))
+func (n *node) plugIn() {
+	if n.vanished {
+		n.vanished = false
+		n.net.Return(n.now, netsim.Host(n.index))
 	}
 }
 
-func (w *node) listenOn(port uint16) {
-	if w.net != nil {
-		w.net.Listen(netsim.Address{Host: netsim.Host(w.index), Port: port})
+func (n *node) listenOn(port uint16) {
+	if n.net != nil {
+		n.net.Listen(netsim.Address{Host: netsim.Host(n.index), Port: port})
 	}
 }

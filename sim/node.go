@@ -45,34 +45,34 @@ func (w *World) addNode() {
 	w.after(0, n.start)
 }
 
-func (w *node) instant(p *process) core.Instant {
-	return core.Instant{Mono: w.now - p.started, Wall: w.wall()}
+func (n *node) instant(p *process) core.Instant {
+	return core.Instant{Mono: n.now - p.started, Wall: n.wall()}
 }
 
-func (w *node) wall() core.Timestamp {
-	return Epoch + core.Timestamp((w.now+w.skew)/time.Millisecond)
+func (n *node) wall() core.Timestamp {
+	return Epoch + core.Timestamp((n.now+n.skew)/time.Millisecond)
 }
 
 // begin begins a line of the trace that is about the machine.
-func (w *node) begin(what string) *trace.Trace {
-	t := w.trace.Begin(w.now, what)
-	if w.net != nil {
-		t.Num("node", int64(w.index))
+func (n *node) begin(what string) *trace.Trace {
+	t := n.trace.Begin(n.now, what)
+	if n.net != nil {
+		t.Num("node", int64(n.index))
 	}
 	return t
 }
 
 // alive reports whether a process of the machine runs.
-func (w *node) alive() bool { return w.proc != nil && !w.proc.dead }
+func (n *node) alive() bool { return n.proc != nil && !n.proc.dead }
 
 // clientSessions is how many sessions of clients the process has.
-func (w *node) clientSessions() int {
-	if w.proc == nil {
+func (n *node) clientSessions() int {
+	if n.proc == nil {
 		return 0
 	}
 	k := 0
 	//core:unordered counted
-	for _, a := range w.proc.sessions {
+	for _, a := range n.proc.sessions {
 		if a.conn.client {
 			k++
 		}

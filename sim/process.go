@@ -59,11 +59,11 @@ type actor struct {
 	lent    map[*byte]int // frames of links
 }
 
-func (w *node) newActor(a core.Address, m core.Machine) *actor {
-	x := &actor{address: a, name: a.String(), machine: m, table: disk.NewTable(w.disk), queued: map[core.FileID]int{},
+func (n *node) newActor(a core.Address, m core.Machine) *actor {
+	x := &actor{address: a, name: a.String(), machine: m, table: disk.NewTable(n.disk), queued: map[core.FileID]int{},
 		armed: core.Never}
-	if w.net != nil {
-		x.name = hostName(w.index) + "/" + x.name
+	if n.net != nil {
+		x.name = hostName(n.index) + "/" + x.name
 		x.wires, x.lent = map[core.LinkID]*wired{}, map[*byte]int{}
 	}
 	return x
@@ -94,46 +94,46 @@ func (w *World) broker(n *node) machines {
 }
 
 // join makes a broker a member of the cluster: every one votes.
-func (w *node) join(cfg *broker.Config) {
-	cfg.Static["node.id"] = itoa(w.index + 1)
-	cfg.Endpoints[0].Host = hostName(w.index)
+func (n *node) join(cfg *broker.Config) {
+	cfg.Static["node.id"] = itoa(n.index + 1)
+	cfg.Endpoints[0].Host = hostName(n.index)
 	const name = "CONTROLLER"
-	for i := range w.nodes {
+	for i := range n.nodes {
 		cfg.Voters = append(cfg.Voters, broker.Voter{ID: core.BrokerID(i + 1), Name: name, Host: hostName(i),
 			Port: controllerPort})
 	}
-	cfg.ControllerEndpoints = []record.Endpoint{{Name: name, Host: hostName(w.index), Port: controllerPort}}
+	cfg.ControllerEndpoints = []record.Endpoint{{Name: name, Host: hostName(n.index), Port: controllerPort}}
 }
 
 // start begins a life of the broker.
-func (w *node) start() {
-	if w.proc != nil && !w.proc.dead {
+func (n *node) start() {
+	if n.proc != nil && !n.proc.dead {
 		return
 	}
-	w.starts++
-	p := &process{node: w, number: w.starts, started: w.now, sessions: map[uint32]*actor{},
+	n.starts++
+	p := &process{node: n, number: n.starts, started: n.now, sessions: map[uint32]*actor{},
 		links:    map[link]time.Duration{},
-		injected: w.injected}
-	w.syncFailed = false
-	w.proc = p
-	w.plugIn()
-	w.begin("start").Num("number", int64(p.number)).End()
-	if err := w.folder(); err != nil {
-		w.trace.Begin(w.now, "folder").Err(err).End()
+		injected: n.injected}
+	n.syncFailed = false
+	n.proc = p
+	n.plugIn()
+	n.begin("start").Num("number", int64(p.number)).End()
+	if err := n.folder(); err != nil {
+		n.trace.Begin(n.now, "folder").Err(err).End()
 		p.dead = true
-		w.restart(time.Second)
+		n.restart(time.Second)
 		return
 	}
-	m := w.compose(w)
-	p.control = w.newActor(core.Control(), m.control)
+	m := n.compose(n)
+	p.control = n.newActor(core.Control(), m.control)
 	for i, shard := range m.shards {
-		p.shards = append(p.shards, w.newActor(core.Shard(uint32(i)), shard))
+		p.shards = append(p.shards, n.newActor(core.Shard(uint32(i)), shard))
 	}
 	p.session, p.probe = m.session, m.probe
-	if len(w.again) > 0 && w.cut == 0 {
-		w.cut, w.again = w.again[0], w.again[1:]
+	if len(n.again) > 0 && n.cut == 0 {
+		n.cut, n.again = n.again[0], n.again[1:]
 	}
-	w.input(p, p.control, core.Input{Kind: core.InputStart}, 0)
+	n.input(p, p.control, core.Input{Kind: core.InputStart}, 0)
 }
 
 func (p *process) actor(a core.Address) *actor {
@@ -149,148 +149,148 @@ func (p *process) actor(a core.Address) *actor {
 }
 
 // input gives a machine an input after a delay.
-func (w *node) input(p *process, a *actor, in core.Input, delay time.Duration) {
-	e := w.events.new()
-	e.at, e.kind, e.proc, e.actor, e.in = w.now+delay, eventInput, p, a, in
-	w.events.push(e)
+func (n *node) input(p *process, a *actor, in core.Input, delay time.Duration) {
+	e := n.events.new()
+	e.at, e.kind, e.proc, e.actor, e.in = n.now+delay, eventInput, p, a, in
+	n.events.push(e)
 }
 
 // inOrder is input, and never before what the same sender gave the machine earlier.
-func (w *node) inOrder(p *process, from core.Address, a *actor, in core.Input, delay time.Duration) {
+func (n *node) inOrder(p *process, from core.Address, a *actor, in core.Input, delay time.Duration) {
 	l := link{from, a.address}
-	at := max(p.links[l], w.now+delay)
+	at := max(p.links[l], n.now+delay)
 	p.links[l] = at
-	w.input(p, a, in, at-w.now)
+	n.input(p, a, in, at-n.now)
 }
 
 // stop asks for the end of the process after the event that is being executed.
-func (w *node) stop(kind fault.StopKind) {
-	if w.proc == nil || w.proc.dead {
+func (n *node) stop(kind fault.StopKind) {
+	if n.proc == nil || n.proc.dead {
 		return
 	}
-	w.stopDue, w.stopKind = true, kind
+	n.stopDue, n.stopKind = true, kind
 }
 
 // stopNow ends the process.
-func (w *node) stopNow() {
-	w.stopDue = false
-	p := w.proc
+func (n *node) stopNow() {
+	n.stopDue = false
+	p := n.proc
 	if p == nil || p.dead {
 		return
 	}
-	kind := w.stopKind
-	w.begin("stop").Word(kind.String()).Num("pending", int64(p.pending)).End()
-	p.dead, w.stopping, w.pausedUntil, w.cut = true, 0, 0, 0
+	kind := n.stopKind
+	n.begin("stop").Word(kind.String()).Num("pending", int64(p.pending)).End()
+	p.dead, n.stopping, n.pausedUntil, n.cut = true, 0, 0, 0
 	for _, j := range p.jobs {
 		j.stop()
 	}
 	p.jobs = nil
 	if kind == fault.Clean {
-		check.Files(w.disk, logDir, w.plan, w.fail)
+		check.Files(n.disk, logDir, n.plan, n.fail)
 	}
 	// A process that was stopped in its recovery leaves it at what the last complete life has left.
-	if p.listening || w.before == nil {
-		w.before = check.ReadLogs(w.disk, logDir)
+	if p.listening || n.before == nil {
+		n.before = check.ReadLogs(n.disk, logDir)
 	}
 	switch kind {
 	case fault.Crash:
-		w.stats.Crashes++
-		w.disk.Crash(&w.faults)
-		w.before.Crashed = true
+		n.stats.Crashes++
+		n.disk.Crash(&n.faults)
+		n.before.Crashed = true
 	case fault.Kill:
-		w.stats.Kills++
-		w.disk.Kill()
-		if w.syncFailed {
+		n.stats.Kills++
+		n.disk.Kill()
+		if n.syncFailed {
 			// What the failed sync was to write is in the page cache, counts as clean, and is nowhere else.
-			w.before.Crashed, kind = true, fault.Crash
+			n.before.Crashed, kind = true, fault.Crash
 		}
 	case fault.Clean:
-		w.stats.CleanEnds++
-		w.disk.Kill()
-		if w.ended = w.finishing; !w.ended || w.net == nil {
-			w.restart(w.soon(time.Second))
+		n.stats.CleanEnds++
+		n.disk.Kill()
+		if n.ended = n.finishing; !n.ended || n.net == nil {
+			n.restart(n.soon(time.Second))
 		}
 	}
-	w.unplug(kind)
-	if w.net != nil {
-		w.observer.stopped(w)
+	n.unplug(kind)
+	if n.net != nil {
+		n.observer.stopped(n)
 		return
 	}
 	switch kind {
 	case fault.Crash:
-		w.history.Fault(history.PowerCut)
+		n.history.Fault(history.PowerCut)
 	case fault.Kill:
-		w.history.Fault(history.KillName)
+		n.history.Fault(history.KillName)
 	}
-	w.ledger.Stopped(kind)
-	w.hangUpAll(p)
+	n.ledger.Stopped(kind)
+	n.hangUpAll(p)
 }
 
 // listening is called when the broker has opened for clients.
-func (w *node) listen(p *process) {
+func (n *node) listen(p *process) {
 	if p.listening {
-		w.fail(check.Correctness, "listen", "the broker opens twice")
+		n.fail(check.Correctness, "listen", "the broker opens twice")
 	}
 	p.listening = true
-	w.opened = p.number
-	w.begin("listen").End()
-	w.listenOn(clientPort)
+	n.opened = p.number
+	n.begin("listen").End()
+	n.listenOn(clientPort)
 	var logs *check.Logs
-	if w.net == nil {
-		logs = check.ReadLogs(w.disk, logDir)
-		if w.before != nil {
-			check.Recovery(w.before, logs, w.fail)
+	if n.net == nil {
+		logs = check.ReadLogs(n.disk, logDir)
+		if n.before != nil {
+			check.Recovery(n.before, logs, n.fail)
 		}
 	}
-	if d := w.crashAfter; d > 0 && !w.healed {
-		w.crashAfter = 0
-		w.after(d, func() {
-			if w.proc == p && !p.dead && !w.healed && w.stopping == 0 {
-				w.stop(fault.Crash)
-				w.restart(w.soon(time.Second))
+	if d := n.crashAfter; d > 0 && !n.healed {
+		n.crashAfter = 0
+		n.after(d, func() {
+			if n.proc == p && !p.dead && !n.healed && n.stopping == 0 {
+				n.stop(fault.Crash)
+				n.restart(n.soon(time.Second))
 			}
 		})
 	}
-	if w.net == nil {
-		w.ledger.Recovered(logs, w.before != nil && w.before.Crashed)
+	if n.net == nil {
+		n.ledger.Recovered(logs, n.before != nil && n.before.Crashed)
 	}
-	w.before = nil
+	n.before = nil
 }
 
 // halt is the broker's own word that it must end.
-func (w *node) halt(p *process, why string) {
-	w.begin("halt").Word(why).End()
-	w.stats.Halts++
+func (n *node) halt(p *process, why string) {
+	n.begin("halt").Word(why).End()
+	n.stats.Halts++
 	// A registration of an earlier life that was long on its way takes the place of this one (as in Kafka).
-	replaced := w.net != nil && strings.HasPrefix(why, "This broker's registration is gone")
-	if w.injected == p.injected && !w.disk.Full && !replaced {
-		w.fail(check.Correctness, "halt", "the broker halts although no disk has failed: "+why)
+	replaced := n.net != nil && strings.HasPrefix(why, "This broker's registration is gone")
+	if n.injected == p.injected && !n.disk.Full && !replaced {
+		n.fail(check.Correctness, "halt", "the broker halts although no disk has failed: "+why)
 		return
 	}
 	// After a failed sync the page cache is no witness of what is on the disk; whoever restarts the machine as well is
 	// safe.
 	kind := fault.Kill
-	if w.syncFailed && !w.plan.StaleCache {
+	if n.syncFailed && !n.plan.StaleCache {
 		kind = fault.Crash
 	}
-	w.stop(kind)
-	w.restart(200*time.Millisecond + w.soon(time.Second))
+	n.stop(kind)
+	n.restart(200*time.Millisecond + n.soon(time.Second))
 }
 
 // restart starts the broker after a while, unless another restart is asked for meanwhile.
-func (w *node) restart(d time.Duration) {
-	w.restarts++
-	n := w.restarts
-	w.after(d, func() {
-		if n == w.restarts {
-			w.start()
+func (n *node) restart(d time.Duration) {
+	n.restarts++
+	number := n.restarts
+	n.after(d, func() {
+		if number == n.restarts {
+			n.start()
 		}
 	})
 }
 
 // folder makes the data folder, which is there before the broker is.
-func (w *node) folder() error {
-	fs := w.disk.FS(nil)
+func (n *node) folder() error {
+	fs := n.disk.FS(nil)
 	if err := fs.Mkdir(logDir); err != nil {
 		return err
 	}

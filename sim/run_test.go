@@ -56,7 +56,7 @@ func TestClusters(t *testing.T) {
 }
 
 func TestSeedsOfClustersThatHaveFoundBugs(t *testing.T) {
-	for _, seed := range []uint64{1163, 2032} {
+	for _, seed := range []uint64{1163, 2032, 3206} {
 		if f := New(fault.DrawCluster(seed, 3), nil).Run().Failure; f != nil {
 			t.Errorf("seed %d: %v", seed, f)
 		}

@@ -57,6 +57,7 @@ type client struct {
 	ledger  *check.Ledger
 	history *history.Recorder
 	ids     map[string][16]byte // topic ids, from Metadata
+	epochs  map[core.TopicIDPartition]core.LeaderEpoch
 	format  *kmsg.RequestFormatter
 	up      bool
 	dialing bool
@@ -80,7 +81,7 @@ type call struct {
 func newClient(net Net, index int, plan *fault.Plan, spec fault.Client, random core.PRNG, l *check.Ledger,
 	h *history.Recorder) client {
 	return client{net: net, index: index, plan: plan, spec: spec, random: random, ledger: l, history: h,
-		ids: map[string][16]byte{}, route: route{wanted: nobody},
+		ids: map[string][16]byte{}, epochs: map[core.TopicIDPartition]core.LeaderEpoch{}, route: route{wanted: nobody},
 		format: kmsg.NewRequestFormatter(kmsg.FormatterClientID("sim-" + strconv.Itoa(index)))}
 }
 

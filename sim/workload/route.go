@@ -81,7 +81,8 @@ func (c *client) steer() {
 				c.ids[*t.Topic] = t.TopicID
 			}
 			for _, p := range t.Partitions {
-				if *t.Topic == c.route.aim.part.Topic && p.Partition == int32(c.route.aim.part.Partition) && p.ErrorCode == 0 {
+				if *t.Topic == c.route.aim.part.Topic && p.Partition == int32(c.route.aim.part.Partition) && p.ErrorCode == 0 &&
+					c.newest(t.TopicID, &p) {
 					leader = int(p.Leader) - 1
 				}
 			}
@@ -95,6 +96,19 @@ func (c *client) steer() {
 			c.opened()
 		}
 	})
+}
+
+// newest reports whether an answer is at least as new as what the client knows of a partition: a leader that has been
+// deposed and does not know it sends the clients that it meets to itself, and Kafka's do not believe it (KIP-320;
+// Kafka: Metadata.updateLatestMetadata).
+func (c *client) newest(topic [16]byte, p *kmsg.MetadataResponseTopicPartition) bool {
+	id := core.TopicIDPartition{Topic: topic, Partition: core.PartitionID(p.Partition)}
+	epoch := core.LeaderEpoch(p.LeaderEpoch)
+	if epoch < c.epochs[id] {
+		return false
+	}
+	c.epochs[id] = epoch
+	return true
 }
 
 func (c *client) planned(topic string) bool {
