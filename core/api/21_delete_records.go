@@ -1,14 +1,17 @@
 package api
 
 import (
+	"time"
+
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"ottla.dev/core"
 	"ottla.dev/core/partition"
 )
 
-// DeleteRecords serves API key 21, v0-2 (KIP-107): raises the log start offset. Offset -1 means the high watermark; one
-// beyond it is OFFSET_OUT_OF_RANGE. Internal topics are refused, as their owners alone know what may go.
+// DeleteRecords serves API key 21, v0-2 (KIP-107): raises the log start offset, and waits for the replicas that may
+// lead next. Offset -1 means the high watermark; one beyond it is OFFSET_OUT_OF_RANGE. Internal topics are refused,
+// as their owners alone know what may go.
 func DeleteRecords(c *Context) {
 	req := c.Request.(*kmsg.DeleteRecordsRequest)
 	resp := kmsg.NewPtrDeleteRecordsResponse()
@@ -42,5 +45,6 @@ func DeleteRecords(c *Context) {
 				})
 		}
 	}
+	q.timeout = time.Duration(max(0, req.TimeoutMillis)) * time.Millisecond
 	q.send(c, partition.QueryDelete, false)
 }

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"time"
+
 	"ottla.dev/core"
 	"ottla.dev/core/partition"
 )
@@ -10,6 +12,8 @@ type query struct {
 	ops []*partition.QueryOp
 	to  []core.Address
 	got [][]func(*partition.QueryItem)
+	// timeout is how long an answer may take that waits for something.
+	timeout time.Duration
 }
 
 // add asks about one partition; got takes the answer.
@@ -31,6 +35,7 @@ func (q *query) add(c *Context, topic string, item partition.QueryItem, got func
 func (q *query) send(c *Context, kind partition.QueryKind, readCommitted bool) {
 	for i, op := range q.ops {
 		op.Kind, op.Reply, op.Call, op.ReadCommitted = kind, c.Self, c.Call, readCommitted
+		op.Timeout = q.timeout
 		got := q.got[i]
 		c.Send(q.to[i], op, func(core.Message) {
 			for j := range got {

@@ -56,7 +56,7 @@ func (s *Shard) appoint(r *partition.Replica, p *metadata.Partition) {
 		s.set.SetLeaderEpoch(r, p.LeaderEpoch, &s.out)
 	case p.Leader == s.cluster.Self:
 		s.set.Lead(s.now, r, partition.Leadership{Epoch: p.LeaderEpoch, PartitionEpoch: p.PartitionEpoch,
-			Replicas: p.Replicas, ISR: p.ISR, Recovery: p.RecoveryState}, &s.out)
+			Replicas: p.Replicas, ISR: p.ISR, ELR: p.ELR, Recovery: p.RecoveryState}, &s.out)
 	default:
 		s.set.Follow(s.now, r, partition.Following{Epoch: p.LeaderEpoch, Leader: p.Leader}, &s.out)
 	}

@@ -2,12 +2,12 @@ package partition
 
 import "ottla.dev/core"
 
-// Checkpoint is what waits for a round of the offset checkpoints that names the replicas of now: answers to
-// DeleteRecords, whose new log start offsets must survive a crash; truncations, because the old recovery point would
-// vouch for what is written after them; and the folders of deleted partitions, which must not go before their offsets,
-// or a new partition of the same name would take them for its own. What is written are the [Replica.Points] of now.
+// Checkpoint is what waits for a round of the offset checkpoints that names the replicas of now: log start offsets
+// that were raised, which must survive a crash before anybody hears of them; truncations, because the old recovery
+// point would vouch for what is written after them; and the folders of deleted partitions, which must not go before
+// their offsets, or a new partition of the same name would take them for its own. What is written are the
+// [Replica.Points] of now.
 type Checkpoint struct {
-	deletes     []*QueryOp
 	replicas    []*Replica
 	truncations []*truncation
 	starts      []savedStart
@@ -22,7 +22,7 @@ type savedStart struct {
 
 // WantsCheckpoint reports whether anything waits for a checkpoint taken from now on.
 func (s *Set) WantsCheckpoint() bool {
-	return s.waiting.raised || len(s.waiting.deletes)+len(s.waiting.replicas)+len(s.waiting.truncations) > 0
+	return s.waiting.raised || len(s.waiting.replicas)+len(s.waiting.truncations) > 0
 }
 
 // TakeCheckpoint hands over what waits for a checkpoint taken now. The owner gives it back to Checkpointed when it is
@@ -43,11 +43,10 @@ func (s *Set) Checkpointed(now core.Instant, c Checkpoint, out *core.Outbox) {
 	for _, saved := range c.starts {
 		if saved.replica.Online() {
 			saved.replica.log.StartSaved(saved.offset)
+			s.pursue(now, saved.replica, out) // the leader is told next
 		}
 	}
-	for _, op := range c.deletes {
-		op.close(out)
-	}
+	s.settleDeletions(now, out)
 	for _, t := range c.truncations {
 		s.cut(now, t, out)
 	}

@@ -205,8 +205,20 @@ func (s *Set) wake(now core.Instant, list *[]*FetchOp, r *Replica, out *core.Out
 
 // wakeAll answers the operations that wait for a replica, because it will never have more, or not for them.
 func (s *Set) wakeAll(now core.Instant, r *Replica, out *core.Outbox) {
-	woken := append(r.readers, r.pullers...)
-	r.readers, r.pullers = nil, nil
+	s.settleDeletions(now, out)
+	s.answerPullers(now, r, out)
+	woken := r.readers
+	r.readers = nil
+	for _, op := range woken {
+		op.Deadline = now.Mono
+		s.refetch(now, op, out)
+	}
+}
+
+// answerPullers answers the other replicas that wait, with what there is.
+func (s *Set) answerPullers(now core.Instant, r *Replica, out *core.Outbox) {
+	woken := r.pullers
+	r.pullers = nil
 	for _, op := range woken {
 		op.Deadline = now.Mono
 		s.refetch(now, op, out)

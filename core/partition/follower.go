@@ -22,7 +22,8 @@ type following struct {
 	backoff time.Duration // the last pause after an error, 0 if there was none since
 }
 
-// position is what a Fetch request says of a follower.
+// position is what a Fetch request says of a follower. The start is the one that is on its disk: the leader answers
+// DeleteRecords by it.
 type position struct {
 	lastEpoch     core.LeaderEpoch
 	offset        core.Offset
@@ -31,7 +32,7 @@ type position struct {
 }
 
 func (r *Replica) position() position {
-	return position{lastEpoch: r.log.Epochs().Latest(), offset: r.log.LogEndOffset(), start: r.log.Start(),
+	return position{lastEpoch: r.log.Epochs().Latest(), offset: r.log.LogEndOffset(), start: r.log.LogStartOffset(),
 		highWatermark: r.highWatermark}
 }
 

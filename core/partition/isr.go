@@ -91,6 +91,7 @@ func (s *Set) ISRAnswered(now core.Instant, p *Proposal, code core.ErrorCode, d 
 		if d.LeaderEpoch != r.leaderEpoch || d.PartitionEpoch < l.partitionEpoch {
 			return
 		}
+		l.elr = append(l.elr, l.isr...) // those that left may be eligible: the metadata will tell
 		l.partitionEpoch, l.isr = d.PartitionEpoch, slices.Clone(d.ISR)
 		l.pending, l.recovering = nil, false
 	case core.OperationNotAttempted, core.IneligibleReplica:
@@ -118,6 +119,7 @@ func (s *Set) reconsider(now core.Instant, r *Replica, out *core.Outbox) {
 	if r.log == nil || !r.Online() {
 		return
 	}
+	s.settleDeletions(now, out)
 	if s.advance(now, r, out); r.underMinISR() {
 		r.refuseUncommitted(out)
 		s.advance(now, r, out)

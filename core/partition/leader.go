@@ -17,6 +17,7 @@ type leadership struct {
 	epochStart     core.Offset // the log end offset when the leadership began; none before the log was open
 	replicas       int
 	isr            []core.BrokerID
+	elr            []core.BrokerID
 	followers      []follower // the other replicas
 	pending        *Proposal
 	retryAt        time.Duration // when pending is proposed again, or core.Never
@@ -48,6 +49,7 @@ func newLeadership() *leadership {
 // assign takes replicas and ISR from the metadata. A proposal under way is decided: it named an older partition epoch.
 func (l *leadership) assign(now core.Instant, self core.BrokerID, n *Leadership) {
 	l.partitionEpoch, l.replicas, l.isr = n.PartitionEpoch, len(n.Replicas), slices.Clone(n.ISR)
+	l.elr = slices.Clone(n.ELR)
 	l.pending, l.retryAt, l.recovering = nil, core.Never, n.Recovery == metadata.Recovering
 	known := l.followers
 	l.followers = nil
@@ -157,10 +159,14 @@ func (s *Set) noteFollower(now core.Instant, r *Replica, op *FetchOp, it *FetchI
 	} else if f.leaderEnd != core.NoOffset && it.Offset >= f.leaderEnd {
 		f.caughtUp = max(f.caughtUp, f.fetchedAt)
 	}
+	raised := f.start != it.ReplicaLogStart
 	f.end, f.start, f.epoch = it.Offset, it.ReplicaLogStart, op.ReplicaEpoch
 	f.fetchedAt, f.leaderEnd = now.Mono, end
 	s.expand(now, r, f)
 	s.advance(now, r, out)
+	if raised {
+		s.settleDeletions(now, out)
+	}
 }
 
 // PreferredReadReplica chooses the replica that a consumer in rack should read from (KIP-392, Kafka:

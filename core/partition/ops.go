@@ -27,7 +27,7 @@ type ProduceOp struct {
 	Reply    core.Address
 	Call     uint64 // the session's own number for the request
 	Acks     Acks
-	Timeout  time.Duration // how long an append may wait for the high watermark
+	Timeout  time.Duration // how long an append may wait for the high watermark; 0 is not named
 	Internal bool          // written by a coordinator on its own behalf
 	Items    []ProduceItem
 
@@ -171,7 +171,7 @@ type QueryKind uint8
 const (
 	QueryOffset       QueryKind = iota + 1 // ListOffsets: Timestamp -> Offset, Timestamp, Epoch
 	QueryEpochEnd                          // OffsetForLeaderEpoch: Epoch -> Epoch, Offset
-	QueryDelete                            // DeleteRecords: Offset (-1: high watermark) -> Offset, the new log start
+	QueryDelete                            // DeleteRecords: Offset (-1: high watermark) -> Offset, the low watermark
 	QueryProducers                         // DescribeProducers: -> Producers
 	QueryLogDirectory                      // DescribeLogDirs: -> Size, Lag
 )
@@ -186,7 +186,8 @@ type QueryOp struct {
 	All           bool // QueryLogDirectory of every partition of the shard: the shard fills Items
 	Items         []QueryItem
 
-	open int // items without an answer
+	open    int       // items without an answer
+	deleted []deleted // items whose log start offset was raised
 }
 
 // Special timestamps of ListOffsets (Kafka: ListOffsetsRequest).

@@ -9,7 +9,7 @@ import (
 
 // produce appends the items of an operation, each to its partition.
 func (s *Set) produce(now core.Instant, op *ProduceOp, out *core.Outbox) {
-	op.deadline = now.Mono + op.Timeout
+	op.deadline = now.Mono + waits(op.Timeout)
 	op.open = len(op.Items) + 1 // one more, so that it is not answered while this loop runs
 	for i := range op.Items {
 		it := &op.Items[i]

@@ -29,8 +29,8 @@ func (s *Set) query(now core.Instant, op *QueryOp, out *core.Outbox) {
 			}
 		}
 	}
-	if op.Kind == QueryDelete && op.anyDeleted() {
-		s.waiting.deletes = append(s.waiting.deletes, op)
+	if len(op.deleted) > 0 {
+		s.awaitDeletion(now, op, out)
 		return
 	}
 	op.close(out)
@@ -50,7 +50,7 @@ func (s *Set) ask(now core.Instant, r *Replica, op *QueryOp, i int, out *core.Ou
 	case QueryEpochEnd:
 		it.Epoch, it.Offset = r.log.Epochs().EndOffsetFor(it.Epoch, r.log.LogEndOffset())
 	case QueryDelete:
-		s.deleteRecords(r, it, out)
+		s.deleteRecords(now, r, op, i, out)
 	case QueryProducers:
 		it.Producers = r.producers()
 	case QueryLogDirectory:
@@ -117,36 +117,6 @@ func (s *Set) timestampFound(now core.Instant, j *log.TimestampJob, out *core.Ou
 		it.Offset, it.Timestamp, it.Epoch = core.NoOffset, core.NoTimestamp, core.NoLeaderEpoch
 	}
 	a.op.close(out)
-}
-
-// deleteRecords raises the log start offset (KIP-107). The answer waits until control has written the checkpoint that
-// makes the new start survive a crash; Kafka answers before, and may show deleted records again.
-func (s *Set) deleteRecords(r *Replica, it *QueryItem, out *core.Outbox) {
-	to := it.Offset
-	if to == -1 {
-		to = r.highWatermark
-	}
-	switch {
-	case s.closing:
-		it.Code = core.NotLeaderOrFollower // no checkpoint will follow
-	case !r.settings.CleanupDelete && r.settings.CleanupCompact:
-		it.Code = core.PolicyViolation
-	case to < 0 || to > r.highWatermark:
-		it.Code = core.OffsetOutOfRange
-	default:
-		r.log.DeleteRecords(to, out)
-		it.Offset = r.log.Start()
-		s.Changed = append(s.Changed, r)
-	}
-}
-
-func (op *QueryOp) anyDeleted() bool {
-	for i := range op.Items {
-		if op.Items[i].Code == core.NoError {
-			return true
-		}
-	}
-	return false
 }
 
 func (s *Set) listAll(op *QueryOp) {

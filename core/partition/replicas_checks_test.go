@@ -20,6 +20,7 @@ type checks struct {
 	cuts    int
 	epochs  int
 	resets  int
+	deletes int
 }
 
 type place struct {
@@ -48,6 +49,21 @@ func (k *checks) fail(format string, args ...any) {
 	if k.failed == "" {
 		k.failed = fmt.Sprintf(format, args...)
 		k.c.say("FAILED: %s", k.failed)
+	}
+}
+
+// deleted checks an answer to DeleteRecords: on no replica that may lead next is a record below the offset, not even
+// after a crash.
+func (k *checks) deleted(id core.TopicIDPartition, below core.Offset) {
+	for _, b := range k.c.current().parts[slices.Index(k.c.partitions, id)].isr {
+		n := k.c.nodes[b]
+		start := n.saved[id][1]
+		if r := n.set.Replica(id); n.up && r.Online() {
+			start = max(start, r.log.LogStartOffset())
+		}
+		if k.deletes++; start < below && !n.wiped {
+			k.fail("S19: deleted below %d, but broker %d begins at %d", below, b, start)
+		}
 	}
 }
 

@@ -241,8 +241,8 @@ func (c *cluster) deleteRecords(n *node) {
 }
 
 func (c *cluster) deleteTo(n *node, part int, offset core.Offset) {
-	op := &QueryOp{Kind: QueryDelete, Items: []QueryItem{{ID: c.partitions[part], LeaderEpoch: core.NoLeaderEpoch,
-		Offset: offset}}}
+	op := &QueryOp{Kind: QueryDelete, Timeout: 300 * time.Millisecond, Items: []QueryItem{{ID: c.partitions[part],
+		LeaderEpoch: core.NoLeaderEpoch, Offset: offset}}}
 	n.set.Work(c.now(), op, &n.out)
 	n.set.Retain(c.now(), &n.out)
 	c.pump(n)

@@ -226,7 +226,7 @@ func (c *cluster) learn(n *node, version int) {
 	for i, id := range c.partitions {
 		p, r := &img.parts[i], n.set.Replica(id)
 		if p.leader == n.id {
-			n.set.Lead(c.now(), r, Leadership{Epoch: p.epoch, PartitionEpoch: p.partitionEpoch, Replicas: allBrokers,
+			n.set.Lead(c.now(), r, Leadership{Epoch: p.epoch, PartitionEpoch: p.partitionEpoch, Replicas: allBrokers, ELR: p.elr,
 				ISR: p.isr}, &n.out)
 		} else {
 			n.set.Follow(c.now(), r, Following{Epoch: p.epoch, Leader: p.leader}, &n.out)
@@ -451,6 +451,13 @@ func (c *cluster) answered(n *node, m core.Message) {
 		c.checks.acked(n, op, n.produces[op])
 		c.told("produce at %d: %d %s", n.id, op.Items[0].BaseOffset, op.Items[0].Code)
 		delete(n.produces, op)
+	case *QueryOp:
+		it := &op.Items[0]
+		c.told("delete at %d: %d %s", n.id, it.Offset, it.Code)
+		c.say("deleted at %d: %d %s", n.id, it.Offset, it.Code)
+		if it.Code == core.NoError {
+			c.checks.deleted(it.ID, it.Offset)
+		}
 	}
 }
 

@@ -52,6 +52,7 @@ type Leadership struct {
 	PartitionEpoch core.PartitionEpoch
 	Replicas       []core.BrokerID
 	ISR            []core.BrokerID
+	ELR            []core.BrokerID // eligible to lead without being in the ISR (KIP-966)
 	Recovery       metadata.RecoveryState
 }
 
@@ -72,6 +73,7 @@ func (s *Set) SetPeers(now core.Instant, peers []Peer, out *core.Outbox) {
 			s.reconsider(now, r, out)
 		}
 	}
+	s.settleDeletions(now, out)
 }
 
 func (s *Set) peer(id core.BrokerID) *Peer {
@@ -87,7 +89,11 @@ func (s *Set) peer(id core.BrokerID) *Peer {
 // what the replica knows are ignored. What waits for an earlier leadership of this broker waits on: its log goes on.
 func (s *Set) Lead(now core.Instant, r *Replica, l Leadership, out *core.Outbox) {
 	switch {
-	case l.Epoch < r.leaderEpoch, r.lead != nil && l.Epoch == r.leaderEpoch && l.PartitionEpoch <= r.lead.partitionEpoch:
+	case r.lead != nil && l.Epoch == r.leaderEpoch && l.PartitionEpoch == r.lead.partitionEpoch:
+		r.lead.elr = slices.Clone(l.ELR) // all else was in the answer to the proposal
+		s.settleDeletions(now, out)
+		return
+	case l.Epoch < r.leaderEpoch, r.lead != nil && l.Epoch == r.leaderEpoch && l.PartitionEpoch < r.lead.partitionEpoch:
 		return
 	case r.role == follows && l.Epoch == r.leaderEpoch:
 		panic("partition: two leaders of " + r.name.String() + " in one epoch")

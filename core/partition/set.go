@@ -26,6 +26,7 @@ type Set struct {
 	parked      []core.Message // operations that wait for logs to open, by arrival
 	loading     int            // logs that are being opened
 	reads       []*FetchOp     // parked until there is more to read, by arrival
+	deletions   []*deletion    // by arrival
 	readDue     time.Duration
 	timed       []*Replica    // those that want a tick
 	ticked      []*Replica    // memory of timed, used in turns
@@ -424,6 +425,7 @@ func (s *Set) Tick(now core.Instant, out *core.Outbox) {
 	for _, r := range slices.Clone(s.leaving) {
 		s.depart(now, r, out)
 	}
+	s.settleDeletions(now, out)
 }
 
 func (s *Set) tick(now core.Instant, r *Replica, out *core.Outbox) {
