@@ -110,7 +110,7 @@ func (n *node) arm(p *process, a *actor) {
 	if !ok || d == core.Never {
 		return
 	}
-	at := max(p.started+d, n.now)
+	at := max(p.started+n.until(d), n.now)
 	if at >= a.armed {
 		return
 	}
@@ -132,7 +132,7 @@ func (n *node) tick(a *actor, at time.Duration) {
 	if !ok || d == core.Never {
 		return
 	}
-	if n.proc.started+d > n.now {
+	if n.mono(n.now-n.proc.started) < d {
 		n.arm(n.proc, a)
 		return
 	}

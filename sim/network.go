@@ -20,8 +20,8 @@ const (
 	controllerPort = 9093
 )
 
-// network carries the bytes between several brokers and their clients. Brokers are its first hosts, in their order, and
-// the clients come behind them.
+// network carries the bytes between several machines and their clients. The machines are its first hosts, in their
+// order, and the clients come behind them.
 type network struct {
 	*netsim.Net[[]byte]
 	wires map[netsim.End]*wired

@@ -13,6 +13,7 @@ import (
 // node is a machine with its disk, its clock and the lives of its broker.
 type node struct {
 	*World
+	fault.Machine
 	index    int
 	disk     *disk.Disk
 	proc     *process
@@ -38,6 +39,10 @@ type node struct {
 // addNode adds a machine whose broker starts at once.
 func (w *World) addNode() {
 	n := &node{World: w, index: len(w.nodes)}
+	if w.plan.Clustered() {
+		n.Machine = w.plan.Machines[n.index]
+		n.skew = n.Skew
+	}
 	n.disk = disk.New(w.faults.Fork(1 + uint64(n.index)<<32))
 	n.disk.Unordered, n.disk.Replicated = w.plan.UnorderedNames, w.plan.Clustered()
 	n.disk.Fault = n.diskFault
@@ -46,7 +51,25 @@ func (w *World) addNode() {
 }
 
 func (n *node) instant(p *process) core.Instant {
-	return core.Instant{Mono: n.now - p.started, Wall: n.wall()}
+	return core.Instant{Mono: n.mono(n.now - p.started), Wall: n.wall()}
+}
+
+// million is what drift is counted in.
+const million = 1_000_000
+
+// mono is what the process's monotonic clock shows a time after its start.
+func (n *node) mono(d time.Duration) time.Duration {
+	drift := time.Duration(n.Drift)
+	return d + d/million*drift + d%million*drift/million
+}
+
+// until is how long after its start the process's clock has come to show mono.
+func (n *node) until(mono time.Duration) time.Duration {
+	if n.Drift == 0 {
+		return mono
+	}
+	pace := million + time.Duration(n.Drift)
+	return mono/pace*million + mono%pace*million/pace + 1
 }
 
 func (n *node) wall() core.Timestamp {

@@ -93,16 +93,22 @@ func (w *World) broker(n *node) machines {
 	return m
 }
 
-// join makes a broker a member of the cluster: every one votes.
+// join makes a machine a member of the cluster.
 func (n *node) join(cfg *broker.Config) {
 	cfg.Static["node.id"] = itoa(n.index + 1)
+	if n.Rack != "" {
+		cfg.Static["broker.rack"] = n.Rack
+	}
 	cfg.Endpoints[0].Host = hostName(n.index)
+	cfg.ControllerOnly = !n.Broker
 	const name = "CONTROLLER"
-	for i := range n.nodes {
+	for _, i := range n.plan.Voters() {
 		cfg.Voters = append(cfg.Voters, broker.Voter{ID: core.BrokerID(i + 1), Name: name, Host: hostName(i),
 			Port: controllerPort})
 	}
-	cfg.ControllerEndpoints = []record.Endpoint{{Name: name, Host: hostName(n.index), Port: controllerPort}}
+	if n.Voter {
+		cfg.ControllerEndpoints = []record.Endpoint{{Name: name, Host: hostName(n.index), Port: controllerPort}}
+	}
 }
 
 // start begins a life of the broker.

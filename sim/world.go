@@ -113,7 +113,7 @@ func empty(plan *fault.Plan, to func(line []byte)) *World {
 		faults: plan.Stream(fault.StreamFaults), seeds: plan.Stream(fault.StreamBroker)}
 	w.ledger = check.NewLedger(plan, w.fail)
 	w.history = history.New(plan, w.ledger.Partitions(), func() time.Duration { return w.now })
-	for range max(plan.Brokers, 1) {
+	for range max(len(plan.Machines), 1) {
 		w.addNode()
 	}
 	if plan.Clustered() {

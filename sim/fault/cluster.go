@@ -10,8 +10,6 @@ import (
 )
 
 const (
-	// MaxBrokers is the largest number of brokers of a world.
-	MaxBrokers = 5
 	// maxReplicas is the largest replication factor that is drawn.
 	maxReplicas = 3
 	// leastBandwidth is that of the slowest links without a fault, in bytes a second.
@@ -27,18 +25,16 @@ func DrawBrokers(seed uint64) int {
 	return int(r.Between(1, MaxBrokers))
 }
 
-// DrawCluster draws the plan of a seed for several brokers; with one it is that of [Draw].
+// DrawCluster draws the plan of a seed for a number of brokers, of which some or all, or other machines, vote.
 func DrawCluster(seed uint64, brokers int) *Plan {
+	if brokers < 1 || brokers > MaxBrokers {
+		panic("fault: no such number of brokers")
+	}
 	p := Draw(seed)
-	if brokers <= 1 {
-		return p
-	}
-	if brokers > MaxBrokers {
-		panic("fault: too many brokers")
-	}
 	p.Brokers = brokers
 	r := p.Stream(streamCluster)
-	shape, topics, stops, net := r.Fork(1), r.Fork(2), r.Fork(3), r.Fork(4)
+	shape, topics, stops, net, machines := r.Fork(1), r.Fork(2), r.Fork(3), r.Fork(4), r.Fork(5)
+	p.drawMachines(&machines)
 	p.clusterShape(&shape)
 	p.clusterTopics(&topics)
 	p.clusterStops(&stops)
@@ -70,10 +66,10 @@ func (p *Plan) clusterShape(r *core.PRNG) {
 		p.set("metadata.log.max.record.bytes.between.snapshots", pick[int64](r, 1000, 10000))
 	}
 	for i := range p.Jumps {
-		p.Jumps[i].Node = int(r.Below(uint64(p.Brokers)))
+		p.Jumps[i].Node = int(r.Below(uint64(len(p.Machines))))
 	}
 	for i := range p.Faults {
-		p.Faults[i].Node = int(r.Below(uint64(p.Brokers)))
+		p.Faults[i].Node = int(r.Below(uint64(len(p.Machines))))
 		p.Faults[i].From = min(p.Faults[i].From, p.Duration)
 		p.Faults[i].To = min(p.Faults[i].To, p.Duration)
 	}
@@ -107,16 +103,16 @@ func (p *Plan) clusterStops(r *core.PRNG) {
 		if at > p.Duration {
 			return
 		}
-		first, count := int(r.Below(uint64(p.Brokers))), 1
+		first, count := int(r.Below(uint64(len(p.Machines)))), 1
 		switch {
 		case r.Chance(1, 12):
-			count = p.Brokers
+			count = len(p.Machines)
 		case r.Chance(1, 10):
 			count = 2
 		}
 		kind := pick(r, kinds...)
 		for i := range count {
-			s := Stop{Kind: kind, Node: (first + i) % p.Brokers, At: at, Pending: count == 1 && r.Chance(1, 2),
+			s := Stop{Kind: kind, Node: (first + i) % len(p.Machines), At: at, Pending: count == 1 && r.Chance(1, 2),
 				Down: between(r, 0, pick(r, 500*time.Millisecond, 5*time.Second))}
 			if r.Chance(1, 5) {
 				s.Again = append(s.Again, int(pick(r, r.Between(1, 10), r.Between(1, 400))))
@@ -131,8 +127,12 @@ func (p *Plan) clusterStops(r *core.PRNG) {
 
 // clusterNet draws the network between brokers and clients, and its faults.
 func (p *Plan) clusterNet(r *core.PRNG) {
-	hosts := p.Brokers + len(p.Clients) + 1
-	p.Net = netsim.Draw(r.Uint64(), netsim.DefaultBudget(hosts, p.Brokers, p.Duration))
+	hosts := len(p.Machines) + len(p.Clients) + 1
+	budget := netsim.DefaultBudget(hosts, 0, p.Duration)
+	for _, v := range p.Voters() {
+		budget.Voters = append(budget.Voters, netsim.Host(v))
+	}
+	p.Net = netsim.Draw(r.Uint64(), budget)
 	widen := func(l *netsim.Link) {
 		if l.Bandwidth > 0 {
 			l.Bandwidth = max(l.Bandwidth, leastBandwidth)
@@ -143,7 +143,7 @@ func (p *Plan) clusterNet(r *core.PRNG) {
 	for i := range p.Net.Paths {
 		widen(&p.Net.Paths[i].Link)
 		x := &p.Net.Paths[i]
-		between := int(x.From) < p.Brokers && int(x.To) < p.Brokers
+		between := int(x.From) < len(p.Machines) && int(x.To) < len(p.Machines)
 		slow = slow || between && x.Link.DelayMean > wideDelay
 	}
 	if slow {

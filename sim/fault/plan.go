@@ -11,7 +11,8 @@ import (
 // Plan is everything that a seed decides beforehand.
 type Plan struct {
 	Seed     uint64
-	Brokers  int           // 0 and 1 are a broker that is alone
+	Brokers  int           // of a cluster
+	Machines []Machine     // of a cluster: the brokers, then those that only vote
 	Duration time.Duration // of the part with faults; then everything heals
 	Shards   int
 	Static   []Setting // of the broker
@@ -175,7 +176,9 @@ func (p *Plan) AppendText(dst []byte) []byte {
 	dst = append(dst, "delays message="+d.Message.String()+" write="+d.Write.String()+" sync="+d.Sync.String()+
 		" network="+d.Network.String()+" job="+d.JobStep.String()+"\n"...)
 	if p.Clustered() {
-		dst = append(strconv.AppendInt(append(dst, "brokers "...), int64(p.Brokers), 10), '\n')
+		for i := range p.Machines {
+			dst = p.Machines[i].appendText(dst, i)
+		}
 		dst = p.Net.AppendText(dst)
 	}
 	for _, s := range p.Static {
@@ -216,8 +219,8 @@ func (p *Plan) AppendText(dst []byte) []byte {
 	return dst
 }
 
-// Clustered reports whether there are several brokers.
-func (p *Plan) Clustered() bool { return p.Brokers > 1 }
+// Clustered reports whether there are several machines.
+func (p *Plan) Clustered() bool { return len(p.Machines) > 1 }
 
 // StaticMap gives the broker's settings as a broker takes them.
 func (p *Plan) StaticMap() map[string]string {

@@ -51,7 +51,7 @@ func simCommand() *cobra.Command {
 	f.Int64Var(&o.seed, "seed", -1, "run this seed only")
 	f.IntVar(&o.jobs, "jobs", runtime.NumCPU(), "seeds to run at the same time")
 	f.IntVar(&o.brokers, "brokers", 1, "how many brokers a world has, at most "+strconv.Itoa(fault.MaxBrokers))
-	f.BoolVar(&o.cluster, "cluster", false, "draw how many brokers a world has, one to "+strconv.Itoa(fault.MaxBrokers))
+	f.BoolVar(&o.cluster, "cluster", false, "draw how many brokers a cluster has, one to "+strconv.Itoa(fault.MaxBrokers))
 	f.BoolVar(&o.trace, "trace", false, "with --seed: print a line an event")
 	f.BoolVar(&o.plan, "plan", false, "with --seed: print what the seed has drawn, and do not run it")
 	f.BoolVar(&o.json, "json", false, "print a JSON object a seed, and one for all")
@@ -93,8 +93,11 @@ func (o *simOptions) run(out io.Writer) error {
 // draw draws the plan of a seed.
 func (o *simOptions) draw(seed uint64) *fault.Plan {
 	n := o.brokers
-	if o.cluster {
+	switch {
+	case o.cluster:
 		n = fault.DrawBrokers(seed)
+	case n == 1:
+		return fault.Draw(seed)
 	}
 	return fault.DrawCluster(seed, n)
 }

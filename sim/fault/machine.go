@@ -1,0 +1,98 @@
+package fault
+
+import (
+	"strconv"
+	"time"
+
+	"ottla.dev/core"
+)
+
+const (
+	// MaxBrokers is the largest number of brokers of a world, MaxVoters that of voters of its metadata quorum.
+	MaxBrokers = 7
+	MaxVoters  = 5
+	// maxRacks is the largest number of racks that brokers stand in.
+	maxRacks = 3
+)
+
+// Machine is one machine of a cluster. Brokers come first in a plan, and behind them the machines that only vote.
+type Machine struct {
+	Broker bool // holds partitions
+	Voter  bool // of the metadata quorum; a broker that is none observes it
+	Rack   string
+	// Skew is how far the wall clock is off at the start.
+	Skew time.Duration
+	// Drift is how much faster than time the monotonic clock runs, in millionths.
+	Drift int64
+}
+
+// Role says what the machine does.
+func (m *Machine) Role() string {
+	switch {
+	case !m.Broker:
+		return "controller"
+	case m.Voter:
+		return "broker,controller"
+	}
+	return "broker"
+}
+
+// Voters gives the machines that vote, counted from 0.
+func (p *Plan) Voters() []int {
+	var v []int
+	for i := range p.Machines {
+		if p.Machines[i].Voter {
+			v = append(v, i)
+		}
+	}
+	return v
+}
+
+// drawMachines draws who votes, which racks brokers stand in, and what the clocks are like.
+func (p *Plan) drawMachines(r *core.PRNG) {
+	voters := int(pick[int64](r, 1, 2, 3, 3, 3, 3, 4, 5))
+	among := min(voters, p.Brokers) // of them, brokers
+	switch r.Below(4) {
+	case 0:
+		among = 0
+	case 1:
+		among = int(r.Between(0, int64(among)))
+	default:
+		voters = among
+	}
+	if p.Brokers+voters-among == 1 {
+		voters++ // one machine is no cluster
+	}
+	p.Machines = make([]Machine, p.Brokers+voters-among)
+	racks := r.Between(0, maxRacks)
+	skewed, drifting := r.Chance(1, 2), r.Chance(1, 3)
+	first := r.Below(uint64(p.Brokers))
+	for i := range p.Machines {
+		m := &p.Machines[i]
+		m.Broker, m.Voter = i < p.Brokers, i >= p.Brokers
+		if m.Broker && racks > 0 {
+			m.Rack = "r" + strconv.FormatUint(r.Below(uint64(racks)), 10)
+		}
+		if skewed {
+			m.Skew = between(r, -maxSkew, maxSkew)
+		}
+		if drifting {
+			m.Drift = r.Between(-maxDrift, maxDrift)
+		}
+	}
+	for i := range among {
+		p.Machines[(int(first)+i)%p.Brokers].Voter = true
+	}
+}
+
+// maxSkew is how far a clock is off at most: with all jumps two of them are less than message.timestamp.after.max.ms
+// apart.
+const maxSkew = 15 * time.Minute
+
+// maxDrift is how many millionths a clock is fast or slow at most: far more than any real one.
+const maxDrift = 50_000
+
+func (m *Machine) appendText(dst []byte, i int) []byte {
+	return append(dst, "machine "+strconv.Itoa(i)+" "+m.Role()+" rack="+m.Rack+" skew="+m.Skew.String()+
+		" drift="+strconv.FormatInt(m.Drift, 10)+"ppm\n"...)
+}
