@@ -20,13 +20,21 @@ type Commit struct {
 	Mark   string
 }
 
-// commitState is what may be committed for a key: the last acknowledged commit, or any of those without an answer.
+// commitState is what may be committed for a key. Answers to several clients do not come in the order in which their
+// commits were applied: what was acknowledged stays possible until a commit is that was sent afterwards.
 type commitState struct {
-	key     commitKey
-	acked   Commit
-	any     bool // acked is set
-	unknown []Commit
-	dead    int // of unknown, those that an ended process has got: applied by now, or never
+	key      commitKey
+	any      bool // something was acknowledged
+	possible []possible
+	moments  int // counts what happens to the key
+}
+
+// possible is a commit that may be the last one.
+type possible struct {
+	Commit
+	begun int
+	known int  // since when it is certain to be applied, 0: it is not
+	dead  bool // an ended process has got it: it is applied by now, or never
 }
 
 func (l *Ledger) commits(group string, p core.TopicPartition) *commitState {
@@ -52,56 +60,71 @@ func (l *Ledger) sortedCommits() []*commitState {
 	return all
 }
 
-func (s *commitState) stopped() { s.dead = len(s.unknown) }
+func (s *commitState) stopped() {
+	for i := range s.possible {
+		s.possible[i].dead = true
+	}
+}
+
+func (s *commitState) find(c Commit) int {
+	return slices.IndexFunc(s.possible, func(p possible) bool { return p.Commit == c })
+}
 
 // Committing notes that a commit is on its way.
 func (l *Ledger) Committing(group string, p core.TopicPartition, c Commit) {
 	s := l.commits(group, p)
-	s.unknown = append(s.unknown, c)
+	s.moments++
+	s.possible = append(s.possible, possible{Commit: c, begun: s.moments})
 }
 
-// Committed notes that a commit was acknowledged. What was on its way to the same connection before it is settled.
+// Committed notes that a commit was acknowledged. Those that were known before it was sent are behind it, and what
+// ended processes have got.
 func (l *Ledger) Committed(group string, p core.TopicPartition, c Commit) {
 	l.commit++
 	s := l.commits(group, p)
-	s.acked, s.any = c, true
-	s.drop(c)
-	// What ended processes have got was applied before this or never will be.
-	s.unknown = slices.Delete(s.unknown, 0, s.dead)
-	s.dead = 0
+	i := s.find(c)
+	if i < 0 {
+		return // a read has shown it, and a later commit has taken its place
+	}
+	s.known(i)
+	this := s.possible[i]
+	s.possible = slices.DeleteFunc(s.possible, func(o possible) bool {
+		return o.known > 0 && o.known < this.begun || o.dead && !this.dead
+	})
+}
+
+func (s *commitState) known(i int) {
+	s.any = true
+	if s.moments++; s.possible[i].known == 0 {
+		s.possible[i].known = s.moments
+	}
 }
 
 // NotCommitted notes that a commit was refused.
 func (l *Ledger) NotCommitted(group string, p core.TopicPartition, c Commit) {
-	l.commits(group, p).drop(c)
-}
-
-func (s *commitState) drop(c Commit) {
-	if i := slices.Index(s.unknown, c); i >= 0 {
-		s.unknown = slices.Delete(s.unknown, i, i+1)
-		if i < s.dead {
-			s.dead--
-		}
+	s := l.commits(group, p)
+	if i := s.find(c); i >= 0 {
+		s.possible = slices.Delete(s.possible, i, i+1)
 	}
 }
 
-// Fetched judges what OffsetFetch has answered: the last acknowledged commit, or one without an answer (C10). Offset -1
-// is none.
+// Fetched judges what OffsetFetch has answered: a commit that no later one has certainly replaced (C10). Offset -1 is
+// none.
 func (l *Ledger) Fetched(group string, p core.TopicPartition, c Commit) {
 	s := l.commits(group, p)
-	if c.Offset < 0 && !s.any || s.any && c == s.acked {
+	if c.Offset < 0 && !s.any {
 		return
 	}
-	if i := slices.Index(s.unknown, c); i >= 0 {
-		s.acked, s.any = c, true
+	if i := s.find(c); i >= 0 {
+		s.known(i)
 		return
 	}
-	want := "none"
-	if s.any {
-		want = offsetText(s.acked.Offset) + " " + s.acked.Mark
+	want := ""
+	for _, o := range s.possible {
+		want += " " + offsetText(o.Offset) + " " + o.Mark
 	}
 	l.fail(Correctness, "committed-offset", "group "+group+" "+p.String()+": offset "+offsetText(c.Offset)+" "+c.Mark+
-		" is committed, the last acknowledged one is "+want+", and "+strconv.Itoa(len(s.unknown))+" are without an answer")
+		" is committed, and only these are possible:"+want)
 }
 
 // Groups returns every group and partition for which somebody has committed.
