@@ -28,7 +28,7 @@ func newRoot(started time.Time) *cobra.Command {
 	}
 	root.SetVersionTemplate("ottla {{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newServe(started), newCluster(), newLog())
+	root.AddCommand(newServe(started), newCluster(), newTopic(), newBrokerCommand(), newLog())
 	root.AddCommand(simCommand())
 	root.AddCommand(newCheck())
 	return root
