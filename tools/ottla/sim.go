@@ -59,6 +59,7 @@ func simCommand() *cobra.Command {
 	f.Uint64Var(&o.search, "search", searchOneIn,
 		"search the histories of one seed in so many with Porcupine, of the others only the topics")
 	f.DurationVar(&o.forTime, "for", 0, "run seeds for this long instead of a number of them")
+	cmd.AddCommand(huntCommand(), mutantsCommand())
 	return cmd
 }
 
@@ -161,12 +162,18 @@ type simResult struct {
 	stack string
 }
 
-// runSeed simulates one seed. A panic is the seed's failure and not the program's: this is the one place that catches
-// one.
-func (s *simRun) runSeed(seed uint64) (r simResult) {
+// runSeed simulates one seed.
+func (s *simRun) runSeed(seed uint64) simResult {
 	w := sim.New(s.options.draw(seed), s.line())
+	r := runWorld(w, s.options.search)
+	s.writeHistory(w)
+	return r
+}
+
+// runWorld simulates to the end. A panic is the seed's failure and not the program's: this is the one place that
+// catches one.
+func runWorld(w *sim.World, search uint64) (r simResult) {
 	defer func() {
-		defer s.writeHistory(w)
 		if p := recover(); p != nil {
 			r.Result = w.Result()
 			r.stack = string(debug.Stack())
@@ -175,7 +182,7 @@ func (s *simRun) runSeed(seed uint64) (r simResult) {
 		}
 	}()
 	r.Result = w.Run()
-	s.searchHistory(w, &r)
+	searchHistory(w, search, &r)
 	return r
 }
 

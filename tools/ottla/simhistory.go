@@ -27,13 +27,13 @@ const (
 
 // searchHistory has Porcupine search the history of a seed that is well so far, of most seeds only what it says of
 // topics, which no other checker looks at.
-func (s *simRun) searchHistory(w *sim.World, r *simResult) {
-	if r.Failure != nil || s.options.search == 0 {
+func searchHistory(w *sim.World, oneIn uint64, r *simResult) {
+	if r.Failure != nil || oneIn == 0 {
 		return
 	}
 	h := w.History()
 	_, err := search.Check(h, r.Report, search.Options{Timeout: searchTimeout, MaxWindows: searchWindows,
-		WindowOps: searchWindowOps, WindowProcesses: searchWindowProcesses, TopicsOnly: r.Seed%s.options.search != 0})
+		WindowOps: searchWindowOps, WindowProcesses: searchWindowProcesses, TopicsOnly: r.Seed%oneIn != 0})
 	if a := r.Report.First(); err == nil && a != nil {
 		r.Failure = &check.Failure{Class: check.Correctness, Check: string(a.Name), Text: "history: " + a.Where + ": " +
 			a.Text, At: r.Stats.Simulated}

@@ -1,0 +1,239 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"ottla.dev/tools/mutants"
+)
+
+// mutantsOptions are the flags of `ottla sim mutants`.
+type mutantsOptions struct {
+	only    string
+	seeds   uint64
+	forTime time.Duration
+	jobs    int
+	list    bool
+	noTable bool
+}
+
+func mutantsCommand() *cobra.Command {
+	var o mutantsOptions
+	cmd := &cobra.Command{
+		Use:   "mutants",
+		Short: "Plant bugs in the broker and see that the simulator finds them",
+		Long: "Plant bugs in the broker, one after the other, and see that the simulator finds them. The bugs are the\n" +
+			"files in " + mutants.Folder + ", the result is written to docs/mutants.md. A failure that the untouched\n" +
+			"broker shows as well does not count. Needs the project's source and a Go toolchain. The exit status\n" +
+			"is 1 if a bug survives that is not noted as open or equivalent.",
+		Example: "  ottla sim mutants\n  ottla sim mutants --only canary\n  ottla sim mutants --only raft- --for 2m --jobs 1",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.OutOrStdout()) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.only, "only", "", "only those whose `names` begin with one of these, with commas between")
+	f.Uint64Var(&o.seeds, "seeds", 300, "how many seeds to try at most")
+	f.DurationVar(&o.forTime, "for", time.Minute, "how much processor time to spend on each at most")
+	f.IntVar(&o.jobs, "jobs", 2, "mutants to run at the same time")
+	f.BoolVar(&o.list, "list", false, "list the mutants and run none")
+	f.BoolVar(&o.noTable, "no-table", false, "leave docs/mutants.md alone")
+	return cmd
+}
+
+func (o *mutantsOptions) run(out io.Writer) error {
+	root, err := mutants.Root()
+	if err != nil {
+		return err
+	}
+	all, err := mutants.Load(root)
+	if err != nil {
+		return err
+	}
+	var wanted []*mutants.Mutant
+	for _, m := range all {
+		if o.wants(m.Name) {
+			wanted = append(wanted, m)
+		}
+	}
+	if len(wanted) == 0 {
+		return fmt.Errorf("no mutant has a name that begins with %q; ottla sim mutants --list shows them", o.only)
+	}
+	if o.list {
+		for _, m := range wanted {
+			fmt.Fprintf(out, "%s: %s\n", m.Name, m.Origin)
+		}
+		return nil
+	}
+	if o.jobs < 1 {
+		return fmt.Errorf("--jobs %d: at least 1", o.jobs)
+	}
+	r := &mutantRun{options: o, root: root, out: out, results: map[string]mutants.Outcome{}}
+	if err := r.all(wanted); err != nil {
+		return err
+	}
+	if !o.noTable {
+		if err := mutants.WriteTable(root, all, r.results); err != nil {
+			return err
+		}
+	}
+	return r.finish(wanted)
+}
+
+func (o *mutantsOptions) wants(name string) bool {
+	for prefix := range strings.SplitSeq(o.only, ",") {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// mutantRun is the run of `ottla sim mutants`.
+type mutantRun struct {
+	options *mutantsOptions
+	root    string
+	out     io.Writer
+
+	mu      sync.Mutex
+	results map[string]mutants.Outcome
+	err     error
+}
+
+func (r *mutantRun) all(list []*mutants.Mutant) error {
+	next := make(chan *mutants.Mutant)
+	var wg sync.WaitGroup
+	for range r.options.jobs {
+		wg.Go(func() {
+			for m := range next {
+				o, err := r.try(m)
+				r.note(m, o, err, len(list))
+			}
+		})
+	}
+	for _, m := range list {
+		next <- m
+	}
+	close(next)
+	wg.Wait()
+	return r.err
+}
+
+func (r *mutantRun) note(m *mutants.Mutant, o mutants.Outcome, err error, of int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err != nil {
+		r.err = errors.Join(r.err, err)
+		fmt.Fprintf(r.out, "%s: %v\n", m.Name, err)
+		return
+	}
+	r.results[m.Name] = o
+	fmt.Fprintf(r.out, "%d of %d: %s: %s\n", len(r.results), of, m.Name, o.Text())
+}
+
+// try builds a mutant and hunts it, past failures that the untouched broker shows as well.
+func (r *mutantRun) try(m *mutants.Mutant) (mutants.Outcome, error) {
+	scratch, err := os.MkdirTemp("", "ottla-mutant-")
+	if err != nil {
+		return mutants.Outcome{}, err
+	}
+	defer os.RemoveAll(scratch)
+	binary := filepath.Join(scratch, "ottla")
+	if err := m.Build(r.root, scratch, binary); err != nil {
+		return mutants.Outcome{}, err
+	}
+	spent := mutants.Outcome{}
+	from := uint64(0)
+	for from < r.options.seeds && spent.CPU < r.options.forTime.Seconds() {
+		found, err := r.hunt(m, binary, from, r.options.forTime-time.Duration(spent.CPU*float64(time.Second)))
+		if err != nil {
+			return spent, err
+		}
+		spent.CPU += found.CPU
+		if len(found.Groups) == 0 {
+			spent.Seeds = int(from + found.Seeds)
+			return spent, nil
+		}
+		g := found.Groups[0]
+		spent.Seeds = int(g.Index) + 1
+		o := huntOptions{worlds: string(m.Worlds)}
+		if clean := o.at(g.Index).run(searchOneIn); clean.Failure == nil || clean.Failure.Check != g.Check {
+			spent.Check, spent.Said, spent.Replay = g.Check, g.Text, g.Replay
+			return spent, nil
+		}
+		from = g.Index + 1
+	}
+	return spent, nil
+}
+
+const (
+	// mutantMemory is how much address space a mutant's process may have: some leak without end.
+	mutantMemory = 8 << 30
+	// mutantPatience is how much longer than its processor time a mutant's process may take, on a busy machine.
+	mutantPatience = 10
+)
+
+// hunt runs a mutant's seeds from one on to its first failure.
+func (r *mutantRun) hunt(m *mutants.Mutant, binary string, from uint64, cpu time.Duration) (huntResult, error) {
+	cmd := exec.Command(binary, "sim", "hunt", "--json", "--until-first", "--jobs", "1", "--worlds", string(m.Worlds),
+		"--start", "0", "--from", strconv.FormatUint(from, 10), "--seeds", strconv.FormatUint(r.options.seeds, 10),
+		"--cpu", cpu.String())
+	var text, trouble bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &text, &trouble
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "GOTRACEBACK=single")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		return huntResult{}, err
+	}
+	limit := unix.Rlimit{Cur: mutantMemory, Max: mutantMemory}
+	_ = unix.Prlimit(cmd.Process.Pid, unix.RLIMIT_AS, &limit, nil) // else it is the machine's
+	// A world that never ends never looks at the clock.
+	stuck := time.AfterFunc(cpu*mutantPatience+time.Minute, func() { _ = cmd.Process.Kill() })
+	began := time.Now()
+	err := cmd.Wait()
+	fired := !stuck.Stop()
+	var found huntResult
+	if json.Unmarshal(text.Bytes(), &found) == nil && found.Seeds > 0 {
+		return found, nil
+	}
+	found.CPU = time.Since(began).Seconds()
+	if fired {
+		found.Groups = []*group{{Check: "hang", Text: "a world that does not end", Index: from}}
+		return found, nil
+	}
+	if strings.Contains(trouble.String(), "out of memory") || strings.Contains(trouble.String(), "stack overflow") {
+		found.Groups = []*group{{Check: "memory", Text: "the process has run out of memory", Index: from}}
+		return found, nil
+	}
+	return found, fmt.Errorf("running %s: %w\n%s", m.Name, err, trouble.String())
+}
+
+func (r *mutantRun) finish(list []*mutants.Mutant) error {
+	killed, survived := 0, []string{}
+	for _, m := range list {
+		switch {
+		case r.results[m.Name].Check != "":
+			killed++
+		case m.Equivalent == "" && m.Open == "":
+			survived = append(survived, m.Name)
+		}
+	}
+	fmt.Fprintf(r.out, "%d of %d mutants killed\n", killed, len(list))
+	if len(survived) > 0 {
+		return exitError{code: 1, text: "survived: " + strings.Join(survived, " ")}
+	}
+	return nil
+}
