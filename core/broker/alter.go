@@ -45,7 +45,7 @@ func (c *Control) alter(m *alterPartition) {
 
 func (c *Control) sendAlters() {
 	a := &c.alters
-	if a.flying || len(a.waiting) == 0 {
+	if a.flying || len(a.waiting) == 0 || c.epoch < 0 {
 		return
 	}
 	batch := a.waiting

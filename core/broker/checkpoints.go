@@ -167,7 +167,7 @@ func (c *Control) allClosed() bool {
 // shutDown closes the logs of all shards; then the metadata log, the checkpoints and the markers follow.
 func (c *Control) shutDown() {
 	c.want, c.phase = false, closing
-	c.heartbeat, c.points.due, c.leaveBy = core.Never, core.Never, core.Never
+	c.heartbeat, c.registerAt, c.points.due, c.leaveBy = core.Never, core.Never, core.Never, core.Never
 	c.dropQuestions()
 	if !c.quorum.sole() {
 		c.quorum.Resign(c.now, &c.out) // the others elect at once

@@ -64,12 +64,13 @@ type Control struct {
 	reflections []reflection
 	alters      alters
 	block       producerBlock
-	registerAt  time.Duration // when the next registration is due
-	duplicate   bool          // an earlier incarnation was in the way
-	heartbeat   time.Duration // when the next one to the controller is due
-	beating     *question     // the one under way
-	leaveBy     time.Duration // when a controlled shutdown is given up for want of an answer
-	leaveLast   time.Duration // and when it is in any case
+	registerAt  time.Duration  // when the next registration is due
+	duplicate   bool           // another incarnation is in the way
+	refused     core.ErrorCode // of the last heartbeat, if that is not about the registration
+	heartbeat   time.Duration  // when the next one to the controller is due
+	beating     *question      // the one under way
+	leaveBy     time.Duration  // when a controlled shutdown is given up for want of an answer
+	leaveLast   time.Duration  // and when it is in any case
 
 	sessions []core.Address
 	points   checkpoints
@@ -358,7 +359,7 @@ func (c *Control) tick() {
 	c.quorum.Tick(c.now, &c.out)
 	c.links.tick(c.now, &c.out)
 	c.tickQuestions()
-	if c.now.Reached(c.registerAt) && c.phase == registering {
+	if c.now.Reached(c.registerAt) && c.phase <= serving {
 		c.register()
 	}
 	if c.now.Reached(c.heartbeat) && c.epoch >= 0 && c.phase <= leaving {

@@ -45,6 +45,14 @@ type begin struct {
 // AppendText implements [core.Message].
 func (m *begin) AppendText(dst []byte) []byte { return append(dst, "Begin"...) }
 
+// incarnation tells a shard that the broker has registered again.
+type incarnation struct{ epoch core.BrokerEpoch }
+
+// AppendText implements [core.Message].
+func (m *incarnation) AppendText(dst []byte) []byte {
+	return strconv.AppendInt(append(dst, "Incarnation epoch="...), int64(m.epoch), 10)
+}
+
 // diskMemory is what the log directories say about partitions, read once at the start. Nobody changes it.
 type diskMemory struct {
 	directories map[core.UUID]string   // log directories by their id

@@ -44,6 +44,9 @@ func (c *Control) giveProducerIDs() {
 	case c.phase > leaving: // the metadata log takes no more records
 		c.failProducerIDs(core.NotController)
 		return
+	case c.epoch < 0:
+		c.failProducerIDs(core.CoordinatorLoadInProgress) // clients ask again
+		return
 	}
 	b.asking = true
 	req := kmsg.NewPtrAllocateProducerIDsRequest()
@@ -58,6 +61,9 @@ func (c *Control) giveProducerIDs() {
 				code = core.ErrorCode(r.ErrorCode)
 			}
 			if code != core.NoError {
+				if code == core.StaleBrokerEpoch || code == core.BrokerIDNotRegistered {
+					code = core.CoordinatorLoadInProgress // clients ask again; the broker registers anew
+				}
 				c.failProducerIDs(code)
 				return
 			}

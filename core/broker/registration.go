@@ -26,11 +26,13 @@ func (c *Control) register() {
 	c.ask(&question{req: c.registration(), lane: laneBroker, until: c.now.Mono + registerBound,
 		then: func(resp kmsg.Response, _ core.ErrorCode) {
 			r, ok := resp.(*kmsg.BrokerRegistrationResponse)
-			if !ok { // there is no controller yet
+			switch {
+			case c.phase > serving: // the broker is on its way out
+			case !ok: // there is no controller yet
 				c.registerAt = c.now.Mono
-				return
+			default:
+				c.registered(core.BrokerEpoch(r.BrokerEpoch), core.ErrorCode(r.ErrorCode))
 			}
-			c.registered(core.BrokerEpoch(r.BrokerEpoch), core.ErrorCode(r.ErrorCode))
 		}})
 }
 
@@ -66,17 +68,56 @@ func (c *Control) registration() *kmsg.BrokerRegistrationRequest {
 func (c *Control) registered(epoch core.BrokerEpoch, code core.ErrorCode) {
 	switch code {
 	case core.NoError:
-		c.epoch, c.phase = epoch, catchingUp
+		c.epoch, c.duplicate = epoch, false
+		if c.phase == registering {
+			c.phase = catchingUp
+		} else {
+			c.registeredAnew()
+		}
 		c.beat()
 	case core.DuplicateBrokerRegistration:
 		if !c.duplicate {
 			c.duplicate = true
-			c.out.Note(core.Info, "An earlier run of this broker still counts as alive; waiting for its session to end.")
+			c.out.Note(core.Info, "Another process with node.id "+strconv.Itoa(int(c.settings.NodeID))+
+				", perhaps an earlier run of this broker, still counts as alive; waiting for its session to end.")
 		}
 		c.registerAt = c.now.Mono + registerAgain
-	default:
+	case core.InconsistentClusterID, core.UnsupportedVersion, core.ClusterAuthorizationFailed, invalidRegistration:
 		c.halt("The broker cannot register: " + code.String() + " (" + code.Description() + ")")
+	default: // of the moment, as far as is known
+		c.out.Note(core.Warn, "The controller refused the broker's registration: "+code.String()+". It is tried again.")
+		c.registerAt = c.now.Mono + registerAgain
 	}
+}
+
+// invalidRegistration is Kafka's INVALID_REGISTRATION.
+const invalidRegistration core.ErrorCode = 119
+
+// lose takes note that the controller knows this incarnation no longer: it was unregistered, or a registration with
+// its node.id came later. That may be another process, or the delayed request of an earlier run, which cannot be told
+// apart from here. So the broker registers again: if the other one lives, it is refused until the session there has
+// ended; and whatever either of them has led or held in sync meanwhile is fenced by the epochs. It keeps its logs open
+// and goes on following the metadata, which take its leaderships away. Kafka's brokers go on beating in vain until
+// somebody restarts them.
+func (c *Control) lose(code core.ErrorCode) {
+	c.out.Note(core.Warn, "This broker's registration is gone ("+code.String()+"): another process has registered with "+
+		"node.id "+strconv.Itoa(int(c.settings.NodeID))+", or the broker was unregistered. It registers again.")
+	c.previous, c.epoch, c.heartbeat = c.epoch, -1, core.Never
+	if c.phase == leaving {
+		c.shutDown() // there is nothing left to hand over
+		return
+	}
+	c.register()
+}
+
+// registeredAnew tells the shards their new epoch, and sends what waited for one.
+func (c *Control) registeredAnew() {
+	if c.phase >= loading {
+		for i := range c.shards() {
+			c.out.Send(core.Shard(uint32(i)), &incarnation{epoch: c.epoch})
+		}
+	}
+	c.sendAlters()
 }
 
 // arrive follows the image of the committed metadata through the phases of a start.
@@ -123,6 +164,9 @@ func (c *Control) tidied(j *tidyJob) {
 
 // beat tells the controller that the broker lives.
 func (c *Control) beat() {
+	if c.epoch < 0 {
+		return // there is nobody to beat for until the broker is registered
+	}
 	c.heartbeat = c.now.Mono + time.Duration(c.settings.Metadata.HeartbeatIntervalMs)*time.Millisecond
 	if c.beating != nil {
 		return
@@ -146,15 +190,26 @@ func (c *Control) sessionTimeout() time.Duration {
 	return time.Duration(c.settings.Metadata.SessionTimeoutMs) * time.Millisecond
 }
 
-// beaten takes the answer to a heartbeat.
+// beaten takes the answer to a heartbeat. That of an earlier registration is of no interest; what is wrong for the
+// moment, or with the request, is said, and tried again at the next interval.
 func (c *Control) beaten(r *kmsg.BrokerHeartbeatResponse, req *kmsg.BrokerHeartbeatRequest) {
 	code := core.ErrorCode(r.ErrorCode)
 	switch {
-	case c.phase > leaving:
+	case c.phase > leaving || req.BrokerEpoch != int64(c.epoch):
+		return
 	case code == core.StaleBrokerEpoch || code == core.BrokerIDNotRegistered:
-		c.halt("This broker's registration is gone: another process has registered with node.id " +
-			strconv.Itoa(int(c.settings.NodeID)) + ", or the broker was unregistered. If it was not another process, " +
-			"start it again.")
+		c.lose(code)
+		return
+	case code != core.NoError:
+		if c.refused != code {
+			c.out.Note(core.Warn, "The controller refuses this broker's heartbeats: "+code.String()+" ("+
+				code.Description()+")")
+		}
+		c.refused = code
+		return
+	}
+	c.refused = core.NoError
+	switch {
 	case c.phase == leaving && req.WantShutdown && r.ShouldShutdown:
 		c.shutDown()
 	case c.phase == leaving:
@@ -196,7 +251,7 @@ func (c *Control) leave() {
 	for _, b := range c.committed.Brokers() {
 		others = others || b.ID != c.settings.NodeID && b.Active()
 	}
-	if c.controllerOnly() || !others || !c.settings.ControlledShutdown {
+	if c.controllerOnly() || !others || !c.settings.ControlledShutdown || c.epoch < 0 {
 		c.shutDown()
 		return
 	}

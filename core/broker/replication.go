@@ -31,8 +31,17 @@ func (s *Shard) joinCluster(m *begin) {
 	r.FetchBackoff = time.Duration(set.FetchBackoffMs) * time.Millisecond
 	r.FetchMinBytes, r.FetchMaxBytes, r.FetchTotalBytes = set.FetchMinBytes, set.FetchMaxBytes, set.FetchTotalBytes
 	r.FetchRequestsFor = wire.Newest(wire.Fetch)
+	s.replication = r
 	s.set.Replicate(r)
 	s.meetPeers()
+}
+
+// reincarnate has all fetches and proposals from now on carry the broker's new epoch.
+func (s *Shard) reincarnate(m *incarnation) {
+	if s.replicated {
+		s.replication.BrokerEpoch = m.epoch
+		s.set.Replicate(s.replication)
+	}
 }
 
 // meetPeers tells the set which brokers may be in ISRs.

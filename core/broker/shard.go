@@ -27,6 +27,7 @@ type Shard struct {
 	begun        *begin // to be sent back when all logs are open
 	replicated   bool   // other brokers have replicas too, and leaders are appointed
 	links        links  // to the leaders that are followed
+	replication  partition.Replication
 	coordinators []*coordinatorHost
 	coordDue     time.Duration
 	retainAt     time.Duration
@@ -79,6 +80,8 @@ func (s *Shard) message(m core.Message) {
 	switch m := m.(type) {
 	case *begin:
 		s.begin(m)
+	case *incarnation:
+		s.reincarnate(m)
 	case *news:
 		s.learn(m)
 	case *checkpoint:
