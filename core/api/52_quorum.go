@@ -9,8 +9,13 @@ import (
 
 // Quorum serves the API keys of the metadata quorum on the controller's listeners: 52 Vote, 53 BeginQuorumEpoch,
 // 54 EndQuorumEpoch, 55 DescribeQuorum, 59 FetchSnapshot, 80 AddRaftVoter, 81 RemoveRaftVoter, 82 UpdateRaftVoter, and
-// 1 Fetch of the metadata log. Without a response in the end the connection is closed.
+// 1 Fetch of the metadata log. Without a response in the end the connection is closed. What clients may ask for, 55,
+// 80 and 81, comes to brokers too, which send it on to the quorum's leader.
 func Quorum(c *Context) {
+	if !c.Direct {
+		Controls(c)
+		return
+	}
 	op := &QuorumOp{Reply: c.Self, Call: c.Call, Request: c.Request}
 	c.Send(core.Control(), op, func(core.Message) { c.Response = op.Response })
 }

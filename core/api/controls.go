@@ -74,6 +74,18 @@ func refuseControl(request kmsg.Request, code core.ErrorCode) kmsg.Response {
 		resp := kmsg.NewPtrUnregisterBrokerResponse()
 		resp.ErrorCode = int16(code)
 		return resp
+	case *kmsg.DescribeQuorumRequest:
+		resp := kmsg.NewPtrDescribeQuorumResponse()
+		resp.ErrorCode = int16(code)
+		return resp
+	case *kmsg.AddRaftVoterRequest:
+		resp := kmsg.NewPtrAddRaftVoterResponse()
+		resp.ErrorCode = int16(code)
+		return resp
+	case *kmsg.RemoveRaftVoterRequest:
+		resp := kmsg.NewPtrRemoveRaftVoterResponse()
+		resp.ErrorCode = int16(code)
+		return resp
 	case *kmsg.InitProducerIDRequest:
 		resp := kmsg.NewPtrInitProducerIDResponse()
 		resp.ErrorCode, resp.ProducerID, resp.ProducerEpoch = int16(code), -1, -1

@@ -16,6 +16,7 @@ const (
 	askBackoff   = 50 * time.Millisecond // between two tries
 	askBroker    = time.Second           // for an answer on laneBroker, before the connection is given up
 	askForward   = 5 * time.Second       // for an answer on laneForward
+	askVoters    = 35 * time.Second      // for a change of voters, which waits for the new one to catch up
 	forwardBound = 10 * time.Second      // for a client's request, from its arrival
 	reflectBound = 5 * time.Second       // for what it has changed to be seen here
 )
@@ -43,7 +44,16 @@ func (c *Control) ask(q *question) {
 
 func (c *Control) try(q *question) {
 	switch {
-	case c.leads():
+	case forQuorum(q.req) && c.quorum.Leader() == c.settings.NodeID:
+		q.flying = true
+		c.askReplica(q.req, func(resp kmsg.Response) {
+			code := core.NotController
+			if resp != nil {
+				code = passing(resp)
+			}
+			c.answered(q, resp, code)
+		})
+	case c.leads() && !forQuorum(q.req):
 		q.flying = true
 		c.resolve(q.req, q.internal, func(resp kmsg.Response, code core.ErrorCode) { c.answered(q, resp, code) })
 	case c.quorum.Leader() == core.NoBroker || c.quorum.Leader() == c.settings.NodeID:
@@ -56,8 +66,11 @@ func (c *Control) try(q *question) {
 		}
 		q.flying = true
 		timeout := askForward
-		if q.lane == laneBroker {
+		switch q.lane {
+		case laneBroker:
 			timeout = askBroker
+		case laneVoters:
+			timeout = askVoters
 		}
 		c.links.send(c.now, &c.out, addressOf(e), q.lane, q.req, timeout, func(resp kmsg.Response, sent bool) {
 			code := core.NoError
@@ -175,6 +188,9 @@ type reflection struct {
 func (c *Control) forward(op *api.ControlOp, reply func(kmsg.Response, core.ErrorCode)) {
 	q := &question{req: op.Request, internal: op.Internal, once: changes(op.Request), lane: laneForward,
 		until: c.now.Mono + forwardBound}
+	if forQuorum(op.Request) && q.once {
+		q.lane = laneVoters
+	}
 	q.then = func(resp kmsg.Response, code core.ErrorCode) {
 		op.Response = resp
 		if resp == nil || reflects(c.published, op) {
@@ -189,8 +205,11 @@ func (c *Control) forward(op *api.ControlOp, reply func(kmsg.Response, core.Erro
 
 // changes reports whether a client's request changes anything.
 func changes(req kmsg.Request) bool {
-	_, list := req.(*kmsg.ListPartitionReassignmentsRequest)
-	return !list
+	switch req.(type) {
+	case *kmsg.ListPartitionReassignmentsRequest, *kmsg.DescribeQuorumRequest:
+		return false
+	}
+	return true
 }
 
 // reflects reports whether an image shows what a request has changed, as far as that can be told.
@@ -262,6 +281,12 @@ func passing(resp kmsg.Response) core.ErrorCode {
 		}
 	}
 	switch r := resp.(type) {
+	case *kmsg.DescribeQuorumResponse:
+		code = leaderless(r.ErrorCode)
+	case *kmsg.AddRaftVoterResponse:
+		code = leaderless(r.ErrorCode)
+	case *kmsg.RemoveRaftVoterResponse:
+		code = leaderless(r.ErrorCode)
 	case *kmsg.BrokerRegistrationResponse:
 		code = core.ErrorCode(r.ErrorCode)
 	case *kmsg.BrokerHeartbeatResponse:
@@ -298,6 +323,14 @@ func passing(resp kmsg.Response) core.ErrorCode {
 		return code
 	}
 	return core.NoError
+}
+
+// leaderless takes the quorum's word for a node that does not lead it as the controller's.
+func leaderless(code int16) core.ErrorCode {
+	if core.ErrorCode(code) == core.NotLeaderOrFollower {
+		return core.NotController
+	}
+	return core.ErrorCode(code)
 }
 
 // setNewest gives a request the newest version that is served.

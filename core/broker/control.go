@@ -234,6 +234,11 @@ func (c *Control) voters() raft.Voters {
 	return v
 }
 
+// replica is what the quorum knows this node's replica of the metadata log by: the node, and the folder that it lies in.
+func (c *Control) replica() raft.Key {
+	return raft.Key{ID: c.settings.NodeID, Directory: c.directories[0]}
+}
+
 func (c *Control) quorumSettings() raft.Settings {
 	m := c.settings.Metadata
 	s := raft.DefaultSettings()
@@ -288,7 +293,7 @@ func (c *Control) booted(j *bootJob) {
 	m := &quorumMember{codecs: record.NewCodecs(0)}
 	c.quorum = m
 	m.due = c.now.Mono + time.Duration(c.settings.Metadata.SnapshotIntervalMs)*time.Millisecond
-	m.Quorum = raft.Start(c.now, raft.Options{Self: raft.Key{ID: c.settings.NodeID}, Endpoints: c.cfg.ControllerEndpoints,
+	m.Quorum = raft.Start(c.now, raft.Options{Self: c.replica(), Endpoints: c.cfg.ControllerEndpoints,
 		ClusterID: c.clusterID, Bootstrap: c.cfg.Bootstrap, Settings: c.quorumSettings(), Random: c.random.Fork(3),
 		Files: &c.files, Slot: controlLog, Deliver: true, Applied: c.committed.Offset() + 1}, j.open, &c.out)
 	c.phase = registering

@@ -31,9 +31,10 @@ type quorumMember struct {
 	due      time.Duration // of a snapshot by time
 }
 
+// askedQuorum is a request that the quorum has; then gets its response, or nil when there will be none.
 type askedQuorum struct {
 	token uint64
-	op    *api.QuorumOp
+	then  func(kmsg.Response)
 }
 
 // sole reports whether this node is the whole quorum.
@@ -41,14 +42,32 @@ func (m *quorumMember) sole() bool { return len(m.Voters()) == 1 && !m.Observer(
 
 // askQuorum gives the quorum a request that came to a listener of the controller.
 func (c *Control) askQuorum(op *api.QuorumOp) {
-	if c.quorum == nil || c.quorum.closed {
+	c.askReplica(op.Request, func(resp kmsg.Response) {
+		op.Response = resp
 		c.out.Send(op.Reply, op)
+	})
+}
+
+// askReplica gives this node's replica of the quorum a request, and calls then once.
+func (c *Control) askReplica(req kmsg.Request, then func(kmsg.Response)) {
+	m := c.quorum
+	if m == nil || m.closed {
+		then(nil)
 		return
 	}
-	m := c.quorum
 	m.token++
-	m.asked = append(m.asked, askedQuorum{m.token, op})
-	m.Receive(c.now, m.token, op.Request, &c.out)
+	m.asked = append(m.asked, askedQuorum{m.token, then})
+	m.Receive(c.now, m.token, req, &c.out)
+}
+
+// forQuorum reports whether a client's request is for the leader of the quorum itself, not for the controller on top of
+// it.
+func forQuorum(req kmsg.Request) bool {
+	switch req.(type) {
+	case *kmsg.DescribeQuorumRequest, *kmsg.AddRaftVoterRequest, *kmsg.RemoveRaftVoterRequest:
+		return true
+	}
+	return false
 }
 
 // runQuorum lets the quorum do what there is to do and carries out what it says.
@@ -90,10 +109,9 @@ func (c *Control) answerQuorum(a *raft.Answer) {
 	m := c.quorum
 	for i := range m.asked {
 		if m.asked[i].token == a.Token {
-			op := m.asked[i].op
+			then := m.asked[i].then
 			m.asked = append(m.asked[:i], m.asked[i+1:]...)
-			op.Response = a.Response
-			c.out.Send(op.Reply, op)
+			then(a.Response)
 			return
 		}
 	}
@@ -249,9 +267,10 @@ func (c *Control) closeQuorum() {
 	m := c.quorum
 	m.closed = true
 	m.Close(&c.out)
-	for _, a := range m.asked {
-		c.out.Send(a.op.Reply, a.op)
-	}
+	asked := m.asked
 	m.asked = nil
+	for _, a := range asked {
+		a.then(nil)
+	}
 	c.links.close(c.now, &c.out)
 }

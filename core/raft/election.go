@@ -213,7 +213,8 @@ func (q *Quorum) grant(now core.Instant, p *kmsg.VoteRequestTopicPartition) bool
 		return complete
 	}
 	if q.state.Voted != core.NoBroker {
-		return q.state.Voted == candidate.ID && q.state.VotedDirectory == candidate.Directory && candidate != q.self
+		same := q.state.VotedDirectory.IsZero() || q.state.VotedDirectory == candidate.Directory
+		return q.state.Voted == candidate.ID && same && candidate != q.self
 	}
 	if !complete || q.state.Leader != core.NoBroker || q.role != Unattached && q.role != Prospective {
 		return false

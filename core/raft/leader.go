@@ -81,7 +81,11 @@ func (q *Quorum) stepDown() {
 		q.answer(p.token, resp)
 	}
 	if c := q.lead.change; c != nil && !c.answered {
-		q.answer(c.token, changeResponse(c.req, core.NotLeaderOrFollower, "the leader has resigned"))
+		code, why := core.NotLeaderOrFollower, "the leader has resigned"
+		if c.last != core.NoOffset { // nobody knows whether the next leader has the record
+			code, why = core.RequestTimedOut, "the leader has resigned before the new voters were committed"
+		}
+		q.answer(c.token, q.changed(c.req, code, why))
 	}
 	q.lead = leading{}
 }
@@ -229,8 +233,12 @@ func (q *Quorum) track(now core.Instant, key Key) *progress {
 			return p
 		}
 	}
-	if q.Voters().Has(key) && key.Directory.IsZero() {
-		if p := q.progressOf(key); p != nil {
+	// A voter of kraft.version 0 is known by its id alone until it fetches.
+	if v := q.Voters().find(key); v != nil && v.Directory.IsZero() {
+		if p := q.progressOf(Key{ID: key.ID}); p != nil {
+			if !key.Directory.IsZero() {
+				p.key.Directory = key.Directory
+			}
 			return p
 		}
 	}
