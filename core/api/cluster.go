@@ -5,6 +5,7 @@ import (
 	"ottla.dev/core/config"
 	"ottla.dev/core/controller"
 	"ottla.dev/core/metadata"
+	"ottla.dev/core/record"
 )
 
 // Cluster is what a session knows of the cluster: the committed metadata and the settings that follow from it. It never
@@ -16,6 +17,9 @@ type Cluster struct {
 	// Leader leads the metadata quorum, and decides; NoBroker if that is not known.
 	Leader core.BrokerID
 	Image  *metadata.Image
+	// Controllers are the quorum's voters, and KRaftVersion says whether they are in the log.
+	Controllers  []record.Voter
+	KRaftVersion int16
 	// Settings are the broker's, resolved from Static and the image.
 	Settings *config.Broker
 	// Static is what server.properties and the command line say.

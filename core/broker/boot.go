@@ -11,6 +11,7 @@ import (
 	"ottla.dev/core/log"
 	"ottla.dev/core/metadata"
 	"ottla.dev/core/raft"
+	"ottla.dev/core/record"
 )
 
 // Files of a log directory (Kafka: MetaPropertiesEnsemble, CleanShutdownFileHandler, LogManager).
@@ -36,6 +37,7 @@ type bootJob struct {
 	wall      core.Timestamp
 	settings  log.Settings
 	voters    raft.Voters
+	founder   []record.Endpoint // of a node that, if it has no data, makes a cluster and is its first voter
 
 	memory      diskMemory
 	directories []core.UUID // of dirs
@@ -44,6 +46,8 @@ type bootJob struct {
 	found       map[string][]log.OffsetEntry // what each checkpoint file holds, by its path
 	populated   bool                         // a log directory holds a partition beside the metadata
 	image       *metadata.Image              // of the latest snapshot
+	first       []metadata.Record            // that the folder was formatted with
+	homeless    bool                         // nobody knows which cluster the folders are to belong to
 	err         error
 }
 
@@ -59,6 +63,12 @@ func (j *bootJob) Run(fs core.FS) {
 		recovery: map[string]core.Offset{}, logStart: map[string]core.Offset{},
 		marks: map[string]core.Offset{}}
 	j.brokerEpoch, j.found = -1, map[string][]log.OffsetEntry{}
+	if j.clusterID == "" {
+		j.clusterID = knownCluster(fs, j.dirs)
+	}
+	if j.homeless = j.clusterID == ""; j.homeless {
+		return
+	}
 	found := ""
 	for i, dir := range j.dirs {
 		if j.err = j.identify(fs, i, dir, &found); j.err != nil {
@@ -68,7 +78,9 @@ func (j *bootJob) Run(fs core.FS) {
 			return
 		}
 	}
-	j.err = j.openMetadata(fs)
+	if j.first, j.err = readBootstrap(fs, j.dirs[0]); j.err == nil {
+		j.err = j.openMetadata(fs)
+	}
 }
 
 // identify reads the directory's meta.properties, or writes one for a directory that has none. A directory that holds
@@ -83,10 +95,15 @@ func (j *bootJob) identify(fs core.FS, i int, dir string, found *string) error {
 			j.clusterID = *found
 		}
 		j.directories = append(j.directories, j.ids[i])
-		text := fmt.Sprintf("version=1\ncluster.id=%s\nnode.id=%d\ndirectory.id=%s\n", j.clusterID, j.node, j.ids[i])
 		*found = j.clusterID
 		j.memory.directories[j.ids[i]] = dir
-		return log.WriteAtomically(fs, dir, metaPropertiesFile, []byte(text))
+		if i == 0 && len(j.founder) > 0 {
+			self := raft.Voters{{ID: j.node, Directory: j.ids[0], Endpoints: j.founder, MaxKRaftVersion: 1}}
+			if err := foundQuorum(fs, dir, self, j.wall); err != nil {
+				return fmt.Errorf("writing the first voters in %s: %w", dir, err)
+			}
+		}
+		return log.WriteAtomically(fs, dir, metaPropertiesFile, metaProperties(j.clusterID, j.node, j.ids[i]))
 	}
 	if err != nil {
 		return fmt.Errorf("reading %s in %s: %w", metaPropertiesFile, dir, err)

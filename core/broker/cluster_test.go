@@ -30,6 +30,11 @@ type cluster struct {
 	starts uint64
 	wires  []*wireLink
 	cut    map[int]bool // nodes whose links deliver nothing
+	// bootstrap is the node that is the only bootstrap server of all; 0: the voters stand in the configuration. The
+	// first voters nodes have a listener for the quorum then, and only brokers lists, if it is set, the nodes that hold
+	// partitions.
+	bootstrap int
+	brokers   []int
 }
 
 // wireLink is a link of one node's machine to a session of another node.
@@ -61,7 +66,11 @@ func (c *cluster) start(id int) {
 	c.starts++
 	cfg := broker.Config{Version: "test", Seed: c.starts * 7919, Static: static, LogDirs: []string{"/data"}, Shards: 2,
 		Endpoints: []metadata.Endpoint{{Name: "PLAINTEXT", Host: "n" + strconv.Itoa(id), Port: 9092}}}
-	for v := 1; v <= c.voters; v++ {
+	if c.bootstrap > 0 {
+		cfg.Bootstrap = []record.Endpoint{{Name: "X", Host: "n" + strconv.Itoa(c.bootstrap), Port: 9093}}
+	}
+	cfg.ControllerOnly = c.brokers != nil && !contains(c.brokers, id)
+	for v := 1; v <= c.voters && c.bootstrap == 0; v++ {
 		cfg.Voters = append(cfg.Voters, broker.Voter{ID: core.BrokerID(v), Name: "CONTROLLER",
 			Host: "n" + strconv.Itoa(v), Port: 9093})
 	}

@@ -41,9 +41,12 @@ type Control struct {
 	now       core.Instant
 	phase     phase
 	clusterID string
+	joining   string // the cluster that a node without data has found
+	seeking   seeking
 
 	files       log.FileIDs
-	booting     *bootJob // what the start found, until it is tidied
+	booting     *bootJob          // what the start found, until it is tidied
+	first       []metadata.Record // that a new cluster begins with, if the folder was formatted
 	tidying     bool
 	memory      *diskMemory
 	directories []core.UUID
@@ -82,7 +85,7 @@ type Control struct {
 func newControl(cfg Config, random core.PRNG) *Control {
 	settings := config.ResolveBroker(config.Layers{Static: cfg.Static})
 	c := &Control{cfg: cfg, settings: settings, random: random, heartbeat: core.Never, registerAt: core.Never,
-		leaveBy: core.Never, epoch: -1, known: core.NoBroker}
+		leaveBy: core.Never, epoch: -1, known: core.NoBroker, seeking: seeking{at: core.Never}}
 	c.incarnation = c.random.UUID()
 	c.controller = controller.New(controllerSettings(settings),
 		&configs{static: cfg.Static, self: settings.NodeID}, c.random.Fork(1))
@@ -118,7 +121,7 @@ func (c *Control) Deadline() (time.Duration, bool) {
 	if c.halted || c.phase == stopped {
 		return core.Never, false
 	}
-	at := min(c.heartbeat, c.points.due, c.registerAt, c.leaveBy, c.links.deadline(), c.askDeadline())
+	at := min(c.heartbeat, c.points.due, c.registerAt, c.leaveBy, c.seeking.at, c.links.deadline(), c.askDeadline())
 	if c.quorum != nil {
 		if d, ok := c.quorum.Deadline(); ok {
 			at = min(at, d)
@@ -205,6 +208,9 @@ func (c *Control) halt(why string) {
 func (c *Control) boot() {
 	job := &bootJob{node: c.settings.NodeID, dirs: c.cfg.LogDirs, clusterID: c.newClusterID(), wall: c.now.Wall,
 		settings: metadataLogSettings(c.settings.Metadata), voters: c.voters()}
+	if c.founder() {
+		job.founder = c.cfg.ControllerEndpoints
+	}
 	for range c.cfg.LogDirs {
 		job.ids = append(job.ids, c.random.UUID())
 	}
@@ -213,17 +219,25 @@ func (c *Control) boot() {
 }
 
 // newClusterID is the id of a cluster that nobody has given one. Nodes that are told of each other make the same one
-// of it, so that no step of formatting has to come first; a node that is alone draws one.
+// of it, so that no step of formatting has to come first; a node that is alone draws one. One that has bootstrap
+// servers gets that of the cluster that it joins, and has none before: see [seeking].
 func (c *Control) newClusterID() string {
-	if len(c.cfg.Voters) > 0 {
+	switch {
+	case len(c.cfg.Voters) > 0:
 		return ClusterIDOf(c.cfg.Voters)
+	case len(c.cfg.Bootstrap) > 0 && !c.founder():
+		return c.joining
 	}
 	return c.random.UUID().String()
 }
 
-// voters are those of the configuration, or this node alone.
+// voters are those of the configuration, or this node alone. With bootstrap servers they are in the log, unless it is
+// that of a node that has been alone with kraft.version 0.
 func (c *Control) voters() raft.Voters {
 	if len(c.cfg.Voters) == 0 {
+		if len(c.cfg.Bootstrap) > 0 && !c.founder() {
+			return nil
+		}
 		return raft.Voters{{ID: c.settings.NodeID, Endpoints: c.cfg.ControllerEndpoints}}
 	}
 	v := make(raft.Voters, len(c.cfg.Voters))
@@ -281,15 +295,21 @@ func (c *Control) jobDone(job core.Job) {
 }
 
 func (c *Control) booted(j *bootJob) {
-	if j.err != nil {
+	switch {
+	case j.err != nil:
 		c.halt(j.err.Error())
 		return
+	case j.homeless:
+		c.seek()
+		return
 	}
+	c.links.close(c.now, &c.out) // those on which the cluster was found
+	c.seeking.at = core.Never
 	for _, n := range j.open.Log.Report.Notes {
 		c.out.Note(core.Warn, n)
 	}
 	c.clusterID, c.memory, c.directories, c.previous = j.clusterID, &j.memory, j.directories, j.brokerEpoch
-	c.booting, c.committed = j, j.image
+	c.booting, c.committed, c.first = j, j.image, j.first
 	m := &quorumMember{codecs: record.NewCodecs(0)}
 	c.quorum = m
 	m.due = c.now.Mono + time.Duration(c.settings.Metadata.SnapshotIntervalMs)*time.Millisecond
@@ -308,6 +328,11 @@ func (c *Control) booted(j *bootJob) {
 
 // after draws the consequences of a step: what the quorum says, commits, leaderships, and the next phase.
 func (c *Control) after() {
+	if c.quorum == nil && c.want && c.joining == "" && c.seeking.next > 0 {
+		c.want, c.phase, c.seeking.at = false, stopped, core.Never
+		c.links.close(c.now, &c.out)
+		c.out.Stopped = true
+	}
 	if c.quorum == nil || c.halted {
 		return
 	}
@@ -359,6 +384,10 @@ func (c *Control) end() {
 
 func (c *Control) tick() {
 	if c.quorum == nil {
+		c.links.tick(c.now, &c.out)
+		if c.now.Reached(c.seeking.at) {
+			c.seek()
+		}
 		return
 	}
 	c.quorum.Tick(c.now, &c.out)

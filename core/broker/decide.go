@@ -8,6 +8,7 @@ import (
 	"ottla.dev/core/config"
 	"ottla.dev/core/controller"
 	"ottla.dev/core/metadata"
+	"ottla.dev/core/record"
 )
 
 // leadership is what control has while it is the active controller.
@@ -45,7 +46,11 @@ func (c *Control) takeLead() {
 		c.out.Note(core.Info, "This node is the active controller.")
 	}
 	if len(c.committed.Features()) == 0 {
-		c.propose(controller.Bootstrap(bootstrapFeatures()...), func(bool) {})
+		first := c.first
+		if len(first) == 0 {
+			first = bootstrapRecords(nil)
+		}
+		c.propose(first, func(bool) {})
 	}
 	if records := c.controller.Takeover(c.lead.draft); len(records) > 0 {
 		c.propose(records, func(bool) {})
@@ -192,7 +197,8 @@ func (c *Control) publish(image *metadata.Image) bool {
 	if c.phase < loading {
 		return false
 	}
-	moved := c.cluster != nil && c.cluster.Leader != c.leaderSeen()
+	moved := c.cluster != nil && (c.cluster.Leader != c.leaderSeen() || c.cluster.KRaftVersion != c.quorum.Version() ||
+		!sameVoters(c.cluster.Controllers, c.quorum.Voters()))
 	if image == c.published && !moved {
 		return false
 	}
@@ -221,6 +227,11 @@ func (c *Control) publish(image *metadata.Image) bool {
 	return true
 }
 
+// sameVoters compares voters, which are never changed in place.
+func sameVoters(a, b []record.Voter) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
+}
+
 // leaderSeen is the quorum's leader as others are told: a short time without one is not worth telling.
 func (c *Control) leaderSeen() core.BrokerID {
 	leader := c.quorum.Leader()
@@ -232,7 +243,7 @@ func (c *Control) leaderSeen() core.BrokerID {
 
 func (c *Control) view(image *metadata.Image) *api.Cluster {
 	v := &api.Cluster{ID: c.clusterID, Self: c.settings.NodeID, Shards: uint32(c.cfg.Shards), Image: image,
-		Leader: c.leaderSeen(), Static: c.cfg.Static, LogDirs: c.cfg.LogDirs}
+		Leader: c.leaderSeen(), Controllers: c.quorum.Voters(), KRaftVersion: c.quorum.Version(), Static: c.cfg.Static, LogDirs: c.cfg.LogDirs}
 	settings := config.ResolveBroker(v.Layers(""))
 	v.Settings = &settings
 	return v

@@ -158,7 +158,7 @@ func (c *Control) tidied(j *tidyJob) {
 	c.publish(c.committed.Stable())
 	for i := range c.cfg.Shards {
 		c.out.Send(core.Shard(uint32(i)), &begin{cluster: c.cluster, disk: c.memory, epoch: c.epoch,
-			replicated: len(c.cfg.Voters) > 0})
+			replicated: c.clustered()})
 	}
 }
 

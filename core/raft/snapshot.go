@@ -51,6 +51,7 @@ const snapshotBatch = 1 << 20
 // name only when it is whole and on disk (KAFKA-15312). Get one from [Quorum.Snapshot].
 type SnapshotJob struct {
 	Dir           string
+	File          string // its name, if it is not that of ID
 	ID            SnapshotID
 	LastContained core.Timestamp // append time of the last record that the snapshot stands for
 	Version       int16
@@ -71,8 +72,12 @@ func (j *SnapshotJob) Long() bool { return true }
 
 // Run writes the file.
 func (j *SnapshotJob) Run(fs core.FS) {
-	path := j.Dir + "/" + j.ID.Name()
-	f, err := fs.Create(path + partSuffix)
+	path := j.Dir + "/" + j.ID.Name() + CheckpointSuffix
+	if j.File != "" {
+		path = j.Dir + "/" + j.File
+	}
+	part := strings.TrimSuffix(path, CheckpointSuffix) + partSuffix
+	f, err := fs.Create(part)
 	if err != nil {
 		j.Err = err
 		return
@@ -85,7 +90,7 @@ func (j *SnapshotJob) Run(fs core.FS) {
 		err = e
 	}
 	if err == nil {
-		err = fs.Rename(path+partSuffix, path+CheckpointSuffix)
+		err = fs.Rename(part, path)
 	}
 	if err == nil {
 		err = fs.SyncDir(j.Dir)
@@ -144,6 +149,11 @@ var ErrSnapshot = errors.New("raft: the snapshot is not whole")
 // header to footer. The views are good until yield returns.
 func ReadSnapshot(fs core.FS, dir string, id SnapshotID, yield func(record.View) error) error {
 	return readSnapshot(fs, dir+"/"+id.Name()+CheckpointSuffix, yield)
+}
+
+// ReadSnapshotFile is [ReadSnapshot] for a file of any name.
+func ReadSnapshotFile(fs core.FS, path string, yield func(record.View) error) error {
+	return readSnapshot(fs, path, yield)
 }
 
 func readSnapshot(fs core.FS, path string, yield func(record.View) error) error {

@@ -37,7 +37,7 @@ type Config struct {
 	Bootstrap            []record.Endpoint
 	Controllers          []Listener // to listen on, for the quorum
 	ControllerAdvertised []Listener // to tell other nodes
-	ControllerOnly       bool
+	ControllerOnly       bool       // the node is no broker
 	brokerOnly           bool
 
 	Warnings []string // a line each
@@ -64,8 +64,8 @@ func Load(in Input) (*Config, error) {
 	}
 	c := &Config{Static: l.static}
 	l.roles(c)
-	l.voters(c)
 	l.bootstrap(c)
+	l.voters(c)
 	c.DataDir = l.dataDir()
 	l.listeners(c, in.Hostname)
 	if len(l.errs) > 0 {
@@ -215,7 +215,10 @@ func (l *loader) supply(in Input) {
 	if _, ok := l.static["log.dir"]; !ok {
 		unset("log.dirs", "./ottla-data")
 	}
-	if strings.Contains(l.static["controller.quorum.voters"], ",") {
+	const servers = "controller.quorum.bootstrap.servers"
+	list := func(key string) bool { return strings.Contains(l.static[key], ",") }
+	both := len(l.words("process.roles")) > 1
+	if list("controller.quorum.voters") || list(servers) || l.static[servers] != "" && !both {
 		return
 	}
 	// Kafka's defaults ask for three brokers; its own example files for a single node say the same as these.

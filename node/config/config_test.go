@@ -72,7 +72,11 @@ func TestKafkasOwnExampleFileIsTaken(t *testing.T) {
 	if c.DataDir != "/tmp/kraft-combined-logs" {
 		t.Errorf("data folder %s", c.DataDir)
 	}
-	if len(c.Warnings) != 8 {
+	want := []Listener{{"CONTROLLER", "localhost", 9093}}
+	if diff := cmp.Diff(want, c.ControllerAdvertised); diff != "" || len(c.Controllers) != 1 || len(c.Bootstrap) != 1 {
+		t.Errorf("controllers %v, bootstrap servers %v; %s", c.Controllers, c.Bootstrap, diff)
+	}
+	if len(c.Warnings) != 7 {
 		t.Errorf("warnings:\n%s", strings.Join(c.Warnings, "\n"))
 	}
 }
@@ -104,13 +108,13 @@ func TestRefusalsSayWhereAndWhy(t *testing.T) {
 		{"\nnum.partitions=x", `f line 2: num.partitions = "x" is not allowed: it must be a whole number of at least 1`},
 		{"broker.id=2\nnode.id=3", `f line 1: broker.id = "2" is not allowed: it must be the same as node.id, which is "3"`},
 		{"process.roles=broker", `f line 1: process.roles = "broker" is not allowed: ` +
-			`a node that is not both broker and controller needs controller.quorum.voters`},
+			`a node that is not both broker and controller needs controller.quorum.bootstrap.servers or controller.quorum.voters`},
 		{"controller.quorum.voters=3@a:1,2@b:1", `f line 1: controller.quorum.voters = "3@a:1,2@b:1" is not allowed: ` +
 			`node 1 is a controller and must be among them`},
 		{"controller.quorum.voters=1@a:1,1@b:1", `f line 1: controller.quorum.voters = "1@a:1,1@b:1" is not allowed: ` +
 			`1 stands in it twice`},
 		{"controller.quorum.voters=1@a:1,2@b:1", `controller.listener.names = "" is not allowed: ` +
-			`a voter needs one of its listeners for the quorum`},
+			`a controller needs one of its listeners for the quorum`},
 		{"controller.quorum.voters=a:1", `f line 1: controller.quorum.voters = "a:1" is not allowed: ` +
 			`each voter must be of the form id@host:port`},
 		{"log.dirs=a,b", `f line 1: log.dirs = "a,b" is not allowed: for now there is one data folder`},

@@ -53,16 +53,17 @@ func (l *loader) voters(c *Config) {
 		l.refuseValue("process.roles", "node %s is among controller.quorum.voters, so it must be a controller too", self)
 	case !c.brokerOnly && len(c.Voters) > 0 && !among:
 		l.refuseValue(key, "node %s is a controller and must be among them", self)
-	case len(c.Voters) == 0 && (c.brokerOnly || c.ControllerOnly):
-		l.refuseValue("process.roles", "a node that is not both broker and controller needs controller.quorum.voters")
+	case len(c.Voters) == 0 && len(c.Bootstrap) == 0 && (c.brokerOnly || c.ControllerOnly):
+		l.refuseValue("process.roles", "a node that is not both broker and controller needs "+
+			"controller.quorum.bootstrap.servers or controller.quorum.voters")
 	}
 }
 
 // maxVoters bounds the quorum.
 const maxVoters = 5
 
-// bootstrap reads controller.quorum.bootstrap.servers, host:port separated by commas. Only a node that is no voter asks
-// there.
+// bootstrap reads controller.quorum.bootstrap.servers, host:port separated by commas. Whoever is no voter asks there for
+// the leader, and a node without data for its cluster. controller.quorum.voters makes it useless to voters.
 func (l *loader) bootstrap(c *Config) {
 	const key = "controller.quorum.bootstrap.servers"
 	for _, word := range l.words(key) {
@@ -71,7 +72,7 @@ func (l *loader) bootstrap(c *Config) {
 			l.refuseValue(key, "each server must be of the form host:port")
 			return
 		}
-		if c.brokerOnly {
+		if c.brokerOnly || l.text("controller.quorum.voters") == "" {
 			c.Bootstrap = append(c.Bootstrap, record.Endpoint{Name: at.Name, Host: at.Host, Port: at.Port})
 		}
 	}
@@ -97,6 +98,7 @@ func (l *loader) dataDir() string {
 // listeners gives the broker's listeners and what clients are told of them, and the controller's, which are opened if
 // there is a quorum: a single node has nobody to serve on them.
 func (l *loader) listeners(c *Config, hostname string) {
+	clustered := len(c.Voters)+len(c.Bootstrap) > 0
 	all, err := parseListeners(l.text("listeners"))
 	if err == nil {
 		err = distinctPorts(all)
@@ -119,15 +121,18 @@ func (l *loader) listeners(c *Config, hostname string) {
 			c.Listeners = append(c.Listeners, listener)
 		case c.brokerOnly:
 			l.refuseValue("listeners", "%s is the controller's, and this node is none", listener.Name)
-		case len(c.Voters) > 0:
+		case clustered:
 			c.Controllers = append(c.Controllers, listener)
 		default:
 			l.warn("listener %s is not opened: the controller of a single node needs none", listener)
 		}
 	}
+	if len(c.Voters) == 0 {
+		c.ControllerAdvertised = l.advertisedControllers(c.Controllers, hostname)
+	}
 	switch {
-	case len(c.Voters) > 0 && !c.brokerOnly && len(c.Controllers) == 0:
-		l.refuseValue("controller.listener.names", "a voter needs one of its listeners for the quorum")
+	case clustered && !c.brokerOnly && len(c.Controllers) == 0:
+		l.refuseValue("controller.listener.names", "a controller needs one of its listeners for the quorum")
 	case c.ControllerOnly && len(c.Listeners) > 0:
 		l.refuseValue("listeners", "%s is not in controller.listener.names, and this node is no broker", c.Listeners[0].Name)
 	case c.ControllerOnly:
@@ -211,6 +216,27 @@ func (l *loader) advertised(bound []Listener, controllers []string, hostname str
 	}
 	if len(told) == 0 {
 		l.refuseValue(key, "clients must be told of at least one listener")
+	}
+	return told
+}
+
+// advertisedControllers gives what other nodes are told of the controller's listeners (KIP-853).
+func (l *loader) advertisedControllers(bound []Listener, hostname string) []Listener {
+	given, err := parseListeners(l.text("advertised.listeners"))
+	if err != nil {
+		given = nil // refused elsewhere, or not set
+	}
+	var told []Listener
+	for _, listener := range bound {
+		for _, g := range given {
+			if g.Name == listener.Name {
+				listener = g
+			}
+		}
+		if listener.Host == "" {
+			listener.Host = cmp.Or(hostname, "localhost")
+		}
+		told = append(told, listener)
 	}
 	return told
 }
