@@ -74,18 +74,6 @@ func refuseControl(request kmsg.Request, code core.ErrorCode) kmsg.Response {
 		resp := kmsg.NewPtrUnregisterBrokerResponse()
 		resp.ErrorCode = int16(code)
 		return resp
-	case *kmsg.DescribeQuorumRequest:
-		resp := kmsg.NewPtrDescribeQuorumResponse()
-		resp.ErrorCode = int16(code)
-		return resp
-	case *kmsg.AddRaftVoterRequest:
-		resp := kmsg.NewPtrAddRaftVoterResponse()
-		resp.ErrorCode = int16(code)
-		return resp
-	case *kmsg.RemoveRaftVoterRequest:
-		resp := kmsg.NewPtrRemoveRaftVoterResponse()
-		resp.ErrorCode = int16(code)
-		return resp
 	case *kmsg.InitProducerIDRequest:
 		resp := kmsg.NewPtrInitProducerIDResponse()
 		resp.ErrorCode, resp.ProducerID, resp.ProducerEpoch = int16(code), -1, -1
@@ -97,7 +85,8 @@ func refuseControl(request kmsg.Request, code core.ErrorCode) kmsg.Response {
 	panic(fmt.Sprintf("api: %T is not for the controller", request))
 }
 
-// refuseBroker refuses a request that brokers send to the controller, or returns nil if it is none.
+// refuseBroker refuses a request that brokers send to the controller, or that is for the quorum, or returns nil if it
+// is neither.
 func refuseBroker(request kmsg.Request, code core.ErrorCode) kmsg.Response {
 	resp := request.ResponseKind()
 	switch r := resp.(type) {
@@ -106,6 +95,12 @@ func refuseBroker(request kmsg.Request, code core.ErrorCode) kmsg.Response {
 	case *kmsg.BrokerHeartbeatResponse:
 		r.ErrorCode = int16(code)
 	case *kmsg.AllocateProducerIDsResponse:
+		r.ErrorCode = int16(code)
+	case *kmsg.DescribeQuorumResponse:
+		r.ErrorCode = int16(code)
+	case *kmsg.AddRaftVoterResponse:
+		r.ErrorCode = int16(code)
+	case *kmsg.RemoveRaftVoterResponse:
 		r.ErrorCode = int16(code)
 	case *kmsg.AlterPartitionResponse:
 		r.ErrorCode = int16(code)

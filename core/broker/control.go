@@ -248,7 +248,7 @@ func (c *Control) voters() raft.Voters {
 	return v
 }
 
-// replica is what the quorum knows this node's replica of the metadata log by: the node, and the folder that it lies in.
+// replica is what the quorum knows this node's replica of the metadata log by: the node and its folder.
 func (c *Control) replica() raft.Key {
 	return raft.Key{ID: c.settings.NodeID, Directory: c.directories[0]}
 }

@@ -243,7 +243,8 @@ func (c *Control) leaderSeen() core.BrokerID {
 
 func (c *Control) view(image *metadata.Image) *api.Cluster {
 	v := &api.Cluster{ID: c.clusterID, Self: c.settings.NodeID, Shards: uint32(c.cfg.Shards), Image: image,
-		Leader: c.leaderSeen(), Controllers: c.quorum.Voters(), KRaftVersion: c.quorum.Version(), Static: c.cfg.Static, LogDirs: c.cfg.LogDirs}
+		Leader: c.leaderSeen(), Controllers: c.quorum.Voters(), KRaftVersion: c.quorum.Version(),
+		Static: c.cfg.Static, LogDirs: c.cfg.LogDirs}
 	settings := config.ResolveBroker(v.Layers(""))
 	v.Settings = &settings
 	return v

@@ -108,7 +108,8 @@ func TestRefusalsSayWhereAndWhy(t *testing.T) {
 		{"\nnum.partitions=x", `f line 2: num.partitions = "x" is not allowed: it must be a whole number of at least 1`},
 		{"broker.id=2\nnode.id=3", `f line 1: broker.id = "2" is not allowed: it must be the same as node.id, which is "3"`},
 		{"process.roles=broker", `f line 1: process.roles = "broker" is not allowed: ` +
-			`a node that is not both broker and controller needs controller.quorum.bootstrap.servers or controller.quorum.voters`},
+			`a node that is not both broker and controller needs controller.quorum.bootstrap.servers or ` +
+			`controller.quorum.voters`},
 		{"controller.quorum.voters=3@a:1,2@b:1", `f line 1: controller.quorum.voters = "3@a:1,2@b:1" is not allowed: ` +
 			`node 1 is a controller and must be among them`},
 		{"controller.quorum.voters=1@a:1,1@b:1", `f line 1: controller.quorum.voters = "1@a:1,1@b:1" is not allowed: ` +

@@ -62,8 +62,8 @@ func (l *loader) voters(c *Config) {
 // maxVoters bounds the quorum.
 const maxVoters = 5
 
-// bootstrap reads controller.quorum.bootstrap.servers, host:port separated by commas. Whoever is no voter asks there for
-// the leader, and a node without data for its cluster. controller.quorum.voters makes it useless to voters.
+// bootstrap reads controller.quorum.bootstrap.servers, host:port separated by commas. Whoever is no voter asks there
+// for the leader, and a node without data for its cluster. controller.quorum.voters makes it useless to voters.
 func (l *loader) bootstrap(c *Config) {
 	const key = "controller.quorum.bootstrap.servers"
 	for _, word := range l.words(key) {
