@@ -28,6 +28,8 @@ type Config struct {
 	// Metrics is the address for Prometheus, empty for none.
 	Metrics string
 	Log     *slog.Logger
+	// Dial makes the connections to other nodes; nil stands for a plain net.Dialer.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	// compose replaces the machines in tests.
 	compose func(settings *config.Config, dataDir, version string, told []config.Listener) Machines
@@ -110,7 +112,7 @@ func (n *Node) open(cfg Config) error {
 		n.engine.AddShard(n.machines.Shard(i), n.disk.Table(n.engine))
 	}
 	for _, a := range append([]*run.Actor{n.engine.Control()}, n.engine.Shards()...) {
-		links := peer.New(func(in core.Input) { n.engine.Deliver(a, in) })
+		links := peer.New(func(in core.Input) { n.engine.Deliver(a, in) }, cfg.Dial)
 		a.Connect(links)
 		n.links = append(n.links, links)
 	}

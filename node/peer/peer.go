@@ -25,9 +25,13 @@ const (
 // Deliver pushes an input to the machine that owns the links and runs it.
 type Deliver func(core.Input)
 
+// Dial makes a connection to an address, as [net.Dialer.DialContext] does.
+type Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
 // Links holds the connections of one machine.
 type Links struct {
 	deliver Deliver
+	dial    Dial
 
 	mu     sync.Mutex
 	open   map[core.LinkID]*link
@@ -35,9 +39,12 @@ type Links struct {
 	group  sync.WaitGroup
 }
 
-// New returns the links of the machine that deliver leads to.
-func New(deliver Deliver) *Links {
-	return &Links{deliver: deliver, open: map[core.LinkID]*link{}}
+// New returns the links of the machine that deliver leads to. A nil dial dials directly.
+func New(deliver Deliver, dial Dial) *Links {
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	return &Links{deliver: deliver, dial: dial, open: map[core.LinkID]*link{}}
 }
 
 // Execute executes operations in order. It never waits for the network.
@@ -84,8 +91,7 @@ func (l *Links) start(op *core.LinkOp) {
 
 // run makes the connection, then reads frames until it breaks.
 func (l *Links) run(ctx context.Context, c *link, address string) error {
-	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, "tcp", address)
+	conn, err := l.dial(ctx, "tcp", address)
 	if err != nil {
 		return err
 	}

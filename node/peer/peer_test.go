@@ -43,7 +43,7 @@ func framed(text string) []byte {
 
 func collect(t *testing.T) (*Links, func() core.Input) {
 	inputs := make(chan core.Input, 100)
-	links := New(func(in core.Input) { inputs <- in })
+	links := New(func(in core.Input) { inputs <- in }, nil)
 	t.Cleanup(links.Close)
 	return links, func() core.Input {
 		t.Helper()

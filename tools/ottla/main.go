@@ -30,7 +30,7 @@ func newRoot(started time.Time) *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newServe(started), newCluster(), newTopic(), newBrokerCommand(), newLog())
 	root.AddCommand(simCommand())
-	root.AddCommand(newCheck())
+	root.AddCommand(newCheck(), newChaos())
 	return root
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"syscall"
@@ -44,6 +45,7 @@ type serveOptions struct {
 	print   bool
 	verbose bool
 	profile string
+	via     map[string]string
 }
 
 func newServe(started time.Time) *cobra.Command {
@@ -64,7 +66,20 @@ func newServe(started time.Time) *cobra.Command {
 	flags.BoolVar(&options.print, "print-settings", false, "print the settings in force, and do not start")
 	flags.StringVar(&options.profile, "cpu-profile", "", "write a CPU profile to this `file` until the broker stops")
 	flags.BoolVar(&options.verbose, "verbose", false, "log the ends of connections as well")
+	flags.StringToStringVar(&options.via, "dial-via", nil, "where to dial other nodes instead, as `address=address`")
+	flags.MarkHidden("dial-via") // for ottla chaos, which puts its faults in between
 	return cmd
+}
+
+// dialVia dials addresses where the map says, and others as they are.
+func dialVia(via map[string]string) func(ctx context.Context, network, address string) (net.Conn, error) {
+	var d net.Dialer
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		if instead, ok := via[address]; ok {
+			address = instead
+		}
+		return d.DialContext(ctx, network, address)
+	}
 }
 
 func serve(out, errs io.Writer, args []string, options serveOptions, started time.Time) error {
@@ -96,7 +111,8 @@ func serve(out, errs io.Writer, args []string, options serveOptions, started tim
 		defer stop()
 	}
 	node.TuneMemory()
-	n, err := node.Start(node.Config{Settings: settings, Version: version, Metrics: options.metrics, Log: log})
+	n, err := node.Start(node.Config{Settings: settings, Version: version, Metrics: options.metrics, Log: log,
+		Dial: dialVia(options.via)})
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,8 @@
+package chaos
+
+import "syscall"
+
+// ownGroup gives a broker a process group of its own, so that Ctrl-C does not reach it, and ends it with us.
+func ownGroup() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}
