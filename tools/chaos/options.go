@@ -33,6 +33,8 @@ type Options struct {
 	Out io.Writer
 	// Inspect looks at a broker's data folder after its clean end and says what is wrong with its files; it may be nil.
 	Inspect func(dir string) (problems []string, err error)
+
+	plain bool // the timeouts are Kafka's
 }
 
 const (
@@ -61,12 +63,15 @@ func (o *Options) Check() error {
 // settings are what broker id is started with, before those that were asked for. Sessions are short, so that a round
 // sees the failover and the return.
 func settings(c *cluster, m *member) []string {
-	return []string{
+	all := []string{
 		fmt.Sprintf("node.id=%d", m.id), "process.roles=broker,controller", "controller.quorum.voters=" + c.voters(),
 		"controller.listener.names=CONTROLLER", "listeners=PLAINTEXT://" + m.clients + ",CONTROLLER://" + m.controllers,
 		"log.dirs=" + m.data, "default.replication.factor=3", "min.insync.replicas=2",
 		"offsets.topic.replication.factor=3", "offsets.topic.num.partitions=3", "auto.create.topics.enable=false",
-		"broker.session.timeout.ms=2000", "broker.heartbeat.interval.ms=400", "replica.lag.time.max.ms=4000",
-		"group.initial.rebalance.delay.ms=500",
 	}
+	if !c.options.plain {
+		all = append(all, "broker.session.timeout.ms=2000", "broker.heartbeat.interval.ms=400",
+			"replica.lag.time.max.ms=4000", "group.initial.rebalance.delay.ms=500")
+	}
+	return all
 }

@@ -53,40 +53,60 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		return nil, err
 	}
 	r := &run{options: o, rng: random(o.Seed), began: time.Now(), faults: map[string]int{}}
-	var err error
-	if r.cluster, err = newCluster(&r.options); err != nil {
+	if err := r.build(); err != nil {
 		return nil, err
 	}
-	if o.PowerCuts > 0 {
-		defer r.removeDisks()
-		if err := r.makeDisks(); err != nil {
-			return nil, err
-		}
-	}
-	if r.network, err = newNetwork(r.cluster, o.Seed); err != nil {
-		return nil, err
-	}
-	defer r.network.fabric.Close()
-	if r.observer, err = newObserver(r.cluster); err != nil {
-		return nil, err
-	}
-	defer r.observer.close()
-	defer r.cluster.killAll()
+	defer r.close()
 	if err := r.up(ctx); err != nil {
 		return nil, err
 	}
 	r.load = newLoad(r.cluster, r.network, fmt.Sprintf("ottla chaos, seed %d", o.Seed))
 	r.load.start(o.Rate)
+	rounds := r.rounds
 	if o.PowerCuts > 0 {
-		err = r.powerRounds(ctx)
-	} else {
-		err = r.rounds(ctx)
+		rounds = r.powerRounds
 	}
-	if err != nil {
+	if err := rounds(ctx); err != nil {
 		r.load.stop()
 		return nil, err
 	}
 	return r.finish(ctx)
+}
+
+// build makes everything but the processes.
+func (r *run) build() (err error) {
+	defer func() {
+		if err != nil {
+			r.close()
+		}
+	}()
+	if r.cluster, err = newCluster(&r.options); err != nil {
+		return err
+	}
+	if r.options.PowerCuts > 0 {
+		if err = r.makeDisks(); err != nil {
+			return err
+		}
+	}
+	if r.network, err = newNetwork(r.cluster, r.options.Seed); err != nil {
+		return err
+	}
+	r.observer, err = newObserver(r.cluster)
+	return err
+}
+
+// close leaves nothing behind but files.
+func (r *run) close() {
+	if r.observer != nil {
+		r.observer.close()
+	}
+	if r.cluster != nil {
+		r.cluster.killAll()
+		r.removeDisks()
+	}
+	if r.network != nil {
+		r.network.fabric.Close()
+	}
 }
 
 // say prints a line with the time and the round.

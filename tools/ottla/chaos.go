@@ -23,6 +23,7 @@ nothing acknowledged may be lost or be there twice, and all replicas must hold t
 
 The faults are drawn from --seed; the timing of processes is not, so that runs of a seed differ.
 
+With --failover it measures instead how long a producer waits when the leader of its partition goes.
 With --power-cuts the brokers have file systems of their own, whose power is cut under load; this needs
 Linux, root and loop devices.
 
@@ -34,6 +35,7 @@ const chaosExample = `  ottla chaos
   ottla chaos --minutes 10 --kills 100
   ottla chaos --rounds 5 --seed 7 --dir ./chaos
   ottla chaos --power-cuts 30
+  ottla chaos --failover 10
   ottla chaos --minutes 5 --set broker.session.timeout.ms=9000 --json`
 
 // chaosOptions are the flags of `ottla chaos`.
@@ -43,6 +45,8 @@ type chaosOptions struct {
 	seed    int64
 	json    bool
 	keep    bool
+	// failover is how often failover is measured, instead of chaos.
+	failover int
 }
 
 func newChaos() *cobra.Command {
@@ -64,6 +68,8 @@ func newChaos() *cobra.Command {
 	f.DurationVar(&o.Pace, "pace", 6*time.Second, "how long a round takes")
 	f.IntVar(&o.PowerCuts, "power-cuts", 0, "instead, so many `rounds` of power cuts of all, and then of one with the "+
 		"others paused")
+	f.IntVar(&o.failover, "failover", 0, "instead, kill and then stop the leader so many `times`, and measure how long a "+
+		"producer waits")
 	f.Int64Var(&o.seed, "seed", -1, "the `seed` of the faults (default a new one)")
 	f.IntVar(&o.Rate, "rate", 2400, "how many `records` a second are sent")
 	f.StringVar(&o.Dir, "dir", "", "the `folder` for data, logs and history, which is kept (default a temporary one)")
@@ -108,6 +114,9 @@ func (o *chaosOptions) run(out, errs io.Writer) error {
 	fmt.Fprintf(o.Out, "Ottla %s: chaos with seed %d in %s\n", version, o.Seed, o.Dir)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if o.failover > 0 {
+		return o.measure(ctx, out, temporary)
+	}
 	result, err := chaos.Run(ctx, o.Options)
 	if err != nil {
 		return fmt.Errorf("%w\nthe data and the logs are in %s", err, o.Dir)
@@ -117,6 +126,21 @@ func (o *chaosOptions) run(out, errs io.Writer) error {
 		defer os.RemoveAll(o.Dir)
 	}
 	return o.print(out, result)
+}
+
+// measure measures failover.
+func (o *chaosOptions) measure(ctx context.Context, out io.Writer, temporary bool) error {
+	all, err := chaos.MeasureFailover(ctx, o.Options, o.failover)
+	if err != nil {
+		return fmt.Errorf("%w\nthe data and the logs are in %s", err, o.Dir)
+	}
+	if temporary && !o.keep {
+		defer os.RemoveAll(o.Dir)
+	}
+	if o.json {
+		return json.NewEncoder(out).Encode(all)
+	}
+	return chaos.WriteFailovers(out, all)
 }
 
 func (o *chaosOptions) print(out io.Writer, r *chaos.Result) error {

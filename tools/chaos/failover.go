@@ -1,0 +1,137 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"sync/atomic"
+	"text/tabwriter"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Failover is how long a producer had to wait, for each time that a leader went.
+type Failover struct {
+	// Fault is what was done to the leader, Controller whether it was the controller, too.
+	Fault      string  `json:"fault"`
+	Controller bool    `json:"controller"`
+	Seconds    float64 `json:"seconds"`
+}
+
+const (
+	// probeEvery is how often the producer that measures sends a record.
+	probeEvery = 10 * time.Millisecond
+	// goneFor is how long a leader that is stopped stays so after another one answers.
+	goneFor = time.Second
+	// failoverWithin is when nobody will answer any more.
+	failoverWithin = 60 * time.Second
+)
+
+// MeasureFailover kills the leader of a partition so many times, and then stops it as often, while a producer writes to
+// it. Sessions are Kafka's unless the options say otherwise.
+func MeasureFailover(ctx context.Context, o Options, times int) (all []Failover, err error) {
+	o.plain = true
+	r := &run{options: o, rng: random(o.Seed), began: time.Now(), faults: map[string]int{}}
+	if err := r.build(); err != nil {
+		return nil, err
+	}
+	defer r.close()
+	if err := r.up(ctx); err != nil {
+		return nil, err
+	}
+	r.load = newLoad(r.cluster, r.network, "")
+	probing, stop := context.WithCancel(ctx)
+	defer stop()
+	p := r.newProbe(probing)
+	for _, fault := range []string{killLeader, pauseLeader} {
+		for range times {
+			r.round.Add(1)
+			f, err := r.failover(ctx, p, fault)
+			if err != nil {
+				return all, err
+			}
+			all = append(all, f)
+		}
+	}
+	return all, nil
+}
+
+// probe is a producer that writes to one partition all the time. The newest record that was acknowledged was sent at
+// acked, in nanoseconds since the load began.
+type probe struct {
+	client *kgo.Client
+	acked  atomic.Int64
+}
+
+// newProbe begins to write, until ctx is over.
+func (r *run) newProbe(ctx context.Context) *probe {
+	p := &probe{client: r.load.client(producerOptions()...)}
+	go func() {
+		defer p.client.Close()
+		for ctx.Err() == nil {
+			pause(ctx, probeEvery)
+			sent := r.load.now()
+			p.client.TryProduce(ctx, &kgo.Record{Topic: ledger, Value: []byte("probe")}, func(_ *kgo.Record, err error) {
+				if err == nil {
+					p.acked.Store(max(sent, p.acked.Load()))
+				}
+			})
+		}
+	}()
+	return p
+}
+
+// failover does something to the leader of the partition and waits for the first record that was sent afterwards.
+func (r *run) failover(ctx context.Context, p *probe, fault string) (f Failover, err error) {
+	v, whole := r.observer.await(ctx, healWithin, (*view).whole)
+	if !whole {
+		return f, fmt.Errorf("chaos: the replicas are not in sync after %s; see the logs in %s", healWithin, r.options.Dir)
+	}
+	pause(ctx, 2*time.Second)
+	leader := int(v.partitions[where{ledger, 0}].leader)
+	m := r.cluster.members[leader-1]
+	f = Failover{Fault: fault, Controller: leader == v.controller}
+	struck := r.load.now()
+	if fault == killLeader {
+		m.kill()
+	} else {
+		m.pause()
+	}
+	for p.acked.Load() <= struck {
+		if time.Duration(r.load.now()-struck) > failoverWithin || ctx.Err() != nil {
+			return f, fmt.Errorf("chaos: no record was acknowledged for %s after broker %d was gone", failoverWithin, leader)
+		}
+		pause(ctx, time.Millisecond)
+	}
+	f.Seconds = time.Duration(r.load.now() - struck).Seconds()
+	r.say("%s: broker %d; a producer waited for %.2fs", fault, leader, f.Seconds)
+	pause(ctx, goneFor)
+	m.resume()
+	return f, m.start()
+}
+
+// WriteFailovers writes the table of medians.
+func WriteFailovers(to io.Writer, all []Failover) error {
+	out := tabwriter.NewWriter(to, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(out, "fault\ttimes\tleast\tmedian\tmost")
+	for _, fault := range []string{killLeader, pauseLeader} {
+		for _, controller := range []bool{false, true} {
+			var s []float64
+			for _, f := range all {
+				if f.Fault == fault && f.Controller == controller {
+					s = append(s, f.Seconds)
+				}
+			}
+			if slices.Sort(s); len(s) > 0 {
+				name := fault
+				if controller {
+					name += ", the controller"
+				}
+				fmt.Fprintf(out, "%s\t%d\t%.2fs\t%.2fs\t%.2fs\n", name, len(s), s[0], s[len(s)/2], s[len(s)-1])
+			}
+		}
+	}
+	return out.Flush()
+}
