@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"strings"
 	"time"
 
 	"ottla.dev/core"
@@ -267,9 +266,7 @@ func (n *node) listen(p *process) {
 func (n *node) halt(p *process, why string) {
 	n.begin("halt").Word(why).End()
 	n.stats.Halts++
-	// A registration of an earlier life that was long on its way takes the place of this one (as in Kafka).
-	replaced := n.net != nil && strings.HasPrefix(why, "This broker's registration is gone")
-	if n.injected == p.injected && !n.disk.Full && !replaced {
+	if n.injected == p.injected && !n.disk.Full {
 		n.fail(check.Correctness, "halt", "the broker halts although no disk has failed: "+why)
 		return
 	}

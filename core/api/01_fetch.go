@@ -32,6 +32,7 @@ type FetchCall struct {
 	pending     int    // of both
 	waiting     bool   // several shards wait for more
 	canceled    bool   // nobody waits for the answer
+	pressed     bool   // another request waits behind this one: no more waiting
 	call        uint64
 	follower    bool // another replica reads
 	replica     core.BrokerID
@@ -53,7 +54,7 @@ const (
 func (f *FetchCall) Start(s *Server, h wire.Header, req *kmsg.FetchRequest, call uint64) {
 	f.header, f.useIDs, f.pending, f.incremental = h, h.Version >= 13, 0, false
 	f.code, f.sessionID, f.entries, f.waiting = core.NoError, 0, f.entries[:0], false
-	f.canceled, f.call = false, call
+	f.canceled, f.pressed, f.call = false, false, call
 	f.replicaOf(req)
 	f.maxBytes = int(min(max(0, req.MaxBytes), s.Cluster.Settings.FetchMaxBytes))
 	f.minBytes = min(int(max(0, req.MinBytes)), f.maxBytes)
@@ -252,8 +253,20 @@ func (f *FetchCall) enough(now core.Instant) bool {
 			}
 		}
 	}
-	return total >= f.minBytes || now.Reached(f.deadline)
+	return total >= f.minBytes || f.pressed || now.Reached(f.deadline)
 }
+
+// Press ends the waiting of another replica's fetch, because it has sent something else meanwhile: most likely it wants
+// to fetch more partitions than it has named. Consumers may wait on: what they send is meant to come later.
+func (f *FetchCall) Press(s *Server) {
+	if f.follower && !f.pressed {
+		f.pressed = true
+		f.Cancel(s)
+	}
+}
+
+// Follower reports whether another replica reads.
+func (f *FetchCall) Follower() bool { return f.follower }
 
 // Abandon ends the waiting because nobody is there to be answered.
 func (f *FetchCall) Abandon(s *Server) {

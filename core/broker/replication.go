@@ -85,6 +85,9 @@ func (s *Shard) replicate() {
 				break
 			}
 		}
+		if s.set.Presses(s.now, f) {
+			s.press(f)
+		}
 	}
 	if len(s.set.Proposals) > 0 && s.closing == nil {
 		proposals := s.set.Proposals
@@ -115,6 +118,15 @@ func (s *Shard) fetch(f *partition.Fetcher) bool {
 		s.set.Fetched(s.now, f, resp.(*kmsg.FetchResponse), frame, &s.out)
 	}
 	return true
+}
+
+// press has a leader answer the fetch that it keeps waiting: any request behind a replica's fetch ends that one's wait.
+// ApiVersions is the smallest. A broker that does not know the rule answers both when it would have answered the fetch.
+func (s *Shard) press(f *partition.Fetcher) {
+	if address, ok := interBrokerAddress(s.cluster.Image.Broker(f.Leader()), s.cluster.Static); ok {
+		req := kmsg.NewPtrApiVersionsRequest() // of version 0
+		s.links.send(s.now, &s.out, address, laneReplica, req, fetchTimeout, func(kmsg.Response, bool) {})
+	}
 }
 
 // interBrokerAddress is where brokers reach a broker: on inter.broker.listener.name, on PLAINTEXT, or on what there is.

@@ -33,6 +33,7 @@ type Session struct {
 	leaving  []*call // answered calls whose bytes are the driver's
 	free     []*call
 	held     []byte // a frame that waits for the calls before it
+	reading  bool   // the driver was told to read, and has not brought a frame since
 	nextCall uint64
 	gone     bool // the peer has disconnected
 	ending   bool // a request was malformed: no more are read, and the connection ends when those before it are answered
@@ -79,7 +80,9 @@ func (s *Session) Step(now core.Instant, in core.Input) {
 		s.host = "/" + in.Peer
 		s.out.Send(core.Control(), &hello{from: s.server.Self})
 		// What comes to the controller need not wait for metadata.
-		s.out.Resume = s.server.Classes&wire.ClassRaft != 0
+		if s.server.Classes&wire.ClassRaft != 0 {
+			s.read()
+		}
 	case core.InputFrame:
 		s.frame(in.Frame)
 	case core.InputMessage:
@@ -101,7 +104,7 @@ func (s *Session) message(m core.Message) {
 		first := s.server.Cluster == nil
 		s.server.Use(m.cluster)
 		if first && !s.gone && s.server.Classes&wire.ClassRaft == 0 {
-			s.out.Resume = true
+			s.read()
 		}
 	case *partition.ProduceOp:
 		c := s.find(m.Call)
@@ -143,8 +146,16 @@ func (s *Session) find(id uint64) *call {
 	panic("broker: an operation came back to a call that is over")
 }
 
+// read lets the driver bring the next frame. It is told once for each.
+func (s *Session) read() {
+	if !s.reading {
+		s.reading, s.out.Resume = true, true
+	}
+}
+
 // frame takes one request, or holds it until those before it are answered.
 func (s *Session) frame(frame []byte) {
+	s.reading = false
 	switch {
 	case s.closing, s.ending:
 		s.out.Release(frame)
@@ -158,6 +169,9 @@ func (s *Session) frame(frame []byte) {
 		}
 		if len(s.calls) > 0 && (err != nil || h.Key != wire.Produce || s.calls[0].kind != callProduce) {
 			s.held = frame
+			if len(s.calls) > 0 && s.calls[0].kind == callFetch {
+				s.calls[0].fetch.Press(&s.server)
+			}
 			return
 		}
 		s.begin(frame, h, body, err)
@@ -208,6 +222,9 @@ func (s *Session) begin(frame []byte, h wire.Header, body []byte, err error) {
 		}
 		c.kind = callFetch
 		c.fetch.Start(&s.server, h, r, c.id)
+		if c.fetch.Follower() && !s.gone {
+			s.read() // what comes next ends the wait
+		}
 	default:
 		c.kind = callContext
 		s.server.Prepare(&c.context, h, req, c.id, s.host)
@@ -218,7 +235,7 @@ func (s *Session) begin(frame []byte, h wire.Header, body []byte, err error) {
 		handler(&c.context)
 	}
 	if c.kind == callProduce && len(s.calls) < maxPipelined && !s.gone {
-		s.out.Resume = true
+		s.read()
 	}
 }
 
@@ -259,7 +276,7 @@ func (s *Session) flush() {
 		resume := c.kind != callProduce || n == maxPipelined-1
 		s.answer(c)
 		if resume && s.held == nil && !s.closing && !s.ending {
-			s.out.Resume = true
+			s.read()
 		}
 	}
 	if s.ending && len(s.calls) == 0 {

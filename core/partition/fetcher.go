@@ -24,6 +24,7 @@ type Fetcher struct {
 	named     int // members in the leader's session
 	busy      int // members with records that do not count yet
 	inFlight  bool
+	pressed   bool // the leader was asked to answer the request under way at once
 	retryAt   time.Duration
 	request   kmsg.FetchRequest
 }
@@ -115,8 +116,21 @@ func (s *Set) NextFetch(now core.Instant, f *Fetcher) *kmsg.FetchRequest {
 	if !full {
 		f.dropForgotten(s)
 	}
-	f.inFlight = true
+	f.inFlight, f.pressed = true, false
 	return &f.request
+}
+
+// Presses reports, once for each request under way, that there is something to say which should not wait until the
+// leader has more for that one: a partition that is new to its session, perhaps after a failover whose clients wait
+// for this follower, or a log start offset that DeleteRecords waits for. The owner has the leader answer.
+func (s *Set) Presses(now core.Instant, f *Fetcher) bool {
+	if !f.inFlight || f.pressed || s.closing {
+		return false
+	}
+	f.pressed = slices.ContainsFunc(f.changed, func(r *Replica) bool {
+		return r.follow != nil && r.follow.fetcher == f && s.canFetch(now, r)
+	})
+	return f.pressed
 }
 
 // begin starts a request in the memory of the last one.
