@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -18,7 +19,7 @@ import (
 const (
 	// startTimeout bounds the wait for a started broker's first accepted connection; a loaded machine needs
 	// far more than the 200 ms that an idle one takes.
-	startTimeout = 20 * time.Second
+	startTimeout = 60 * time.Second
 	// stopTimeout bounds a clean stop, after which the process is killed and the test fails.
 	stopTimeout = 20 * time.Second
 	// mostMemory is what a broker may hold here, far above what these tests need; one that runs away is stopped
@@ -36,10 +37,13 @@ var brokerSettings = []string{
 
 // A brokerProcess is one broker with its own data folder and port, both kept over restarts.
 type brokerProcess struct {
-	binary  string
-	addr    string
-	dataDir string
-	logPath string
+	binary   string
+	addr     string
+	dataDir  string
+	logPath  string
+	settings []string // beside brokerSettings
+	// listeners has a controller's listener too where the broker is one of several.
+	listeners string
 
 	cmd    *exec.Cmd
 	exited chan error // receives the result of Wait once
@@ -52,27 +56,42 @@ func newBroker(binary, dir string) (*brokerProcess, error) {
 		return nil, err
 	}
 	return &brokerProcess{
-		binary:  binary,
-		addr:    addr,
-		dataDir: filepath.Join(dir, "data"),
-		logPath: filepath.Join(dir, "broker.log"),
+		binary:    binary,
+		addr:      addr,
+		dataDir:   filepath.Join(dir, "data"),
+		logPath:   filepath.Join(dir, "broker.log"),
+		listeners: "PLAINTEXT://" + addr,
 	}, nil
 }
 
-// freeLoopbackAddress names a port that nobody listened on a moment ago.
+// freeLoopbackAddress names a port that nobody listened on a moment ago. It lies below those that systems hand out by
+// themselves: one of these could be somebody's connection before the broker listens, or while it is restarted.
 func freeLoopbackAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	const lowest, highest, tries = 11_000, 32_000, 100
+	var err error
+	for range tries {
+		var listener net.Listener
+		listener, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", lowest+rand.IntN(highest-lowest)))
+		if err == nil {
+			defer listener.Close()
+			return listener.Addr().String(), nil
+		}
 	}
-	defer listener.Close()
-	return listener.Addr().String(), nil
+	return "", err
 }
 
-// start runs the broker and waits until it accepts connections. This is the one place that knows the command line.
+// start runs the broker and waits until it accepts connections.
 func (b *brokerProcess) start() error {
-	args := []string{"serve", "--set", "listeners=PLAINTEXT://" + b.addr, "--set", "log.dirs=" + b.dataDir}
-	for _, setting := range brokerSettings {
+	if err := b.launch(); err != nil {
+		return err
+	}
+	return b.awaitListening()
+}
+
+// launch runs the broker. This is the one place that knows the command line.
+func (b *brokerProcess) launch() error {
+	args := []string{"serve", "--set", "listeners=" + b.listeners, "--set", "log.dirs=" + b.dataDir}
+	for _, setting := range slices.Concat(brokerSettings, b.settings) {
 		args = append(args, "--set", setting)
 	}
 	output, err := os.OpenFile(b.logPath, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
@@ -92,7 +111,7 @@ func (b *brokerProcess) start() error {
 	go func(cmd *exec.Cmd) { exited <- cmd.Wait() }(b.cmd)
 	go limitMemory(b.cmd.Process, b.logPath)
 	b.exited = exited
-	return b.awaitListening()
+	return nil
 }
 
 // limitMemory asks a broker that holds more than mostMemory for its stacks, which also ends it.
@@ -216,8 +235,8 @@ var buildBroker = sync.OnceValues(func() (string, error) {
 	return binary, nil
 })
 
-// shared is the broker that most tests talk to; TestMain stops it.
-var shared *brokerProcess
+// shared are the brokers that most tests talk to; TestMain stops them.
+var shared brokerCluster
 
 var startShared = sync.OnceValue(func() error {
 	binary, err := buildBroker()
@@ -228,18 +247,19 @@ var startShared = sync.OnceValue(func() error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	broker, err := newBroker(binary, dir)
+	brokers, err := newCluster(binary, dir, brokerCount())
 	if err != nil {
 		return err
 	}
-	if err := broker.start(); err != nil {
+	if err := brokers.start(); err != nil {
+		brokers.kill()
 		return err
 	}
-	shared = broker
+	shared = brokers
 	return nil
 })
 
-// bootstrap gives the address of the server under test, starting it at the first call.
+// bootstrap gives the addresses of the server under test with commas, starting it at the first call.
 func bootstrap(t *testing.T) string {
 	t.Helper()
 	if addr := os.Getenv("OTTLA_INTEROP_BOOTSTRAP"); addr != "" {
@@ -256,7 +276,7 @@ func bootstrap(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return shared.addr
+	return shared.bootstrap()
 }
 
 // ownBroker gives a stopped broker that the test may start, stop and kill as it likes.

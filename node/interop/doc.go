@@ -11,6 +11,7 @@
 //   - OTTLA_INTEROP=1 turns the tests on. They build ./tools/ottla and start it on a free loopback port.
 //   - OTTLA_INTEROP_BINARY=path starts this command instead of building one: a build with -race, or kafka.sh,
 //     which holds the tests themselves against Kafka.
+//   - OTTLA_INTEROP_BROKERS=3 makes the server under test a cluster of so many brokers, and topics have three replicas.
 //   - OTTLA_INTEROP_KILLS=n is how often TestKillLosesNoAcknowledgedRecord kills the broker; a few times by default.
 //   - OTTLA_INTEROP_BOOTSTRAP=host:port turns them on against a server that already runs, Kafka itself for one.
 //     Tests that stop the broker or read its files are then skipped.

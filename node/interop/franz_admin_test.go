@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 func admin(t *testing.T) *kadm.Client {
@@ -19,8 +20,28 @@ func admin(t *testing.T) *kadm.Client {
 
 func createTopic(ctx context.Context, t *testing.T, topic string, partitions int32) {
 	t.Helper()
-	if _, err := admin(t).CreateTopic(ctx, partitions, 1, nil, topic); err != nil {
+	if _, err := admin(t).CreateTopic(ctx, partitions, int16(replicaCount()), nil, topic); err != nil {
 		t.Fatal(err)
+	}
+	awaitTopicEverywhere(ctx, t, topic, partitions)
+}
+
+// awaitTopicEverywhere waits until every broker knows the topic and a leader of each partition.
+func awaitTopicEverywhere(ctx context.Context, t *testing.T, topic string, partitions int32) {
+	t.Helper()
+	for _, seed := range franz(t).SeedBrokers() {
+		eventually(ctx, t, topic+" on every broker", func() bool {
+			req, of := kmsg.NewPtrMetadataRequest(), kmsg.NewMetadataRequestTopic()
+			of.Topic = &topic
+			req.Topics = append(req.Topics, of)
+			resp, err := seed.Request(ctx, req)
+			if err != nil {
+				return false
+			}
+			known := resp.(*kmsg.MetadataResponse).Topics[0]
+			return int32(len(known.Partitions)) == partitions && !slices.ContainsFunc(known.Partitions,
+				func(p kmsg.MetadataResponseTopicPartition) bool { return p.Leader < 0 })
+		})
 	}
 }
 
@@ -63,7 +84,8 @@ func eventually(ctx context.Context, t *testing.T, what string, condition func()
 func TestFranzAdminTopics(t *testing.T) {
 	t.Parallel()
 	ctx, client, topic := withTimeout(t), admin(t), uniqueName("kadm")
-	created, err := client.CreateTopics(ctx, 3, 1, map[string]*string{"retention.ms": kadm.StringPtr("3600000")}, topic)
+	created, err := client.CreateTopics(ctx, 3, int16(replicaCount()),
+		map[string]*string{"retention.ms": kadm.StringPtr("3600000")}, topic)
 	if err == nil {
 		err = created.Error()
 	}
@@ -73,13 +95,15 @@ func TestFranzAdminTopics(t *testing.T) {
 	if _, err := client.CreateTopic(ctx, 3, 1, nil, topic); !errors.Is(err, kerr.TopicAlreadyExists) {
 		t.Errorf("a second creation: %v", err)
 	}
-	if _, err := client.CreateTopic(ctx, 1, 2, nil, topic+"-two"); !errors.Is(err, kerr.InvalidReplicationFactor) {
-		t.Errorf("two replicas on one broker: %v", err)
+	_, err = client.CreateTopic(ctx, 1, int16(brokerCount()+1), nil, topic+"-two")
+	if !errors.Is(err, kerr.InvalidReplicationFactor) {
+		t.Errorf("more replicas than brokers: %v", err)
 	}
-	listed, err := client.ListTopics(ctx, topic)
-	if err != nil || len(listed[topic].Partitions) != 3 {
-		t.Errorf("listed %+v, %v", listed[topic], err)
-	}
+	var listed kadm.TopicDetails
+	eventually(ctx, t, "three partitions", func() bool {
+		listed, err = client.ListTopics(ctx, topic)
+		return err == nil && len(listed[topic].Partitions) == 3
+	})
 	if listed[topic].ID != created[topic].ID && !standIn() {
 		t.Errorf("listed with id %v, created with %v", listed[topic].ID, created[topic].ID)
 	}
@@ -135,9 +159,14 @@ func TestFranzAdminConfigs(t *testing.T) {
 	if err := alter(kadm.SetConfig, "retention.ms", "60000"); err != nil {
 		t.Error(err)
 	}
-	if got, source := value("retention.ms"); got != "60000" || source != "DYNAMIC_TOPIC_CONFIG" {
-		t.Errorf("retention.ms is %s from %s", got, source)
+	becomes := func(wanted, wantedSource string) { // not every broker knows at once
+		t.Helper()
+		eventually(ctx, t, "retention.ms "+wanted+" from "+wantedSource, func() bool {
+			got, source := value("retention.ms")
+			return got == wanted && source == wantedSource
+		})
 	}
+	becomes("60000", "DYNAMIC_TOPIC_CONFIG")
 	if err := alter(kadm.DeleteConfig, "retention.ms", ""); err != nil {
 		t.Error(err)
 	}
@@ -148,9 +177,7 @@ func TestFranzAdminConfigs(t *testing.T) {
 	if standIn() {
 		return
 	}
-	if got, source := value("retention.ms"); got != "604800000" || source != "DEFAULT_CONFIG" {
-		t.Errorf("retention.ms after deletion is %s from %s", got, source)
-	}
+	becomes("604800000", "DEFAULT_CONFIG")
 	if err := alter(kadm.SetConfig, "retention.ms", "soon"); !errors.Is(err, kerr.InvalidConfig) {
 		t.Errorf("a value that is no number: %v", err)
 	}
@@ -262,7 +289,7 @@ func TestFranzAdminCluster(t *testing.T) {
 	produceNumbers(ctx, t, franz(t), topic, 1, 10)
 
 	metadata, err := client.BrokerMetadata(ctx)
-	if err != nil || len(metadata.Brokers) != 1 || metadata.Cluster == "" {
+	if err != nil || len(metadata.Brokers) != brokerCount() || metadata.Cluster == "" {
 		t.Errorf("metadata %+v, %v", metadata, err)
 	}
 	dirs, err := client.DescribeAllLogDirs(ctx, nil)

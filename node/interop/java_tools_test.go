@@ -13,7 +13,7 @@ func TestKafkaToolsTopics(t *testing.T) {
 	t.Parallel()
 	b, topic := newToolbox(t), uniqueName("tools")
 
-	got := b.run(kafkaTopics, "--create", "--topic", topic, "--partitions", "3", "--replication-factor", "1",
+	got := b.run(kafkaTopics, "--create", "--topic", topic, "--partitions", "3", "--replication-factor", replicas(),
 		"--config", "retention.ms=3600000")
 	wantContains(t, got, "Created topic "+topic)
 	got = b.program(kafkaTopics, "--create", "--topic", topic).mustFail(t)
@@ -22,7 +22,7 @@ func TestKafkaToolsTopics(t *testing.T) {
 	wantContains(t, b.run(kafkaTopics, "--list"), topic)
 
 	got = b.run(kafkaTopics, "--describe", "--topic", topic)
-	wantContains(t, got, "PartitionCount: 3", "ReplicationFactor: 1", "retention.ms=3600000", "Partition: 2")
+	wantContains(t, got, "PartitionCount: 3", "ReplicationFactor: "+replicas(), "retention.ms=3600000", "Partition: 2")
 	if strings.Contains(got, "Leader: none") {
 		t.Errorf("a partition without a leader:\n%s", got)
 	}
@@ -41,7 +41,7 @@ func TestKafkaToolsTopics(t *testing.T) {
 func TestKafkaToolsConfigs(t *testing.T) {
 	t.Parallel()
 	b, topic := newToolbox(t), uniqueName("tools")
-	b.run(kafkaTopics, "--create", "--topic", topic, "--partitions", "1", "--replication-factor", "1")
+	b.run(kafkaTopics, "--create", "--topic", topic, "--partitions", "1", "--replication-factor", replicas())
 	ofTopic := []string{"--entity-type", "topics", "--entity-name", topic}
 	configs := func(args ...string) string { return b.run(kafkaConfigs, append(args, ofTopic...)...) }
 
@@ -76,7 +76,7 @@ func firstBrokerID(t *testing.T, b toolbox) string {
 func TestKafkaToolsConsoleProducerAndConsumer(t *testing.T) {
 	t.Parallel()
 	b, topic := newToolbox(t), uniqueName("tools")
-	b.run(kafkaTopics, "--create", "--topic", topic, "--partitions", "1", "--replication-factor", "1")
+	b.run(kafkaTopics, "--create", "--topic", topic, "--partitions", "1", "--replication-factor", replicas())
 
 	for i, codec := range []string{"none", "gzip", "snappy", "lz4", "zstd"} {
 		produce := b.program(kafkaConsoleProduce, "--topic", topic, "--compression-codec", codec,
@@ -103,7 +103,7 @@ func TestKafkaToolsConsoleProducerAndConsumer(t *testing.T) {
 func TestKafkaToolsConsumerGroups(t *testing.T) {
 	t.Parallel()
 	b, topic, group := newToolbox(t), uniqueName("tools"), uniqueName("tools-group")
-	b.run(kafkaTopics, "--create", "--topic", topic, "--partitions", "1", "--replication-factor", "1")
+	b.run(kafkaTopics, "--create", "--topic", topic, "--partitions", "1", "--replication-factor", replicas())
 	produce := b.program(kafkaConsoleProduce, "--topic", topic)
 	produce.stdin = lines("line %d", 8)
 	produce.mustRun(t)
@@ -154,7 +154,7 @@ func oneSpace(table string) string {
 func TestKafkaToolsOffsetsAndDeleteRecords(t *testing.T) {
 	t.Parallel()
 	b, topic := newToolbox(t), uniqueName("tools")
-	b.run(kafkaTopics, "--create", "--topic", topic, "--partitions", "2", "--replication-factor", "1")
+	b.run(kafkaTopics, "--create", "--topic", topic, "--partitions", "2", "--replication-factor", replicas())
 	got := b.run(kafkaProducerPerf, "--topic", topic, "--num-records", "1000", "--record-size", "100",
 		"--throughput", "-1", "--command-property", "acks=all")
 	wantContains(t, got, "1000 records sent")
@@ -201,7 +201,7 @@ func TestKafkaToolsOffsetsAndDeleteRecords(t *testing.T) {
 func TestKafkaToolsVerifiableProducerAndConsumer(t *testing.T) {
 	t.Parallel()
 	b, topic := newToolbox(t), uniqueName("tools")
-	b.run(kafkaTopics, "--create", "--topic", topic, "--partitions", "3", "--replication-factor", "1")
+	b.run(kafkaTopics, "--create", "--topic", topic, "--partitions", "3", "--replication-factor", replicas())
 	got := b.run(kafkaVerifyProduce, "--topic", topic, "--max-messages", "300")
 	if sent := strings.Count(got, `"producer_send_success"`); sent != 300 {
 		t.Errorf("%d sends acknowledged, wanted 300", sent)
@@ -223,9 +223,12 @@ func TestKafkaToolsVerifiableProducerAndConsumer(t *testing.T) {
 func TestKafkaToolsClusterAndVersions(t *testing.T) {
 	t.Parallel()
 	b := newToolbox(t)
-	wantContains(t, b.run(kafkaAPIVersions), b.addr, "Produce(0): ", "ApiVersions(18): ")
+	wantContains(t, b.run(kafkaAPIVersions), strings.Split(b.addr, ",")[0], "Produce(0): ", "ApiVersions(18): ")
 	wantContains(t, b.run(kafkaCluster, "cluster-id"), "Cluster ID: ")
 	wantContains(t, b.run(kafkaCluster, "list-endpoints"), "unfenced")
 	// This one wants the server named before the verb.
 	b.command(string(kafkaFeatures), "--bootstrap-server", b.addr, "describe").mustRun(t)
 }
+
+// replicas is the replication factor that the tests ask for, as an argument.
+func replicas() string { return fmt.Sprint(replicaCount()) }

@@ -5,7 +5,8 @@
 #   OTTLA_INTEROP=1 OTTLA_INTEROP_BINARY=$PWD/node/interop/kafka.sh go test ./node/interop
 #
 # It understands exactly what the tests say: serve --set listeners=PLAINTEXT://127.0.0.1:PORT --set log.dirs=DIR,
-# and further --set key=value that Kafka understands.
+# and further --set key=value that Kafka understands. One of several brokers is told its node.id, its voters and its
+# controller's listener; one that is told nothing of these is a cluster of its own.
 set -euo pipefail
 
 jars=${OTTLA_INTEROP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ottla-interop}/java
@@ -17,29 +18,31 @@ shift
 settings=()
 while [ $# -gt 1 ]; do
 	case $2 in
-	listeners=*) listener=${2#*=} ;;
+	listeners=*) listeners=${2#*=} ;;
 	log.dirs=*) dir=${2#*=} ;;
+	controller.quorum.voters=*) voters=${2#*=} ;;
 	*) settings+=("$2") ;;
 	esac
 	shift 2
 done
 
-# The controller listens on a second port, far enough from the ones that a system hands out by itself.
-port=${listener##*:}
-controller=127.0.0.1:$((port < 40000 ? port - 20000 : port - 30000))
+if [ -z "${voters:-}" ]; then
+	# The controller listens on a second port, below those that a system hands out by itself.
+	port=${listeners##*:}
+	controller=127.0.0.1:$((port < 22000 ? port + 10000 : port - 10000))
+	voters=1@$controller
+	listeners+=,CONTROLLER://$controller
+	settings+=(process.roles=broker,controller node.id=1 controller.listener.names=CONTROLLER
+		offsets.topic.replication.factor=1 offsets.topic.num.partitions=4)
+fi
 
 mkdir -p "$dir"
 properties=$dir.properties
 cat >"$properties" <<EOF
-process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@$controller
-listeners=$listener,CONTROLLER://$controller
-advertised.listeners=$listener
-controller.listener.names=CONTROLLER
+controller.quorum.voters=$voters
+listeners=$listeners
+advertised.listeners=${listeners%%,*}
 log.dirs=$dir
-offsets.topic.replication.factor=1
-offsets.topic.num.partitions=4
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 broker.session.timeout.ms=3000

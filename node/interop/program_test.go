@@ -95,7 +95,7 @@ func runScript(t *testing.T, addr, interpreter string, env []string, before ...s
 	script := program{
 		path:    interpreter,
 		args:    append(before, addr, uniqueName("x")),
-		env:     env,
+		env:     append(env, fmt.Sprintf("INTEROP_BROKERS=%d", brokerCount())),
 		timeout: 2 * programTimeout,
 	}
 	if standIn() {

@@ -6,9 +6,9 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
-import java.util.function.BooleanSupplier;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
@@ -18,6 +18,7 @@ import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.RecordsToDelete;
+import org.apache.kafka.clients.admin.TopicDescription;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.CooperativeStickyAssignor;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
@@ -30,6 +31,7 @@ import org.apache.kafka.common.GroupState;
 import org.apache.kafka.common.TopicCollection;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.errors.ApiException;
 import org.apache.kafka.common.errors.GroupNotEmptyException;
 import org.apache.kafka.common.errors.RecordTooLargeException;
 import org.apache.kafka.common.errors.TopicExistsException;
@@ -43,6 +45,8 @@ public class JavaClient {
 
     static String bootstrap;
     static String prefix;
+    static final int BROKERS = Integer.parseInt(System.getenv().getOrDefault("INTEROP_BROKERS", "1"));
+    static final short REPLICAS = (short) Math.min(BROKERS, 3);
     static boolean standIn = "1".equals(System.getenv("INTEROP_STAND_IN"));
     static String topic;
 
@@ -69,21 +73,23 @@ public class JavaClient {
     }
 
     static void create(Admin admin) throws Exception {
-        var wanted = new NewTopic(topic, PARTITIONS, (short) 1).configs(Map.of("retention.ms", "3600000"));
+        var wanted = new NewTopic(topic, PARTITIONS, REPLICAS).configs(Map.of("retention.ms", "3600000"));
         var created = admin.createTopics(List.of(wanted));
         created.all().get();
         wantError(TopicExistsException.class, () -> admin.createTopics(List.of(wanted)).all().get());
-        var described = admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic);
+        // Not every broker knows at once, and each question may go to another one.
+        until(() -> admin.listTopics().names().get().contains(topic), "topic is listed");
+        var described = eventually(() -> admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic));
         if (!standIn) {
             want(created.numPartitions(topic).get(), PARTITIONS, "partitions in the answer to a creation");
             want(created.config(topic).get().get("retention.ms").value(), "3600000", "setting in that answer");
             want(described.topicId(), created.topicId(topic).get(), "topic id");
         }
-        var byId = admin.describeTopics(TopicCollection.ofTopicIds(List.of(described.topicId())));
-        want(byId.allTopicIds().get().get(described.topicId()).name(), topic, "topic by id");
+        Callable<TopicDescription> byId = () -> admin.describeTopics(
+            TopicCollection.ofTopicIds(List.of(described.topicId()))).allTopicIds().get().get(described.topicId());
+        want(eventually(byId).name(), topic, "topic by id");
         want(described.partitions().size(), PARTITIONS, "described partitions");
-        want(admin.listTopics().names().get().contains(topic), true, "topic is listed");
-        want(admin.describeCluster().nodes().get().size(), 1, "nodes");
+        want(admin.describeCluster().nodes().get().size(), BROKERS, "nodes");
         ok("create, list and describe topics, by name and by id; describe the cluster");
     }
 
@@ -170,7 +176,7 @@ public class JavaClient {
     }
 
     /** A static member that comes back within its session keeps its partitions without a rebalance. */
-    static void staticMembers() {
+    static void staticMembers() throws Exception {
         Map<String, Object> settings = Map.of("group.instance.id", "one");
         var consumer = consumer("static", settings);
         consumer.subscribe(List.of(topic));
@@ -187,7 +193,7 @@ public class JavaClient {
         ok("a static member returns into the same generation");
     }
 
-    static void positions() {
+    static void positions() throws Exception {
         var zero = new TopicPartition(topic, 0);
         try (var consumer = consumer("positions", Map.of("isolation.level", "read_committed"))) {
             consumer.assign(List.of(zero));
@@ -243,16 +249,16 @@ public class JavaClient {
         want(setting(admin, resource, "retention.ms").value(), "3600000", "retention.ms given at creation");
         var set = new AlterConfigOp(new ConfigEntry("retention.ms", "60000"), AlterConfigOp.OpType.SET);
         admin.incrementalAlterConfigs(Map.of(resource, List.of(set))).all().get();
-        want(setting(admin, resource, "retention.ms").value(), "60000", "retention.ms after SET");
+        until(() -> setting(admin, resource, "retention.ms").value().equals("60000"), "retention.ms after SET");
         want(setting(admin, resource, "retention.ms").source(), ConfigSource.DYNAMIC_TOPIC_CONFIG, "source");
         var delete = new AlterConfigOp(new ConfigEntry("retention.ms", ""), AlterConfigOp.OpType.DELETE);
         admin.incrementalAlterConfigs(Map.of(resource, List.of(delete))).all().get();
         if (!standIn) {
-            want(setting(admin, resource, "retention.ms").source(), ConfigSource.DEFAULT_CONFIG, "default");
+            until(() -> setting(admin, resource, "retention.ms").source() == ConfigSource.DEFAULT_CONFIG, "default");
         }
         admin.createPartitions(Map.of(topic, NewPartitions.increaseTo(PARTITIONS + 1))).all().get();
-        want(admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).partitions().size(),
-            PARTITIONS + 1, "partitions after createPartitions");
+        until(() -> admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).partitions().size()
+            == PARTITIONS + 1, "partitions after createPartitions");
         int node = admin.describeCluster().nodes().get().iterator().next().id();
         int sizes = admin.describeLogDirs(List.of(node)).allDescriptions().get().get(node).values().stream()
             .mapToInt(dir -> dir.replicaInfos().size()).sum();
@@ -266,7 +272,7 @@ public class JavaClient {
 
     static void delete(Admin admin) throws Exception {
         admin.deleteTopics(List.of(topic, topic + "-large")).all().get();
-        want(admin.listTopics().names().get().contains(topic), false, "a deleted topic is listed");
+        until(() -> !admin.listTopics().names().get().contains(topic), "the deleted topic is not listed");
         ok("deleteTopics");
     }
 
@@ -280,9 +286,27 @@ public class JavaClient {
         }
     }
 
-    static void until(BooleanSupplier condition, String what) {
+    /** The answer of the first broker that knows. */
+    static <T> T eventually(Callable<T> asked) throws Exception {
+        List<T> answer = new ArrayList<>();
+        until(() -> answer.add(asked.call()), "an answer");
+        return answer.get(0);
+    }
+
+    static boolean holds(Callable<Boolean> condition) throws Exception {
+        try {
+            return condition.call();
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof ApiException) {
+                return false; // of a broker that does not know yet
+            }
+            throw e;
+        }
+    }
+
+    static void until(Callable<Boolean> condition, String what) throws Exception {
         long deadline = System.nanoTime() + Duration.ofSeconds(15).toNanos();
-        while (!condition.getAsBoolean()) {
+        while (!holds(condition)) {
             if (System.nanoTime() > deadline) {
                 throw new AssertionError(what + ": not within 15 seconds");
             }

@@ -21,7 +21,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from steps import BOOTSTRAP, STAND_IN, name, ok, until, want, want_error, want_true
+from steps import BOOTSTRAP, BROKERS, REPLICAS, STAND_IN, name, ok, until, want, want_error, want_true
 
 TOPIC = name("administered")
 GROUP = name("group")
@@ -39,16 +39,21 @@ def code_of(action, what):
 
 
 def create():
-    new = NewTopic(TOPIC, num_partitions=3, replication_factor=1, config={"retention.ms": "7200000"})
+    new = NewTopic(TOPIC, num_partitions=3, replication_factor=REPLICAS, config={"retention.ms": "7200000"})
     result(admin.create_topics([new]))
     exists = code_of(lambda: result(admin.create_topics([new])), "a second creation")
     want(exists, KafkaError.TOPIC_ALREADY_EXISTS, "error of a second creation")
     ok("create_topics, with a setting, and again")
 
-    description = result(admin.describe_topics(TopicCollection([TOPIC])))
-    want([p.id for p in description.partitions], [0, 1, 2], "described partitions")
+    def described():  # not every broker knows the topic at once
+        try:
+            return [p.id for p in result(admin.describe_topics(TopicCollection([TOPIC]))).partitions]
+        except KafkaException:
+            return []
+
+    until(lambda: described() == [0, 1, 2], "described partitions")
     cluster = admin.describe_cluster().result(15)
-    want(len(cluster.nodes), 1, "nodes of the cluster")
+    want(len(cluster.nodes), BROKERS, "nodes of the cluster")
     ok("describe_topics and describe_cluster")
 
     result(admin.create_partitions([NewPartitions(TOPIC, 4)]))
@@ -66,11 +71,12 @@ def configs():
 
     change = ConfigEntry("retention.ms", "60000", incremental_operation=AlterConfigOpType.SET)
     result(admin.incremental_alter_configs([ConfigResource(ResourceType.TOPIC, TOPIC, incremental_configs=[change])]))
-    want(setting("retention.ms").value, "60000", "retention.ms after SET")
+    until(lambda: setting("retention.ms").value == "60000", "retention.ms after SET")
     change = ConfigEntry("retention.ms", None, incremental_operation=AlterConfigOpType.DELETE)
     result(admin.incremental_alter_configs([ConfigResource(ResourceType.TOPIC, TOPIC, incremental_configs=[change])]))
     if not STAND_IN:
-        want((setting("retention.ms").value, setting("retention.ms").is_default), ("604800000", True), "after DELETE")
+        until(lambda: setting("retention.ms").is_default, "a default after DELETE")
+        want(setting("retention.ms").value, "604800000", "retention.ms after DELETE")
         bad = ConfigEntry("retention.ms", "soon", incremental_operation=AlterConfigOpType.SET)
         bad = ConfigResource(ResourceType.TOPIC, TOPIC, incremental_configs=[bad])
         code = code_of(lambda: result(admin.incremental_alter_configs([bad])), "a value that is no number")

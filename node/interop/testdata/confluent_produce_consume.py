@@ -9,7 +9,7 @@ import confluent_kafka
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from steps import BOOTSTRAP, name, ok, until, want, want_error, want_true
+from steps import BOOTSTRAP, REPLICAS, name, ok, until, want, want_error, want_true
 
 TOPIC = name("payments")
 PARTITIONS = 4
@@ -20,7 +20,7 @@ print("confluent-kafka", confluent_kafka.__version__, "on librdkafka", confluent
 
 def create_topic(topic, partitions):
     admin = AdminClient({"bootstrap.servers": BOOTSTRAP})
-    admin.create_topics([NewTopic(topic, num_partitions=partitions, replication_factor=1)])[topic].result(15)
+    admin.create_topics([NewTopic(topic, num_partitions=partitions, replication_factor=REPLICAS)])[topic].result(15)
 
 
 def produce(topic, values, **settings):

@@ -9,7 +9,7 @@ from kafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
-from steps import BOOTSTRAP, STAND_IN, name, ok, until, want, want_error, want_true
+from steps import BOOTSTRAP, BROKERS, REPLICAS, STAND_IN, name, ok, until, want, want_error, want_true
 
 TOPIC = name("six")
 
@@ -30,23 +30,23 @@ consumer = KafkaConsumer(bootstrap_servers=BOOTSTRAP)
 
 
 def create():
-    admin.create_topics([NewTopic(name=TOPIC, num_partitions=6, replication_factor=1)])
-    want(consumer.partitions_for_topic(TOPIC), set(range(6)), "partitions of a new topic")
+    admin.create_topics([NewTopic(name=TOPIC, num_partitions=6, replication_factor=REPLICAS)])
+    until(lambda: consumer.partitions_for_topic(TOPIC) == set(range(6)), "partitions of a new topic")
     ok("create_topics with 6 partitions")
 
-    again = [NewTopic(name=TOPIC, num_partitions=6, replication_factor=1)]
+    again = [NewTopic(name=TOPIC, num_partitions=6, replication_factor=REPLICAS)]
     want_error(TopicAlreadyExistsError, lambda: admin.create_topics(again), "a second creation")
     ok("TopicAlreadyExistsError")
 
     if not STAND_IN:
-        bad = [NewTopic(name="no spaces please", num_partitions=1, replication_factor=1)]
+        bad = [NewTopic(name="no spaces please", num_partitions=1, replication_factor=REPLICAS)]
         want_error(InvalidTopicError, lambda: admin.create_topics(bad), "a topic with a bad name")
         ok("a bad name is refused")
-    bad = [NewTopic(name=name("none"), num_partitions=0, replication_factor=1)]
+    bad = [NewTopic(name=name("none"), num_partitions=0, replication_factor=REPLICAS)]
     want_error(InvalidPartitionsError, lambda: admin.create_topics(bad), "a topic with no partitions")
     ok("a bad partition count is refused")
 
-    checked = NewTopic(name=name("checked-only"), num_partitions=1, replication_factor=1)
+    checked = NewTopic(name=name("checked-only"), num_partitions=1, replication_factor=REPLICAS)
     admin.create_topics([checked], validate_only=True)
     want_true(checked.name not in consumer.topics(), "validate_only creates nothing")
     ok("validate_only")
@@ -55,7 +55,7 @@ def create():
 def describe_configs():
     configured = name("configured")
     settings = {"retention.ms": "3600000", "segment.bytes": "2097152"}
-    admin.create_topics([NewTopic(configured, 1, 1, topic_configs=settings)])
+    admin.create_topics([NewTopic(configured, 1, REPLICAS, topic_configs=settings)])
     want(topic_settings(configured)["retention.ms"], "3600000", "retention.ms given at creation")
     want(topic_settings(configured)["segment.bytes"], "2097152", "segment.bytes given at creation")
 
@@ -70,7 +70,7 @@ def describe_configs():
 
     resource = ConfigResource(ConfigResourceType.TOPIC, TOPIC, configs={"retention.ms": "60000"})
     admin.alter_configs([resource])
-    want(topic_settings(TOPIC)["retention.ms"], "60000", "altered retention.ms")
+    until(lambda: topic_settings(TOPIC)["retention.ms"] == "60000", "altered retention.ms")
     ok("alter_configs of a topic")
 
     broker = admin.describe_configs([ConfigResource(ConfigResourceType.BROKER, str(broker_id()))])
@@ -115,8 +115,9 @@ def delete():
     ok("delete_topics")
 
     # The same name again is another topic: nothing of the old one may shine through.
-    admin.create_topics([NewTopic(name=TOPIC, num_partitions=2, replication_factor=1)])
-    want(KafkaConsumer(bootstrap_servers=BOOTSTRAP).partitions_for_topic(TOPIC), {0, 1}, "the new topic's partitions")
+    admin.create_topics([NewTopic(name=TOPIC, num_partitions=2, replication_factor=REPLICAS)])
+    again = lambda: KafkaConsumer(bootstrap_servers=BOOTSTRAP).partitions_for_topic(TOPIC) == {0, 1}
+    until(again, "the new topic's partitions")
     if not STAND_IN:
         want(topic_settings(TOPIC)["retention.ms"], "604800000", "the new topic's retention.ms")
     producer = KafkaProducer(bootstrap_servers=BOOTSTRAP)
@@ -127,7 +128,7 @@ def delete():
 def describe():
     cluster = admin.describe_cluster()
     want_true(cluster["cluster_id"], "a cluster id")
-    want(len(cluster["brokers"]), 1, "number of brokers")
+    want(len(cluster["brokers"]), BROKERS, "number of brokers")
     (topic,) = admin.describe_topics([TOPIC])
     want((topic["error_code"], len(topic["partitions"])), (0, 2), "describe_topics")
     want_true(TOPIC in admin.list_topics(), "list_topics lists the topic")

@@ -4,7 +4,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import MessageSizeTooLargeError
 
-from steps import BOOTSTRAP, name, ok, want, want_error
+from steps import BOOTSTRAP, REPLICAS, name, ok, want, want_error
 
 CODECS = [None, "gzip", "snappy", "lz4", "zstd"]
 RECORDS = 500
@@ -14,7 +14,7 @@ admin = KafkaAdminClient(bootstrap_servers=BOOTSTRAP)
 
 def round_trip(codec):
     topic = name("codec-%s" % (codec or "none"))
-    admin.create_topics([NewTopic(name=topic, num_partitions=1, replication_factor=1)])
+    admin.create_topics([NewTopic(name=topic, num_partitions=1, replication_factor=REPLICAS)])
     producer = KafkaProducer(
         bootstrap_servers=BOOTSTRAP,
         compression_type=codec,
@@ -42,7 +42,7 @@ def round_trip(codec):
 
 def too_large():
     topic = name("too-large")
-    admin.create_topics([NewTopic(name=topic, num_partitions=1, replication_factor=1)])
+    admin.create_topics([NewTopic(name=topic, num_partitions=1, replication_factor=REPLICAS)])
     producer = KafkaProducer(bootstrap_servers=BOOTSTRAP, max_request_size=1 << 24, buffer_memory=1 << 25)
     send = lambda: producer.send(topic, b"x" * (2 << 20)).get(timeout=10)
     want_error(MessageSizeTooLargeError, send, "a record above max.message.bytes")

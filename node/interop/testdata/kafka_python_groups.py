@@ -5,14 +5,14 @@ import threading
 from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka.admin import KafkaAdminClient, NewTopic
 
-from steps import BOOTSTRAP, name, ok, until, want, want_true
+from steps import BOOTSTRAP, REPLICAS, name, ok, until, want, want_true
 
 TOPIC = name("events")
 PARTITIONS = 4
 RECORDS = 100
 
 admin = KafkaAdminClient(bootstrap_servers=BOOTSTRAP)
-admin.create_topics([NewTopic(name=TOPIC, num_partitions=PARTITIONS, replication_factor=1)])
+admin.create_topics([NewTopic(name=TOPIC, num_partitions=PARTITIONS, replication_factor=REPLICAS)])
 producer = KafkaProducer(bootstrap_servers=BOOTSTRAP)
 for i in range(RECORDS):
     producer.send(TOPIC, b"event %d" % i, partition=i % PARTITIONS)

@@ -6,13 +6,13 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.consumer.fetcher import NoOffsetForPartitionError
 
-from steps import BOOTSTRAP, name, ok, want, want_error, want_true
+from steps import BOOTSTRAP, REPLICAS, name, ok, want, want_error, want_true
 
 TOPIC = name("orders")
 RECORDS = 30
 
 admin = KafkaAdminClient(bootstrap_servers=BOOTSTRAP)
-admin.create_topics([NewTopic(name=TOPIC, num_partitions=3, replication_factor=1)])
+admin.create_topics([NewTopic(name=TOPIC, num_partitions=3, replication_factor=REPLICAS)])
 
 
 def to_json(value):
@@ -24,7 +24,7 @@ def from_json(data):
 
 
 def produce():
-    producer = KafkaProducer(bootstrap_servers=[BOOTSTRAP], key_serializer=to_json, value_serializer=to_json)
+    producer = KafkaProducer(bootstrap_servers=BOOTSTRAP, key_serializer=to_json, value_serializer=to_json)
     for i in range(RECORDS):
         future = producer.send(TOPIC, key="count_num", value={"n": i}, partition=1)
         metadata = future.get(timeout=10)
@@ -54,7 +54,7 @@ def produce():
 def iterate():
     consumer = KafkaConsumer(
         TOPIC,
-        bootstrap_servers=[BOOTSTRAP],
+        bootstrap_servers=BOOTSTRAP,
         group_id=name("readers"),
         auto_offset_reset="earliest",
         key_deserializer=lambda data: data and from_json(data),

@@ -7,7 +7,9 @@ const SnappyCodec = require('kafkajs-snappy')
 CompressionCodecs[CompressionTypes.Snappy] = SnappyCodec
 
 const [bootstrap, prefix] = process.argv.slice(2)
-const kafka = new Kafka({ clientId: 'interop', brokers: [bootstrap], logLevel: logLevel.NOTHING })
+const brokers = Number(process.env.INTEROP_BROKERS || 1)
+const replicationFactor = Math.min(brokers, 3)
+const kafka = new Kafka({ clientId: 'interop', brokers: bootstrap.split(','), logLevel: logLevel.NOTHING })
 const topic = `${prefix}-clicks`
 const partitions = 3
 const total = 90
@@ -25,18 +27,18 @@ async function until(condition, what, seconds = 15) {
 
 async function createTopics(admin) {
   const wanted = {
-    topics: [{ topic, numPartitions: partitions, configEntries: [{ name: 'retention.ms', value: '3600000' }] }],
+    topics: [{ topic, numPartitions: partitions, replicationFactor, configEntries: [{ name: 'retention.ms', value: '3600000' }] }],
     waitForLeaders: true,
   }
   assert.equal(await admin.createTopics(wanted), true)
   assert.equal(await admin.createTopics(wanted), false, 'a second creation creates nothing')
-  assert.ok((await admin.listTopics()).includes(topic))
+  await until(async () => (await admin.listTopics()).includes(topic), 'the new topic')
   const metadata = await admin.fetchTopicMetadata({ topics: [topic] })
   assert.equal(metadata.topics[0].partitions.length, partitions)
   ok('admin: create, list and describe topics')
 
   const cluster = await admin.describeCluster()
-  assert.equal(cluster.brokers.length, 1)
+  assert.equal(cluster.brokers.length, brokers)
   ok('admin: describeCluster')
 
   const resources = [{ type: ConfigResourceTypes.TOPIC, name: topic }]

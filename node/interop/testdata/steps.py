@@ -6,6 +6,10 @@ import time
 
 BOOTSTRAP, PREFIX = sys.argv[1:3]
 
+# How many brokers there are, and how many replicas new topics shall have.
+BROKERS = int(os.environ.get("INTEROP_BROKERS", "1"))
+REPLICAS = min(BROKERS, 3)
+
 # The server only pretends to be a broker: leave out what only a whole one answers.
 STAND_IN = os.environ.get("INTEROP_STAND_IN") == "1"
 
