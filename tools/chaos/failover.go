@@ -15,9 +15,12 @@ import (
 // Failover is how long a producer had to wait, for each time that a leader went.
 type Failover struct {
 	// Fault is what was done to the leader, Controller whether it was the controller, too.
-	Fault      string  `json:"fault"`
-	Controller bool    `json:"controller"`
-	Seconds    float64 `json:"seconds"`
+	Fault      string `json:"fault"`
+	Controller bool   `json:"controller"`
+	// Elected is when the partition had another leader, Seconds when a record was acknowledged that had been sent after
+	// the fault: what lies between them is the client's.
+	Elected float64 `json:"elected_seconds"`
+	Seconds float64 `json:"seconds"`
 }
 
 const (
@@ -99,6 +102,14 @@ func (r *run) failover(ctx context.Context, p *probe, fault string) (f Failover,
 	} else {
 		m.pause()
 	}
+	elected := make(chan float64, 1)
+	go func() {
+		r.observer.await(ctx, failoverWithin, func(v *view) bool {
+			s := v.partitions[where{ledger, 0}]
+			return s.leader > 0 && int(s.leader) != leader
+		})
+		elected <- time.Duration(r.load.now() - struck).Seconds()
+	}()
 	for p.acked.Load() <= struck {
 		if time.Duration(r.load.now()-struck) > failoverWithin || ctx.Err() != nil {
 			return f, fmt.Errorf("chaos: no record was acknowledged for %s after broker %d was gone", failoverWithin, leader)
@@ -106,7 +117,9 @@ func (r *run) failover(ctx context.Context, p *probe, fault string) (f Failover,
 		pause(ctx, time.Millisecond)
 	}
 	f.Seconds = time.Duration(r.load.now() - struck).Seconds()
-	r.say("%s: broker %d; a producer waited for %.2fs", fault, leader, f.Seconds)
+	f.Elected = <-elected
+	r.say("%s: broker %d; another leader after %.2fs, a record acknowledged after %.2fs", fault, leader, f.Elected,
+		f.Seconds)
 	pause(ctx, goneFor)
 	m.resume()
 	return f, m.start()
@@ -115,23 +128,29 @@ func (r *run) failover(ctx context.Context, p *probe, fault string) (f Failover,
 // WriteFailovers writes the table of medians.
 func WriteFailovers(to io.Writer, all []Failover) error {
 	out := tabwriter.NewWriter(to, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(out, "fault\ttimes\tleast\tmedian\tmost")
+	fmt.Fprintln(out, "fault\ttimes\tanother leader: least\tmedian\tmost\ta record acknowledged: least\tmedian\tmost")
 	for _, fault := range []string{killLeader, pauseLeader} {
 		for _, controller := range []bool{false, true} {
-			var s []float64
+			name := fault
+			if controller {
+				name += ", the controller"
+			}
+			var elected, acked []float64
 			for _, f := range all {
 				if f.Fault == fault && f.Controller == controller {
-					s = append(s, f.Seconds)
+					elected, acked = append(elected, f.Elected), append(acked, f.Seconds)
 				}
 			}
-			if slices.Sort(s); len(s) > 0 {
-				name := fault
-				if controller {
-					name += ", the controller"
-				}
-				fmt.Fprintf(out, "%s\t%d\t%.2fs\t%.2fs\t%.2fs\n", name, len(s), s[0], s[len(s)/2], s[len(s)-1])
+			if len(acked) > 0 {
+				fmt.Fprintf(out, "%s\t%d\t%s\t%s\n", name, len(acked), spread(elected), spread(acked))
 			}
 		}
 	}
 	return out.Flush()
+}
+
+// spread is the least, the median and the most.
+func spread(s []float64) string {
+	slices.Sort(s)
+	return fmt.Sprintf("%.2fs\t%.2fs\t%.2fs", s[0], s[len(s)/2], s[len(s)-1])
 }

@@ -141,8 +141,8 @@ func (m *member) stopped() error {
 	return err
 }
 
-// begin starts a fault that goes on beside those of the rounds. It returns its end.
-func (r *run) begin(ctx context.Context, v *view) (end func()) {
+// begin starts a fault that goes on beside those of the rounds; nil if there was nobody to do it to.
+func (r *run) begin(ctx context.Context, v *view) *lasting {
 	name := beside.draw(r.rng)
 	m := r.pick(name, v)
 	other := r.cluster.members[m.id%brokers]
@@ -212,16 +212,41 @@ func without(all []netsim.Host, h netsim.Host) (rest []netsim.Host) {
 	return rest
 }
 
-// after runs do once, when the time is over, ctx is, or end is called, which waits for it.
-func after(ctx context.Context, d time.Duration, do func()) (end func()) {
+// lasting is a fault that goes on by itself.
+type lasting struct {
+	cancel context.CancelFunc
+	over   chan struct{} // closed when it is
+}
+
+// after runs do once, when the time is over or the fault is ended.
+func after(ctx context.Context, d time.Duration, do func()) *lasting {
 	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
+	l := &lasting{cancel, make(chan struct{})}
 	go func() {
-		defer close(done)
+		defer close(l.over)
 		pause(ctx, d)
 		do()
 	}()
-	return func() { cancel(); <-done }
+	return l
+}
+
+// end ends the fault, if it is still there.
+func (l *lasting) end() {
+	l.cancel()
+	<-l.over
+}
+
+// isOver is true for no fault, too.
+func (l *lasting) isOver() bool {
+	if l == nil {
+		return true
+	}
+	select {
+	case <-l.over:
+		return true
+	default:
+		return false
+	}
 }
 
 // pause waits, unless ctx is over.

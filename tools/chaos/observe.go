@@ -20,7 +20,9 @@ const askFor = 700 * time.Millisecond
 
 func newObserver(c *cluster) (*observer, error) {
 	to := func(addresses []string) (*kgo.Client, error) {
-		return kgo.NewClient(kgo.SeedBrokers(addresses...), kgo.RequestRetries(0), kgo.DialTimeout(askFor))
+		// A broker that was killed has left a connection behind, which one more try replaces.
+		return kgo.NewClient(kgo.SeedBrokers(addresses...), kgo.RequestRetries(2), kgo.DialTimeout(askFor),
+			kgo.RetryBackoffFn(func(int) time.Duration { return 20 * time.Millisecond }))
 	}
 	client, err := to(c.seeds())
 	if err != nil {
@@ -74,11 +76,11 @@ func (o *observer) look(ctx context.Context) *view {
 			ctx, cancel := context.WithTimeout(ctx, askFor)
 			defer cancel()
 			var a answer
-			if r, err := controllers[i].Request(ctx, quorumRequest()); err == nil {
+			if r, err := controllers[i].RetriableRequest(ctx, quorumRequest()); err == nil {
 				a.quorum = r.(*kmsg.DescribeQuorumResponse)
 			}
 			all := kmsg.NewPtrMetadataRequest()
-			if r, err := broker.Request(ctx, all); err == nil {
+			if r, err := broker.RetriableRequest(ctx, all); err == nil {
 				a.metadata = r.(*kmsg.MetadataResponse)
 			}
 			answers <- a

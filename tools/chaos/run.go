@@ -184,8 +184,7 @@ func (r *run) more(ctx context.Context, faultsBegan time.Time) bool {
 // rounds are the faults.
 func (r *run) rounds(ctx context.Context) error {
 	began := time.Now()
-	var end func()
-	endsAt := began
+	var other *lasting
 	for r.more(ctx, began) {
 		next := time.Now().Add(r.options.Pace)
 		r.round.Add(1)
@@ -193,8 +192,8 @@ func (r *run) rounds(ctx context.Context) error {
 		if !ok {
 			r.say("the cluster is not there within %s; going on", readyWithin)
 		}
-		if end == nil && r.rng.IntN(5) < 2 {
-			end, endsAt = r.begin(ctx, v), time.Now().Add(between(r.rng, r.options.Pace, 5*r.options.Pace))
+		if other.isOver() && r.rng.IntN(5) < 3 {
+			other = r.begin(ctx, v)
 		}
 		if err := r.strike(ctx, v); err != nil {
 			return err
@@ -203,14 +202,10 @@ func (r *run) rounds(ctx context.Context) error {
 			return err
 		}
 		pause(ctx, time.Until(next))
-		if end != nil && time.Now().After(endsAt) {
-			end()
-			end = nil
-		}
 		r.progress()
 	}
-	if end != nil {
-		end()
+	if other != nil {
+		other.end()
 	}
 	return nil
 }
