@@ -44,6 +44,7 @@ type bootJob struct {
 	brokerEpoch core.BrokerEpoch
 	open        *raft.OpenJob
 	found       map[string][]log.OffsetEntry // what each checkpoint file holds, by its path
+	notes       []string                     // for the operator
 	populated   bool                         // a log directory holds a partition beside the metadata
 	image       *metadata.Image              // of the latest snapshot
 	first       []metadata.Record            // that the folder was formatted with
@@ -60,6 +61,7 @@ func (j *bootJob) Long() bool { return true }
 // Run implements [core.Job].
 func (j *bootJob) Run(fs core.FS) {
 	j.memory = diskMemory{directories: map[core.UUID]string{}, holders: map[string]string{}, clean: map[string]bool{},
+		unsure: map[string]bool{}, lost: map[string]bool{},
 		recovery: map[string]core.Offset{}, logStart: map[string]core.Offset{},
 		marks: map[string]core.Offset{}}
 	j.brokerEpoch, j.found = -1, map[string][]log.OffsetEntry{}
@@ -93,6 +95,11 @@ func (j *bootJob) identify(fs core.FS, i int, dir string, found *string) error {
 	if errors.Is(err, core.ErrNotExist) {
 		if *found != "" {
 			j.clusterID = *found
+		}
+		for _, c := range j.checkpointFiles() {
+			if err := j.begin(fs, dir, c.file); err != nil {
+				return err
+			}
 		}
 		j.directories = append(j.directories, j.ids[i])
 		*found = j.clusterID
@@ -128,6 +135,14 @@ func (j *bootJob) identify(fs core.FS, i int, dir string, found *string) error {
 	j.directories = append(j.directories, id)
 	j.memory.directories[id] = dir
 	return nil
+}
+
+// begin writes an empty checkpoint into a new log directory: from then on one that is not there has been lost.
+func (j *bootJob) begin(fs core.FS, dir, name string) error {
+	if _, err := readAll(fs, dir+"/"+name); !errors.Is(err, core.ErrNotExist) {
+		return err
+	}
+	return log.WriteAtomically(fs, dir, name, log.AppendOffsetCheckpoint(nil, nil))
 }
 
 // makeFolder makes a folder and its parents, and has each of them known to the disk: a folder whose own entry a crash
@@ -169,7 +184,8 @@ func parseMeta(text string) map[string]string {
 }
 
 // remember reads what a log directory says about its partitions. The clean shutdown marker is taken away at once, so
-// that a crash from here on is seen as one. A checkpoint that cannot be read costs time, not data: it is passed over.
+// that a crash from here on is seen as one. Every directory has its checkpoints from its first day on: if one is
+// damaged or gone, nothing is known of what it said.
 func (j *bootJob) remember(fs core.FS, dir string) error {
 	entries, err := fs.List(dir)
 	if err != nil {
@@ -196,11 +212,15 @@ func (j *bootJob) remember(fs core.FS, dir string) error {
 	}
 	for _, c := range j.checkpointFiles() {
 		b, err := readAll(fs, dir+"/"+c.file)
-		if err != nil {
-			continue
+		var offsets []log.OffsetEntry
+		if err == nil {
+			offsets, err = log.ReadOffsetCheckpoint(b)
 		}
-		offsets, err := log.ReadOffsetCheckpoint(b)
 		if err != nil {
+			if c.file != highWatermarkFile { // a high watermark that is not known is found again
+				j.memory.unsure[dir] = true
+				j.notes = append(j.notes, dir+"/"+c.file+" cannot be read ("+err.Error()+"): all logs in "+dir+" are checked")
+			}
 			continue
 		}
 		j.found[dir+"/"+c.file] = offsets

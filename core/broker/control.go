@@ -66,6 +66,7 @@ type Control struct {
 	questions   []*question
 	reflections []reflection
 	alters      alters
+	standings   standings
 	block       producerBlock
 	registerAt  time.Duration  // when the next registration is due
 	duplicate   bool           // another incarnation is in the way
@@ -85,7 +86,8 @@ type Control struct {
 func newControl(cfg Config, random core.PRNG) *Control {
 	settings := config.ResolveBroker(config.Layers{Static: cfg.Static})
 	c := &Control{cfg: cfg, settings: settings, random: random, heartbeat: core.Never, registerAt: core.Never,
-		leaveBy: core.Never, epoch: -1, known: core.NoBroker, seeking: seeking{at: core.Never}}
+		leaveBy: core.Never, epoch: -1, known: core.NoBroker, seeking: seeking{at: core.Never},
+		standings: standings{retryAt: core.Never}}
 	c.incarnation = c.random.UUID()
 	c.controller = controller.New(controllerSettings(settings),
 		&configs{static: cfg.Static, self: settings.NodeID}, c.random.Fork(1))
@@ -121,7 +123,8 @@ func (c *Control) Deadline() (time.Duration, bool) {
 	if c.halted || c.phase == stopped {
 		return core.Never, false
 	}
-	at := min(c.heartbeat, c.points.due, c.registerAt, c.leaveBy, c.seeking.at, c.links.deadline(), c.askDeadline())
+	at := min(c.heartbeat, c.points.due, c.registerAt, c.leaveBy, c.seeking.at, c.standings.retryAt, c.links.deadline(),
+		c.askDeadline())
 	if c.quorum != nil {
 		if d, ok := c.quorum.Deadline(); ok {
 			at = min(at, d)
@@ -177,13 +180,14 @@ func (c *Control) message(in core.Input) {
 	case *api.ControlOp:
 		c.decide(m)
 	case *begin:
-		if c.waiting--; c.waiting == 0 {
-			c.join()
-		}
+		c.waiting--
+		c.loaded()
 	case *api.QuorumOp:
 		c.askQuorum(m)
 	case *alterPartition:
 		c.alter(m)
+	case *standing:
+		c.stand(m.replicas)
 	case *checkpoint:
 		c.collect(m)
 	case *wantCheckpoint:
@@ -305,7 +309,7 @@ func (c *Control) booted(j *bootJob) {
 	}
 	c.links.close(c.now, &c.out) // those on which the cluster was found
 	c.seeking.at = core.Never
-	for _, n := range j.open.Log.Report.Notes {
+	for _, n := range append(j.notes, j.open.Log.Report.Notes...) {
 		c.out.Note(core.Warn, n)
 	}
 	c.clusterID, c.memory, c.directories, c.previous = j.clusterID, &j.memory, j.directories, j.brokerEpoch
@@ -367,6 +371,8 @@ func (c *Control) end() {
 			// Not earlier: a start that is not complete leaves nothing that could be marked as clean.
 		case c.phase == joining:
 			c.shutDown()
+		case c.phase == loading && c.waiting == 0:
+			c.shutDown() // the controller does not hear of what is damaged
 		case c.phase < loading:
 			c.want, c.phase = false, stopped // the quorum may never come about; no log has been opened
 			c.dropQuestions()
@@ -393,6 +399,10 @@ func (c *Control) tick() {
 	c.quorum.Tick(c.now, &c.out)
 	c.links.tick(c.now, &c.out)
 	c.tickQuestions()
+	if c.now.Reached(c.standings.retryAt) {
+		c.standings.retryAt = core.Never
+		c.sendStandings()
+	}
 	if c.now.Reached(c.registerAt) && c.phase <= serving {
 		c.register()
 	}

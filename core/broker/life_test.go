@@ -172,7 +172,7 @@ func TestMetadataThatAreGoneAreNotMadeAnew(t *testing.T) {
 		}
 	}
 	w = worldOn(disk, 1, nil)
-	if w.listens || !strings.Contains(w.halted, "has no metadata, but log.dirs hold partitions") {
+	if w.listens || !strings.Contains(w.halted, "is damaged at offset 0") {
 		t.Errorf("halted: %q", w.halted)
 	}
 }
@@ -479,7 +479,7 @@ func TestDamagedMetadataAreNotCutOff(t *testing.T) {
 	b[len(b)/2] ^= 1
 	w.disk.Put(path, b, true)
 	w = worldOn(w.crash(1), 1, nil)
-	if w.listens || !strings.Contains(w.halted, "damaged below its recovery point") {
+	if w.listens || !strings.Contains(w.halted, "is damaged at offset") {
 		t.Errorf("listens %v, halted %q", w.listens, w.halted)
 	}
 }

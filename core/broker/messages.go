@@ -58,6 +58,8 @@ type diskMemory struct {
 	directories map[core.UUID]string   // log directories by their id
 	holders     map[string]string      // partition folder name -> log directory
 	clean       map[string]bool        // log directories that were shut down cleanly
+	unsure      map[string]bool        // log directories whose checkpoints are damaged or gone
+	lost        map[string]bool        // partition folder name -> the checkpoints know it, and it is not there
 	recovery    map[string]core.Offset // partition folder name -> recovery point
 	logStart    map[string]core.Offset // partition folder name -> log start offset
 	marks       map[string]core.Offset // partition folder name -> high watermark

@@ -63,12 +63,26 @@ func (s *Shard) appoint(r *partition.Replica, p *metadata.Partition) {
 	switch {
 	case !s.replicated:
 		s.set.SetLeaderEpoch(r, p.LeaderEpoch, &s.out)
+		return
 	case p.Leader == s.cluster.Self:
 		s.set.Lead(s.now, r, partition.Leadership{Epoch: p.LeaderEpoch, PartitionEpoch: p.PartitionEpoch,
-			Replicas: p.Replicas, ISR: p.ISR, ELR: p.ELR, Recovery: p.RecoveryState}, &s.out)
+			Replicas: p.Replicas, ISR: p.ISR, ELR: p.ELR, Lost: lostReplicas(p),
+			Recovery: p.RecoveryState}, &s.out)
 	default:
 		s.set.Follow(s.now, r, partition.Following{Epoch: p.LeaderEpoch, Leader: p.Leader}, &s.out)
 	}
+	s.set.SetStanding(s.now, r, s.lost(p), &s.out)
+}
+
+// lostReplicas are the brokers whose replicas the metadata do not rely on.
+func lostReplicas(p *metadata.Partition) []core.BrokerID {
+	var lost []core.BrokerID
+	for _, b := range p.Replicas {
+		if dir, _ := p.Directory(b); dir == metadata.LostDirectory() {
+			lost = append(lost, b)
+		}
+	}
+	return lost
 }
 
 // fetchTimeout is how long a leader may keep a fetch beyond the wait that it was granted.

@@ -139,6 +139,10 @@ func (s *Shard) after() {
 		s.failed = true
 		s.out.Send(core.Control(), &storageFailed{dir: s.set.Dir, err: s.set.Failed})
 	}
+	if len(s.set.Standings) > 0 {
+		s.out.Send(core.Control(), &standing{replicas: s.set.Standings})
+		s.set.Standings = nil
+	}
 	if s.set.WantsCheckpoint() && !s.asked {
 		s.asked = true
 		s.out.Send(core.Control(), &wantCheckpoint{})
@@ -166,6 +170,12 @@ func (s *Shard) begin(m *begin) {
 	}
 	// What the disk remembers is of the partitions of the start. A topic that is created again has a new log.
 	s.disk = &diskMemory{directories: m.disk.directories}
+}
+
+// lost reports whether the metadata do not rely on this broker's replica.
+func (s *Shard) lost(p *metadata.Partition) bool {
+	dir, _ := p.Directory(s.cluster.Self)
+	return dir == metadata.LostDirectory()
 }
 
 // learn applies what has changed in the metadata.
@@ -220,7 +230,9 @@ func (s *Shard) place(t *metadata.Topic, p *metadata.Partition) {
 	s.set.Open(s.now, partition.Opening{ID: id, Name: name, Dir: dir, LeaderEpoch: p.LeaderEpoch,
 		Settings: config.ResolveTopic(s.cluster.Layers(t.Name)), Clean: s.disk.clean[dir],
 		RecoveryPoint: s.disk.recovery[name.String()], LogStart: s.disk.logStart[name.String()],
-		HighWatermark: s.disk.marks[name.String()], Replicated: s.replicated}, &s.out)
+		HighWatermark: s.disk.marks[name.String()], Unsure: s.disk.unsure[dir],
+		Emptied: s.disk.lost[name.String()] || s.disk.clean[dir] && len(p.Replicas) > 1 && s.disk.holders[name.String()] == "",
+		Lost:    s.lost(p), Replicated: s.replicated}, &s.out)
 	if s.replicated {
 		s.appoint(s.set.Replica(id), p)
 	}
@@ -282,11 +294,12 @@ func (s *Shard) checkpoint(m *checkpoint) {
 	s.asked = false
 	m.waiting = s.set.TakeCheckpoint()
 	for _, r := range s.set.Replicas() {
-		if r.Online() {
-			e := checkpointEntry{dir: r.Dir(), name: r.Name()}
-			e.recovery, e.logStart, e.highWatermark = r.Points()
-			m.entries = append(m.entries, e)
+		if r.Fresh() {
+			continue
 		}
+		e := checkpointEntry{dir: r.Dir(), name: r.Name()}
+		e.recovery, e.logStart, e.highWatermark = r.Points()
+		m.entries = append(m.entries, e)
 	}
 	s.out.Send(core.Control(), m)
 }

@@ -47,6 +47,7 @@ func (j *tidyJob) tidy(fs core.FS, dir string) error {
 	if err != nil {
 		return fmt.Errorf("listing %s: %w", dir, err)
 	}
+	j.missFolders(dir)
 	for _, e := range entries {
 		tp, ok := log.ParseDirName(e.Name)
 		switch {
@@ -66,17 +67,26 @@ func (j *tidyJob) tidy(fs core.FS, dir string) error {
 	return j.boot.forgetOthers(fs, dir)
 }
 
+// missFolders notes the partitions of which a checkpoint knows and the folder is gone.
+func (j *tidyJob) missFolders(dir string) {
+	m := &j.boot.memory
+	for _, e := range j.boot.found[dir+"/"+recoveryCheckpointFile] {
+		name := e.TopicPartition.String()
+		topic := j.image.TopicByName(e.Topic)
+		if m.holders[name] == "" && topic != nil && topic.Partition(e.Partition) != nil {
+			m.lost[name] = true
+		}
+	}
+}
+
 // putAside renames a partition's folder unless the metadata know it.
 func (j *tidyJob) putAside(fs core.FS, dir, name string, tp core.TopicPartition) error {
 	topic := j.image.TopicByName(tp.Topic)
 	b, err := readAll(fs, dir+"/"+name+"/"+log.PartitionMetadataName)
 	switch {
 	case err == nil:
-		id, err := log.ReadPartitionMetadata(b)
-		if err != nil {
-			return fmt.Errorf("reading %s in %s/%s: %w", log.PartitionMetadataName, dir, name, err)
-		}
-		if topic != nil && topic.ID != id {
+		// If it is damaged, whoever opens the folder has to find out what to make of it.
+		if id, err := log.ReadPartitionMetadata(b); err == nil && topic != nil && topic.ID != id {
 			topic = nil
 		}
 	case !errors.Is(err, core.ErrNotExist):
@@ -100,7 +110,7 @@ func (j *bootJob) forgetOthers(fs core.FS, dir string) error {
 	for _, c := range j.checkpointFiles() {
 		var kept []log.OffsetEntry
 		for _, e := range j.found[dir+"/"+c.file] {
-			if name := e.TopicPartition.String(); j.memory.holders[name] == dir {
+			if name := e.TopicPartition.String(); j.memory.holders[name] == dir || j.memory.lost[name] {
 				kept = append(kept, e)
 			} else {
 				delete(c.into, name)

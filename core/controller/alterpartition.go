@@ -133,6 +133,10 @@ func (s *proposal) refuse(img *metadata.Image, p *metadata.Partition) core.Error
 		if b == nil || !b.Active() || s.epochs[i] != anyBrokerEpoch && s.epochs[i] != b.Epoch {
 			return core.IneligibleReplica
 		}
+		// Nor a replica that its broker has called damaged, before the broker says that it has everything again.
+		if directory, _ := p.Directory(id); directory == metadata.LostDirectory() {
+			return core.IneligibleReplica
+		}
 	}
 	return core.NoError
 }

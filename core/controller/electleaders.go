@@ -103,7 +103,7 @@ func (d *draft) elect(t *metadata.Topic, r rules, p *metadata.Partition, kind in
 	n := newTransition(d.img, t.ID, p, r)
 	n.elr = n.eligible()
 	if kind == electUnclean {
-		n.purpose = acceptLoss
+		n.purpose = acceptDamage
 		if leader, _ := n.elect(); leader == core.NoBroker {
 			return refuseCode(core.EligibleLeadersNotAvailable)
 		}

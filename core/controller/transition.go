@@ -14,9 +14,10 @@ const eligibleLeaderReplicas = "eligible.leader.replicas.version"
 type purpose uint8
 
 const (
-	stayOnline purpose = iota // the leader there is, or another one that has all that was committed
-	restore                   // the preferred leader if it has all that was committed, else as stayOnline
-	acceptLoss                // as stayOnline, but rather any replica than none
+	stayOnline   purpose = iota // the leader there is, or another one that has all that was committed
+	restore                     // the preferred leader if it has all that was committed, else as stayOnline
+	acceptLoss                  // as stayOnline, but rather any replica than none
+	acceptDamage                // as acceptLoss, but rather one that its broker calls damaged than none
 )
 
 // rules are what the topic's configuration says about elections, looked up once for all its partitions.
@@ -140,6 +141,9 @@ func (t *transition) applyElection(change *metadata.PartitionChangeRecord) {
 	change.Leader = leader
 	switch {
 	case unclean:
+		if t.purpose == acceptDamage && t.damaged(leader) {
+			t.moved, t.directory = leader, metadata.UnassignedDirectory() // from now on it is to be relied on
+		}
 		// The ISR is the new leader alone. What it lacks is lost, and the leader has to recover first (KIP-704).
 		t.unclean = true
 		t.isr, t.elr = []core.BrokerID{leader}, []core.BrokerID{}
@@ -171,9 +175,16 @@ func (t *transition) elect() (leader core.BrokerID, unclean bool) {
 			return last, true
 		}
 	}
-	if t.purpose == acceptLoss {
+	if t.purpose >= acceptLoss {
 		for _, r := range t.replicas {
 			if t.acceptable(r) {
+				return r, true
+			}
+		}
+	}
+	if t.purpose == acceptDamage {
+		for _, r := range t.replicas {
+			if t.damaged(r) {
 				return r, true
 			}
 		}
@@ -197,6 +208,14 @@ func (t *transition) acceptable(r core.BrokerID) bool {
 		directory = t.directory
 	}
 	return ok && online(b, directory) && (r == t.outage.added || b.Active())
+}
+
+// damaged reports whether a replica could lead but for what its broker says of it.
+func (t *transition) damaged(r core.BrokerID) bool {
+	b := t.img.Broker(r)
+	directory, ok := t.before.Directory(r)
+	return ok && directory == metadata.LostDirectory() && b != nil && b.Active() && slices.Contains(t.replicas, r) &&
+		r != t.outage.removed && r != t.outage.unclean
 }
 
 // online reports whether a broker's directory is in use, as far as is known (Kafka: DirectoryId.isOnline).

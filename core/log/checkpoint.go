@@ -2,6 +2,7 @@ package log
 
 import (
 	"errors"
+	"hash/crc32"
 	"strconv"
 	"strings"
 
@@ -55,21 +56,35 @@ type OffsetEntry struct {
 	Offset core.Offset
 }
 
-// AppendOffsetCheckpoint appends an offset checkpoint file (Kafka: OffsetCheckpointFile).
+// checksumName is the topic of an entry that no partition has. It is the last one of an offset checkpoint, and its
+// offset is the CRC-32C of the lines of the others: a wrong digit of a log start offset would delete records. Kafka,
+// which has no checksum there, takes it for a partition that is not there any more.
+const checksumName = "__ottla_crc32c"
+
+// AppendOffsetCheckpoint appends an offset checkpoint file (Kafka: OffsetCheckpointFile), with a checksum.
 func AppendOffsetCheckpoint(dst []byte, entries []OffsetEntry) []byte {
-	dst = appendCheckpointHead(dst, len(entries))
+	dst = appendCheckpointHead(dst, len(entries)+1)
+	from := len(dst)
 	for _, e := range entries {
-		dst = append(dst, e.Topic...)
-		dst = append(dst, ' ')
-		dst = strconv.AppendInt(dst, int64(e.Partition), 10)
-		dst = append(dst, ' ')
-		dst = strconv.AppendInt(dst, int64(e.Offset), 10)
-		dst = append(dst, '\n')
+		dst = appendOffsetEntry(dst, e)
 	}
-	return dst
+	return appendOffsetEntry(dst, checksumEntry(dst[from:]))
 }
 
-// ReadOffsetCheckpoint reads an offset checkpoint file.
+func appendOffsetEntry(dst []byte, e OffsetEntry) []byte {
+	dst = append(dst, e.Topic...)
+	dst = append(dst, ' ')
+	dst = strconv.AppendInt(dst, int64(e.Partition), 10)
+	dst = append(dst, ' ')
+	dst = strconv.AppendInt(dst, int64(e.Offset), 10)
+	return append(dst, '\n')
+}
+
+func checksumEntry(lines []byte) OffsetEntry {
+	return OffsetEntry{core.TopicPartition{Topic: checksumName}, core.Offset(crc32.Checksum(lines, crc32.MakeTable(crc32.Castagnoli)))}
+}
+
+// ReadOffsetCheckpoint reads an offset checkpoint file. One without a checksum, as Kafka writes them, is believed.
 func ReadOffsetCheckpoint(b []byte) ([]OffsetEntry, error) {
 	lines, err := readCheckpointLines(b)
 	if err != nil {
@@ -88,6 +103,12 @@ func ReadOffsetCheckpoint(b []byte) ([]OffsetEntry, error) {
 		}
 		tp := core.TopicPartition{Topic: f[0], Partition: core.PartitionID(p)}
 		entries = append(entries, OffsetEntry{tp, core.Offset(o)})
+	}
+	if n := len(entries) - 1; n >= 0 && entries[n].Topic == checksumName {
+		if string(AppendOffsetCheckpoint(nil, entries[:n])) != string(b) {
+			return nil, ErrCheckpoint
+		}
+		return entries[:n], nil
 	}
 	return entries, nil
 }

@@ -44,8 +44,18 @@ func TestCheckpointsAreKafkasText(t *testing.T) {
 	}
 	entries := []OffsetEntry{{core.TopicPartition{Topic: "a.b", Partition: 2}, 77}}
 	got := AppendOffsetCheckpoint(nil, entries)
-	if string(got) != "0\n1\na.b 2 77\n" {
+	if string(got) != "0\n2\na.b 2 77\n__ottla_crc32c 0 487881788\n" {
 		t.Errorf("offset checkpoint %q", got)
+	}
+	if back, err := ReadOffsetCheckpoint([]byte("0\n1\na.b 2 77\n")); err != nil || !reflect.DeepEqual(back, entries) {
+		t.Errorf("Kafka's own is read as %v, %v", back, err)
+	}
+	for i := range got {
+		bad := bytes.Clone(got)
+		bad[i] ^= 1 // turns a digit into another
+		if back, err := ReadOffsetCheckpoint(bad); err == nil && !reflect.DeepEqual(back, entries) && i < 13 {
+			t.Errorf("%q is believed", bad)
+		}
 	}
 	if back, err := ReadOffsetCheckpoint(got); err != nil || !reflect.DeepEqual(back, entries) {
 		t.Errorf("read back %v, %v", back, err)

@@ -17,16 +17,19 @@ var ErrTopicID = errors.New("partition.metadata names another topic id")
 //
 // When it is done, everything in Result is durable, but for the active segment's indexes, which are rebuilt anyway.
 type OpenJob struct {
-	Log       uint32 // the owner's number, for routing
-	Parent    string // the log directory
-	Dir       string // the partition's folder in it
-	Topic     core.UUID
-	Settings  Settings
-	Wall      core.Timestamp // now
-	LogStart  core.Offset    // from log-start-offset-checkpoint, or 0
-	Clean     bool           // the last shutdown was clean
-	Recovery  core.Offset    // from recovery-point-offset-checkpoint, or 0: what is below is not checked
-	AllowLoss bool           // cut off bad bytes below Recovery too, which had been durable
+	Log      uint32 // the owner's number, for routing
+	Parent   string // the log directory
+	Dir      string // the partition's folder in it
+	Topic    core.UUID
+	Settings Settings
+	Wall     core.Timestamp // now
+	LogStart core.Offset    // from log-start-offset-checkpoint, or 0
+	Clean    bool           // the last shutdown was clean
+	Recovery core.Offset    // from recovery-point-offset-checkpoint, or 0: what is below is not checked
+	Unsure   bool           // that checkpoint is lost: all is checked
+	// Resync opens what is damaged up to where the damage begins, and cuts off the rest: the replica has a leader that has
+	// all of it. All batches are checked.
+	Resync bool
 
 	Result Opened
 	Report Report
@@ -78,7 +81,7 @@ func (j *OpenJob) AppendText(dst []byte) []byte {
 func (j *OpenJob) Run(fs core.FS) {
 	o := &opening{OpenJob: j, fs: fs}
 	for _, step := range [...]func() error{
-		o.folder, o.metadata, o.leftovers, o.load, o.cut, o.rebuildIndexes, o.beginIfEmpty, o.loadEpochs,
+		o.folder, o.metadata, o.leftovers, o.load, o.cut, o.complete, o.rebuildIndexes, o.beginIfEmpty, o.loadEpochs,
 		o.loadProducers, o.settle,
 	} {
 		if j.Err = step(); j.Err != nil {
@@ -137,11 +140,13 @@ func (o *opening) metadata() error {
 	if err != nil {
 		return err
 	}
-	id, err := ReadPartitionMetadata(b)
-	if err == nil && id != o.Topic {
+	switch id, err := ReadPartitionMetadata(b); {
+	case err != nil:
+		return o.unidentified()
+	case id != o.Topic:
 		return o.setAside(id)
 	}
-	return fail("reading "+o.path(PartitionMetadataName), err)
+	return nil
 }
 
 func (o *opening) putMetadata() error {
@@ -159,29 +164,9 @@ func (o *opening) put(name string, b []byte) error {
 }
 
 // setAside moves the folder of another topic of the same name out of the way and begins a new one. That topic was
-// deleted, or the name could not have been given again, but the process ended before its folder was; what is
-// in it is kept for whoever knows better than the metadata (Kafka: LogManager, stray logs).
+// deleted, or the name could not have been given again, but the process ended before its folder was.
 func (o *opening) setAside(id core.UUID) error {
-	name := o.Dir[strings.LastIndexByte(o.Dir, '/')+1:]
-	tp, ok := ParseDirName(name)
-	if !ok {
-		return fail("reading "+o.path(PartitionMetadataName), ErrTopicID)
-	}
-	stray := join(o.Parent, StrayDirName(tp, id))
-	err := o.fs.Rename(o.Dir, stray)
-	if err == nil {
-		err = o.fs.Mkdir(o.Dir)
-	}
-	if err == nil {
-		err = o.fs.SyncDir(o.Parent)
-	}
-	if err != nil {
-		return fail("setting aside "+o.Dir, err)
-	}
-	o.note("it held another topic of the same name, which was deleted; that is now in " + stray)
-	o.Report.Created, o.dirty, o.names = true, true, map[string]int64{}
-	o.LogStart, o.Recovery = 0, 0
-	return o.putMetadata()
+	return o.aside(id, "it held another topic of the same name, which was deleted")
 }
 
 func (o *opening) remove(name string) error {

@@ -53,7 +53,7 @@ func (o *opening) load() error {
 		last := i == len(o.segments)-1
 		// A recovery point at the end of the segment says that its batches are durable; only one beyond says that its
 		// indexes are, for their syncs were asked for after those of the last batch and before those of the next.
-		trusted := o.Clean || !last && o.segments[i+1].Base < o.Recovery
+		trusted := (o.Clean || !last && o.segments[i+1].Base < o.Recovery) && !o.Resync && !o.Unsure
 		ok := false
 		var err error
 		if trusted {
@@ -99,7 +99,7 @@ func (o *opening) check(s *found) error {
 			return err
 		}
 		if err == nil && v != nil {
-			err = s.accept(v, epoch)
+			err = s.accept(v, epoch, o.Settings.Gaps)
 		}
 		if err != nil {
 			s.damage = err.Error()
@@ -118,11 +118,13 @@ func (o *opening) check(s *found) error {
 
 var (
 	errOrder = errors.New("offsets or leader epochs go back")
+	errGap   = errors.New("offsets are missing")
 	errRange = errors.New("offset is too far from the segment's base offset")
 )
 
-// accept decides whether a batch can follow those before it.
-func (s *found) accept(v record.View, epoch core.LeaderEpoch) error {
+// accept decides whether a batch can follow those before it. The checksum does not cover its offset, but where nothing is
+// compacted that is known.
+func (s *found) accept(v record.View, epoch core.LeaderEpoch, gaps bool) error {
 	if err := v.Check(); err != nil {
 		return err
 	}
@@ -131,6 +133,8 @@ func (s *found) accept(v record.View, epoch core.LeaderEpoch) error {
 		return errOrder
 	case int64(v.LastOffset()-s.Base) > maxRelative, s.Size+int64(len(v)) > maxRelative:
 		return errRange
+	case v.BaseOffset() > s.Next && !gaps:
+		return errGap
 	}
 	return nil
 }
@@ -283,16 +287,18 @@ func (o *opening) cut() error {
 		o.Report.CutBytes += later.fileSize
 	}
 	text := strconv.FormatInt(o.Report.CutBytes, 10) + " bytes at offset " + offsetText(s.Next) + ": " + s.damage
-	if s.Next < o.Recovery && !o.AllowLoss {
-		return errors.New("log: " + o.Dir + " is damaged below its recovery point " + offsetText(o.Recovery) + ": " + text)
+	if s.Next < o.synced() {
+		if err := o.damaged(s.Next, text+"; everything below "+offsetText(o.Recovery)+" had been synced"); err != nil {
+			return err
+		}
 	}
 	o.note("cut off " + text)
 	return o.drop(bad + 1)
 }
 
-// joint reports whether next must begin where s ends.
+// joint reports whether next must begin where s ends: everywhere, if no compaction has left gaps.
 func (o *opening) joint(s, next *found) bool {
-	return next.Base < s.Next || s.checked && !o.Clean && next.Base >= o.Recovery
+	return next.Base < s.Next || !o.Settings.Gaps || s.checked && !o.Clean && next.Base >= o.Recovery
 }
 
 // drop removes the segments from i on, the last one first.

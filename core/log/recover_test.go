@@ -85,7 +85,10 @@ func TestDamageBelowTheRecoveryPointIsNotCutUnasked(t *testing.T) {
 	if job.Err == nil || len(disk.Bytes(firstLog)) != len(all) {
 		t.Fatalf("batches that were durable are cut: %+v", job.Report)
 	}
-	job = openOn(disk, func(j *OpenJob) { j.Recovery, j.AllowLoss = 5, true })
+	if !Damaged(job.Err) {
+		t.Errorf("error %v", job.Err)
+	}
+	job = openOn(disk, func(j *OpenJob) { j.Recovery, j.Resync = 5, true })
 	if job.Err != nil || job.Result.LogEnd != 2 {
 		t.Errorf("end %d, %v", job.Result.LogEnd, job.Err)
 	}
@@ -150,13 +153,14 @@ func TestLeftoversAreRemovedAndFinishedCompactionsTakeTheirPlace(t *testing.T) {
 		"00000000000000000007.index", "leader-epoch-checkpoint.tmp"} {
 		disk.Put(testDir+"/"+name, []byte("old"), true)
 	}
+	compacted := func(j *OpenJob) { j.Settings.Gaps = true }
 	for at := 1; ; at++ {
 		d := disk.Clone()
 		d.CrashAt = at
-		cut := openOn(d, nil)
+		cut := openOn(d, compacted)
 		rng := core.NewPRNG(uint64(at))
 		d.Crash(&rng)
-		job := openOn(d, nil)
+		job := openOn(d, compacted)
 		if job.Err != nil || job.Result.LogEnd != 6 || len(job.Result.Segments) != 2 ||
 			string(d.Bytes(firstLog)) != string(two) {
 			t.Fatalf("crash at %d: %+v, %v", at, job.Result, job.Err)

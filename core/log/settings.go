@@ -19,6 +19,7 @@ type Settings struct {
 	FlushMessages      int64 // flush.messages
 	FlushMs            int64 // flush.ms
 	ProducerExpiryMs   int64 // producer.id.expiration.ms
+	Gaps               bool  // cleanup.policy has compact: offsets may be missing between segments
 }
 
 // DefaultSettings are Kafka's defaults.

@@ -10,6 +10,7 @@ import "ottla.dev/core"
 type Checkpoint struct {
 	replicas    []*Replica
 	truncations []*truncation
+	resyncs     []*Replica // damaged logs that are to be opened anew
 	starts      []savedStart
 	raised      bool // the start of a log was raised, and its readers wait to be told
 }
@@ -22,7 +23,7 @@ type savedStart struct {
 
 // WantsCheckpoint reports whether anything waits for a checkpoint taken from now on.
 func (s *Set) WantsCheckpoint() bool {
-	return s.waiting.raised || len(s.waiting.replicas)+len(s.waiting.truncations) > 0
+	return s.waiting.raised || len(s.waiting.replicas)+len(s.waiting.truncations)+len(s.waiting.resyncs) > 0
 }
 
 // TakeCheckpoint hands over what waits for a checkpoint taken now. The owner gives it back to Checkpointed when it is
@@ -49,6 +50,11 @@ func (s *Set) Checkpointed(now core.Instant, c Checkpoint, out *core.Outbox) {
 	s.settleDeletions(now, out)
 	for _, t := range c.truncations {
 		s.cut(now, t, out)
+	}
+	for _, r := range c.resyncs {
+		r.unneeded = true
+		s.reopen(now, r, out)
+		s.touch(r)
 	}
 	for _, r := range c.replicas {
 		r.forgotten = true

@@ -62,6 +62,7 @@ func (s *Set) pursue(now core.Instant, r *Replica, out *core.Outbox) {
 	if !s.canFetch(now, r) || f.fetcher == nil {
 		return
 	}
+	s.regain(r)
 	if f.busy {
 		f.busy = false
 		f.fetcher.busy--
@@ -132,6 +133,9 @@ func (s *Set) takeFetched(now core.Instant, r *Replica, p *kmsg.FetchResponseTop
 			s.pause(now, r)
 			return
 		}
+	}
+	if sp := r.suspicion; sp != nil && p.DivergingEpoch.EndOffset < 0 {
+		sp.goal = core.Offset(p.HighWatermark)
 	}
 	r.follow.backoff = 0
 	s.pursue(now, r, out)

@@ -35,6 +35,7 @@ type follower struct {
 	caughtUp  time.Duration // the last time at which it had all that the leader had
 	fetchedAt time.Duration
 	leaderEnd core.Offset // the leader's log end offset then
+	lost      bool        // the metadata say that it is not to be relied on
 	inSync    bool        // member of the committed ISR
 	maximal   bool        // member of the maximal ISR
 }
@@ -65,6 +66,7 @@ func (l *leadership) assign(now core.Instant, self core.BrokerID, n *Leadership)
 		if i := slices.IndexFunc(known, func(k follower) bool { return k.id == id }); i >= 0 {
 			f = known[i]
 		}
+		f.lost = slices.Contains(n.Lost, id)
 		l.followers = append(l.followers, f)
 	}
 	l.mark()
@@ -129,10 +131,11 @@ func (f *follower) keepsUp(now core.Instant, r *Replica, lagMax time.Duration) b
 }
 
 // eligible reports whether the controller, as far as is known here, would take a follower into an ISR: not one that is
-// fenced or shuts down (KIP-841), nor an incarnation for what an earlier one had (KIP-903).
+// fenced or shuts down (KIP-841), nor an incarnation for what an earlier one had (KIP-903), nor one that has not got
+// back yet what it had.
 func (s *Set) eligible(f *follower) bool {
 	p := s.peer(f.id)
-	return p != nil && (f.epoch < 0 || f.epoch == p.Epoch)
+	return p != nil && !f.lost && (f.epoch < 0 || f.epoch == p.Epoch)
 }
 
 // refuseFollower finds what is against a replica's fetch.

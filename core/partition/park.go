@@ -11,25 +11,28 @@ func (s *Set) blocked(m core.Message) bool {
 	switch op := m.(type) {
 	case *ProduceOp:
 		for i := range op.Items {
-			if r := s.byID[op.Items[i].ID]; r != nil && (r.opening != nil || r.behind > 0) {
+			if r := s.byID[op.Items[i].ID]; r != nil && (r.awaited() || r.behind > 0) {
 				return true
 			}
 		}
 	case *FetchOp:
 		for i := range op.Items {
-			if r := s.byID[op.Items[i].ID]; r != nil && r.opening != nil {
+			if r := s.byID[op.Items[i].ID]; r != nil && r.awaited() {
 				return true
 			}
 		}
 	case *QueryOp:
 		for i := range op.Items {
-			if r := s.byID[op.Items[i].ID]; r != nil && r.opening != nil {
+			if r := s.byID[op.Items[i].ID]; r != nil && r.awaited() {
 				return true
 			}
 		}
 	}
 	return false
 }
+
+// awaited reports whether operations wait for the replica's log to open. They do not wait for one that was damaged.
+func (r *Replica) awaited() bool { return r.opening != nil && !r.reopening }
 
 // park keeps an operation that is blocked, or refuses it if too many wait.
 func (s *Set) park(m core.Message, out *core.Outbox) {

@@ -19,7 +19,7 @@ type Replica struct {
 	dir      string // the log directory that holds it
 	settings config.Topic
 	log      *log.Log // nil while it is being opened
-	offline  error    // why there is no log and will be none
+	offline  error    // why there is no log that could serve
 
 	leaderEpoch   core.LeaderEpoch
 	highWatermark core.Offset
@@ -29,6 +29,11 @@ type Replica struct {
 	trunc         *truncation
 	frames        []frameHold // responses of the leader whose bytes are being written
 	restored      core.Offset // the high watermark of the offset checkpoint
+	points        points      // what the offset checkpoints say while there is no log
+	suspicion     *suspicion  // why the replica is not trusted
+	emptied       bool        // it must have had a folder when the broker was started
+	reopening     bool        // a damaged log is going to be opened anew
+	unneeded      bool        // and the checkpoint does not vouch for what was in it
 
 	waits     []wait      // produce items that wait for a write or for the high watermark
 	head      int         // first of waits that is not answered
@@ -115,6 +120,9 @@ func (r *Replica) next() time.Duration {
 		if d, ok := r.log.Deadline(); ok {
 			at = min(at, d)
 		}
+	}
+	if r.unneeded {
+		at = min(at, r.lentUntil)
 	}
 	return at
 }

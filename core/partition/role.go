@@ -53,6 +53,7 @@ type Leadership struct {
 	Replicas       []core.BrokerID
 	ISR            []core.BrokerID
 	ELR            []core.BrokerID // eligible to lead without being in the ISR (KIP-966)
+	Lost           []core.BrokerID // replicas whose directory is LOST
 	Recovery       metadata.RecoveryState
 }
 
@@ -150,6 +151,9 @@ func (s *Set) Follow(now core.Instant, r *Replica, f Following, out *core.Outbox
 	if f.Leader != core.NoBroker && (r.opening != nil || r.Online()) {
 		s.join(r, s.Fetcher(f.Leader))
 	}
+	if r.suspicion != nil {
+		r.suspicion.goal = core.NoOffset
+	}
 	s.Changed = append(s.Changed, r)
 	s.pursue(now, r, out)
 	s.touch(r)
@@ -178,10 +182,19 @@ func (s *Set) leave(r *Replica, out *core.Outbox) {
 	r.follow = nil
 }
 
+// points are a replica's entries in the offset checkpoints.
+type points struct{ recovery, start, highWatermark core.Offset }
+
+// Fresh reports whether the replica has no log yet, and no checkpoint knows of it.
+func (r *Replica) Fresh() bool { return r.log == nil && r.points == points{} && r.offline == nil }
+
 // Points are what the owner writes into the offset checkpoints for the replica. While the end of the log is about to be
 // cut, the recovery point already lies at or below the cut; while the log is about to begin anew, its start is already
 // the new one.
 func (r *Replica) Points() (recovery, start, highWatermark core.Offset) {
+	if r.log == nil || r.reopening { // what was known of it must not get lost: a log that is damaged would look like one that was torn
+		return r.points.recovery, r.points.start, r.points.highWatermark
+	}
 	recovery, start, highWatermark = r.log.RecoveryPoint(), r.log.Start(), r.highWatermark
 	if t := r.trunc; t != nil && t.stage == checkpointing {
 		recovery, highWatermark = min(recovery, t.end()), min(highWatermark, t.end())

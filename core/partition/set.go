@@ -45,6 +45,9 @@ type Set struct {
 	ProducerExpiryMs int64
 	// Changed collects the replicas whose high watermark moved or whose state changed, until the owner clears it.
 	Changed []*Replica
+	// Standings collects what the controller is to be told of replicas that are damaged, or are not any more, until the
+	// owner takes and clears it.
+	Standings []Standing
 	// Proposals collects what leaders ask the controller for, until the owner takes and clears it.
 	Proposals []*Proposal
 	// Failed is the first failure of a log since the owner cleared it; Dir is the log directory concerned.
@@ -88,6 +91,12 @@ type Opening struct {
 	Clean         bool // the broker was shut down cleanly
 	RecoveryPoint core.Offset
 	LogStart      core.Offset
+	// Unsure says that RecoveryPoint, LogStart and HighWatermark were to be found and were not, Emptied that there must have
+	// been a folder.
+	Unsure  bool
+	Emptied bool
+	// Lost says that the metadata do not rely on the replica: it is checked in full.
+	Lost bool
 	// Replicated says that Lead or Follow will appoint the replica. Until then it refuses everything.
 	Replicated bool
 	// HighWatermark is what replication-offset-checkpoint says, of a replicated partition.
@@ -104,15 +113,26 @@ func (s *Set) Open(now core.Instant, o Opening, out *core.Outbox) {
 	}
 	s.slots++
 	r := &Replica{id: o.ID, name: o.Name, slot: s.slots, dir: o.Dir, settings: o.Settings, leaderEpoch: o.LeaderEpoch,
-		deadline: core.Never, restored: o.HighWatermark}
+		deadline: core.Never, restored: o.HighWatermark, points: points{o.RecoveryPoint, o.LogStart, o.HighWatermark}}
 	if o.Replicated {
 		r.role = unknown
 	}
+	r.emptied = o.Emptied
+	if o.Lost && o.Replicated {
+		r.suspicion = &suspicion{why: ErrLost, lost: true, goal: core.NoOffset}
+	}
 	r.opening = &log.OpenJob{Log: r.slot, Dir: o.Dir + "/" + log.DirName(o.Name), Parent: o.Dir, Topic: o.ID.Topic,
 		Wall: now.Wall, Clean: o.Clean, Recovery: o.RecoveryPoint, LogStart: o.LogStart,
+		Unsure:   o.Unsure || o.Lost,
 		Settings: LogSettings(o.Settings, s.ProducerExpiryMs, &s.random)}
 	s.byID[o.ID], s.bySlot[r.slot] = r, r
 	s.ordered = append(s.ordered, r)
+	if o.Emptied && r.role == alone {
+		r.opening = nil
+		s.openedDamaged(now, r, &log.Damage{Dir: o.Dir + "/" + log.DirName(o.Name), At: core.NoOffset,
+			Why: "it is gone"}, out)
+		return
+	}
 	s.loading++
 	if slices.ContainsFunc(s.leaving, func(l *Replica) bool { return l.name == r.name }) {
 		s.held = append(s.held, r)
@@ -156,7 +176,7 @@ func (s *Set) Remove(now core.Instant, r *Replica, out *core.Outbox) {
 	s.ordered = slices.DeleteFunc(s.ordered, func(o *Replica) bool { return o == r })
 	s.leaving = append(s.leaving, r)
 	s.waiting.replicas = append(s.waiting.replicas, r)
-	if r.opening != nil {
+	if r.awaited() {
 		s.loading--
 	}
 	s.end(now, r, out)
@@ -217,9 +237,13 @@ func (s *Set) opened(now core.Instant, j *log.OpenJob, out *core.Outbox) {
 		return
 	}
 	r.opening = nil
-	s.loading--
+	if !r.reopening {
+		s.loading--
+	}
 	s.Changed = append(s.Changed, r)
-	if j.Err != nil {
+	if log.Damaged(j.Err) && !r.reopening {
+		s.openedDamaged(now, r, j.Err, out)
+	} else if j.Err != nil {
 		r.offline = j.Err
 		s.fail(r, j.Err)
 		if r.follow != nil && r.follow.fetcher != nil {
@@ -234,6 +258,11 @@ func (s *Set) opened(now core.Instant, j *log.OpenJob, out *core.Outbox) {
 // begin starts to serve from a log that is open. What changed while it was being opened is made up for.
 func (s *Set) begin(now core.Instant, r *Replica, j *log.OpenJob, out *core.Outbox) {
 	r.log = log.New(now, r.slot, &s.files, j, out)
+	if r.reopening {
+		r.restored = min(max(r.points.highWatermark, r.points.start), r.log.LogEndOffset())
+		s.reopened(r)
+	}
+	s.doubt(r, j)
 	if r.highWatermark = r.log.LogEndOffset(); r.role != alone {
 		// The checkpoint may be older than a truncation, and older than the log start offset.
 		r.highWatermark = min(max(r.restored, r.log.LogStartOffset()), r.highWatermark)
@@ -249,6 +278,7 @@ func (s *Set) begin(now core.Instant, r *Replica, j *log.OpenJob, out *core.Outb
 		return
 	}
 	s.start(now, r, out)
+	s.regain(r)
 	s.touch(r)
 }
 
@@ -315,8 +345,9 @@ func (s *Set) Completed(now core.Instant, in core.Input, out *core.Outbox) {
 
 // settle draws the consequences of what happened to a log: progress of those who wait, or its failure.
 func (s *Set) settle(now core.Instant, r *Replica, out *core.Outbox) {
-	if r.removed || r.log.Failed() != nil {
+	if r.removed || r.log.Failed() != nil || r.reopening {
 		s.end(now, r, out)
+		s.reopen(now, r, out)
 		return
 	}
 	s.advance(now, r, out)
@@ -329,8 +360,9 @@ func (s *Set) settle(now core.Instant, r *Replica, out *core.Outbox) {
 func (s *Set) end(now core.Instant, r *Replica, out *core.Outbox) {
 	code := core.UnknownTopicOrPartition
 	if !r.removed {
-		code = core.KafkaStorageError
-		s.fail(r, r.log.Failed())
+		if code = core.KafkaStorageError; !r.reopening || r.log.Failed() != nil {
+			s.fail(r, r.log.Failed())
+		}
 	}
 	if r.writing == 0 {
 		s.failWaits(r, code, out)
@@ -430,6 +462,11 @@ func (s *Set) Tick(now core.Instant, out *core.Outbox) {
 
 func (s *Set) tick(now core.Instant, r *Replica, out *core.Outbox) {
 	if r.removed || r.log == nil {
+		return
+	}
+	if r.reopening {
+		s.reopen(now, r, out)
+		s.touch(r)
 		return
 	}
 	if now.Reached(r.deadline) {

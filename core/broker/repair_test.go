@@ -1,0 +1,162 @@
+package broker_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"ottla.dev/core"
+	"ottla.dev/core/log"
+	"ottla.dev/core/record"
+)
+
+// stop ends a node cleanly.
+func (c *cluster) stop(t *testing.T, id int) {
+	t.Helper()
+	w := c.worlds[id-1]
+	w.give(w.actor(core.Control()), core.Input{Kind: core.InputShutdown})
+	c.until(t, 20*time.Second, "stopped", func() bool { return w.stopped })
+	c.kill(id)
+}
+
+// batches are the bytes of a partition's log on a node, up to the first that are no batch.
+func (c *cluster) batches(id int, folder string) string {
+	var all strings.Builder
+	disk := c.disks[id-1]
+	entries, _ := disk.List("data/" + folder)
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name, log.LogSuffix) {
+			all.Write(disk.Bytes("data/" + folder + "/" + e.Name))
+		}
+	}
+	return all.String()
+}
+
+// file finds a file of a folder by the end of its name: the first, or the last.
+func (c *cluster) file(id int, folder, suffix string, last bool) string {
+	folder = strings.TrimSuffix("data/"+folder, "/.")
+	entries, _ := c.disks[id-1].List(folder)
+	if last {
+		slices.Reverse(entries)
+	}
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name, suffix) {
+			return folder + "/" + e.Name
+		}
+	}
+	return ""
+}
+
+func (c *cluster) whole(t *testing.T, asked int, topic string) func() bool {
+	return func() bool {
+		for _, p := range c.metadata(t, asked, topic).Topics[0].Partitions {
+			if len(p.ISR) != 3 || p.Leader < 0 {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+// Whatever happens to a file of a broker that is down: it comes back, with the same logs as the others, and nothing that
+// was acknowledged is lost.
+func TestADamagedReplicaIsCopiedAnew(t *testing.T) {
+	c := newCluster(3, 3, map[string]string{"log.flush.offset.checkpoint.interval.ms": "1000"}).startAll(t)
+	if code := c.createTopic(t, 1, "t", 3); code != core.NoError {
+		t.Fatal(code)
+	}
+	c.pass(2 * time.Second)
+	const folder = "t-0"
+	flip := func(at float64) func([]byte) []byte {
+		return func(b []byte) []byte { b[int(at*float64(len(b)))] ^= 16; return b }
+	}
+	zero := func(b []byte) []byte { clear(b[len(b)/3 : 2*len(b)/3]); return b }
+	half := func(b []byte) []byte { return b[:len(b)/2] }
+	for i, k := range []struct {
+		name, folder, suffix string
+		spoil                func([]byte) []byte // nil: the file is lost
+	}{
+		{"a bit of a log", folder, log.LogSuffix, flip(0.5)},
+		{"zeros in a log", folder, log.LogSuffix, zero},
+		{"half of a log", folder, log.LogSuffix, half},
+		{"a lost log", folder, log.LogSuffix, nil},
+		{"an index", folder, log.IndexSuffix, flip(0.5)},
+		{"a lost index", folder, log.IndexSuffix, nil},
+		{"a time index", folder, log.TimeIndexSuffix, flip(0.5)},
+		{"the leader epochs", folder, log.EpochCheckpointName, flip(0.9)},
+		{"a producer snapshot", folder, log.SnapshotSuffix, flip(0.5)},
+		{"partition.metadata", folder, log.PartitionMetadataName, flip(0.2)},
+		{"the topic id", folder, log.PartitionMetadataName, flip(0.9)},
+		{"lost partition.metadata", folder, log.PartitionMetadataName, nil},
+		{"recovery points", ".", "recovery-point-offset-checkpoint", flip(0.5)},
+		{"lost recovery points", ".", "recovery-point-offset-checkpoint", nil},
+		{"log start offsets", ".", "log-start-offset-checkpoint", flip(0.5)},
+		{"high watermarks", ".", "replication-offset-checkpoint", flip(0.5)},
+	} {
+		for _, clean := range []bool{true, false} {
+			down := i%3 + 1
+			up := c.other(down)
+			var acked int64
+			produce := func(n int) {
+				base, code := c.produced(t, c.leaderOf(t, up, "t", 0), "t", n)
+				if code != core.NoError {
+					t.Fatal(k.name, code)
+				}
+				acked = base + int64(n)
+			}
+			for range 6 {
+				produce(3)
+			}
+			c.pass(2500 * time.Millisecond) // a checkpoint
+			if clean {
+				c.stop(t, down)
+			} else {
+				c.kill(down)
+				random := core.NewPRNG(uint64(i))
+				c.disks[down-1].Crash(&random)
+			}
+			disk, path := c.disks[down-1], c.file(down, k.folder, k.suffix, false)
+			switch b := disk.Bytes(path); {
+			case path == "":
+				t.Log(k.name, "has no file")
+			case k.spoil == nil:
+				if err := disk.Remove(path); err != nil {
+					t.Fatal(err)
+				}
+			case len(b) > 0:
+				disk.Put(path, k.spoil(b), true)
+			}
+			c.pass(10 * time.Second)
+			produce(2)
+			c.start(down)
+			c.until(t, 60*time.Second, k.name+": in sync again", c.whole(t, up, "t"))
+			produce(1)
+			c.pass(time.Second)
+			if own, others := c.batches(down, folder), c.batches(up, folder); own != others {
+				t.Fatalf("%s: %d bytes are not the leader's %d", k.name, len(own), len(others))
+			}
+			if next, code := c.fetchedFrom(t, c.leaderOf(t, up, "t", 0), "t", 0); code != core.NoError || next != acked {
+				t.Fatalf("%s: read to %d of %d, %v", k.name, next, acked, code)
+			}
+		}
+	}
+}
+
+// fetchedFrom reads a partition from a node, and returns where the records end.
+func (c *cluster) fetchedFrom(t *testing.T, id int, topic string, offset int64) (next int64, code core.ErrorCode) {
+	t.Helper()
+	next = offset
+	for {
+		p := c.ask(t, id, fetchFrom(topic, 0, next)).(*kmsg.FetchResponse).Topics[0].Partitions[0]
+		if len(p.RecordBatches) == 0 || p.ErrorCode != 0 {
+			return next, core.ErrorCode(p.ErrorCode)
+		}
+		for b := p.RecordBatches; len(b) > 0; {
+			v := record.View(b)
+			next, b = int64(v.NextOffset()), b[v.Size():]
+		}
+	}
+}
