@@ -61,8 +61,8 @@ func (c *cluster) whole(t *testing.T, asked int, topic string) func() bool {
 	}
 }
 
-// Whatever happens to a file of a broker that is down: it comes back, with the same logs as the others, and nothing that
-// was acknowledged is lost.
+// Whatever happens to a file of a broker that is down: it comes back, with the same logs as the others, and nothing
+// that was acknowledged is lost.
 func TestADamagedReplicaIsCopiedAnew(t *testing.T) {
 	c := newCluster(3, 3, map[string]string{"log.flush.offset.checkpoint.interval.ms": "1000"}).startAll(t)
 	if code := c.createTopic(t, 1, "t", 3); code != core.NoError {

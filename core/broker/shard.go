@@ -227,11 +227,13 @@ func (s *Shard) place(t *metadata.Topic, p *metadata.Partition) {
 	}
 	name := core.TopicPartition{Topic: t.Name, Partition: p.ID}
 	dir := s.directory(p, name.String())
+	// A clean stop leaves a folder of every replica.
+	gone := s.disk.clean[dir] && len(p.Replicas) > 1 && s.disk.holders[name.String()] == ""
 	s.set.Open(s.now, partition.Opening{ID: id, Name: name, Dir: dir, LeaderEpoch: p.LeaderEpoch,
 		Settings: config.ResolveTopic(s.cluster.Layers(t.Name)), Clean: s.disk.clean[dir],
 		RecoveryPoint: s.disk.recovery[name.String()], LogStart: s.disk.logStart[name.String()],
 		HighWatermark: s.disk.marks[name.String()], Unsure: s.disk.unsure[dir],
-		Emptied: s.disk.lost[name.String()] || s.disk.clean[dir] && len(p.Replicas) > 1 && s.disk.holders[name.String()] == "",
+		Emptied: s.disk.lost[name.String()] || gone,
 		Lost:    s.lost(p), Replicated: s.replicated}, &s.out)
 	if s.replicated {
 		s.appoint(s.set.Replica(id), p)

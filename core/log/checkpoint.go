@@ -81,7 +81,8 @@ func appendOffsetEntry(dst []byte, e OffsetEntry) []byte {
 }
 
 func checksumEntry(lines []byte) OffsetEntry {
-	return OffsetEntry{core.TopicPartition{Topic: checksumName}, core.Offset(crc32.Checksum(lines, crc32.MakeTable(crc32.Castagnoli)))}
+	return OffsetEntry{core.TopicPartition{Topic: checksumName},
+		core.Offset(crc32.Checksum(lines, crc32.MakeTable(crc32.Castagnoli)))}
 }
 
 // ReadOffsetCheckpoint reads an offset checkpoint file. One without a checksum, as Kafka writes them, is believed.

@@ -6,8 +6,8 @@ import (
 	"ottla.dev/core"
 )
 
-// What a crash cannot have done is found, nothing is removed because of it, and a replica with peers is opened with what
-// is certain to be right.
+// What a crash cannot have done is found, nothing is removed because of it, and a replica with peers is opened with
+// what is certain to be right.
 func TestDamageIsToldFromATornTail(t *testing.T) {
 	firstIndex := testDir + "/" + FileName(0, IndexSuffix)
 	for _, c := range []struct {

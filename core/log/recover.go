@@ -122,8 +122,8 @@ var (
 	errRange = errors.New("offset is too far from the segment's base offset")
 )
 
-// accept decides whether a batch can follow those before it. The checksum does not cover its offset, but where nothing is
-// compacted that is known.
+// accept decides whether a batch can follow those before it. The checksum does not cover its offset, but where
+// nothing is compacted that is known.
 func (s *found) accept(v record.View, epoch core.LeaderEpoch, gaps bool) error {
 	if err := v.Check(); err != nil {
 		return err

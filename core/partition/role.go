@@ -192,7 +192,7 @@ func (r *Replica) Fresh() bool { return r.log == nil && r.points == points{} && 
 // cut, the recovery point already lies at or below the cut; while the log is about to begin anew, its start is already
 // the new one.
 func (r *Replica) Points() (recovery, start, highWatermark core.Offset) {
-	if r.log == nil || r.reopening { // what was known of it must not get lost: a log that is damaged would look like one that was torn
+	if r.log == nil || r.reopening { // without them a log that is damaged would look like one that was torn
 		return r.points.recovery, r.points.start, r.points.highWatermark
 	}
 	recovery, start, highWatermark = r.log.RecoveryPoint(), r.log.Start(), r.highWatermark

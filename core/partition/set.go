@@ -91,8 +91,8 @@ type Opening struct {
 	Clean         bool // the broker was shut down cleanly
 	RecoveryPoint core.Offset
 	LogStart      core.Offset
-	// Unsure says that RecoveryPoint, LogStart and HighWatermark were to be found and were not, Emptied that there must have
-	// been a folder.
+	// Unsure says that RecoveryPoint, LogStart and HighWatermark were to be found and were not, Emptied that there must
+	// have been a folder.
 	Unsure  bool
 	Emptied bool
 	// Lost says that the metadata do not rely on the replica: it is checked in full.

@@ -7,11 +7,12 @@ import (
 	"ottla.dev/core/log"
 )
 
-// suspicion is why a replica of a replicated partition is not trusted: it may lack records that it has acknowledged. The
-// controller is told first, which takes it out of the ISR and of the eligible leader replicas, and does not let it lead
-// (its directory is LOST in the metadata, so that this outlives the broker). Only then, and only if there is a leader
-// to fetch from, what is damaged is cut off: until then the damaged log may be all that there is of the partition. When
-// the replica has again all that its leader has committed, the controller is told that, and may admit it.
+// suspicion is why a replica of a replicated partition is not trusted: it may lack records that it has acknowledged.
+// The controller is told first, which takes it out of the ISR and of the eligible leader replicas, and does not let
+// it lead (its directory is LOST in the metadata, so that this outlives the broker). Only then, and only if there is
+// a leader to fetch from, what is damaged is cut off: until then the damaged log may be all that there is of the
+// partition. When the replica has again all that its leader has committed, the controller is told that, and may admit
+// it.
 type suspicion struct {
 	why     error
 	damaged bool        // the log has to be opened anew up to where the damage begins
