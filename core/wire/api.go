@@ -99,7 +99,8 @@ type API struct {
 	Class    Class
 
 	schema   string
-	programs []*program // by version - Min
+	programs []*program // of requests, by version - Min
+	replies  []*program // of responses, if nodes ask this API
 }
 
 // Serves reports whether version is one that is served.

@@ -40,13 +40,21 @@ func AppendRequest(dst []byte, h Header, req kmsg.Request) []byte {
 	return dst
 }
 
-// The largest responses in bytes that are decoded. kmsg allocates by the counts it reads, each of which it bounds by
-// the bytes that are left; these bounds keep what a broken peer can make of that small. Responses with records or
-// pieces of snapshots are large, and have few elements.
+// The largest responses in bytes that are decoded. Those with records or pieces of snapshots are large, and have few
+// elements.
 const (
 	maxResponse     = 16 << 20
 	maxDataResponse = 512 << 20
+	// responseFactor is how many bytes each byte of a response may become. An empty partition in the answer to a Fetch,
+	// of 37 bytes, takes 200.
+	responseFactor = 8
+	// maxResponseBudget bounds what a response may take once decoded, beside its own bytes.
+	maxResponseBudget = 256 << 20
 )
+
+// ResponseBudget is the most memory, in bytes, that [DecodeResponse] spends on a frame of size bytes, the frame itself
+// not counted.
+func ResponseBudget(size int) int { return min(decodeSlack+responseFactor*size, maxResponseBudget) }
 
 // ResponseCorrelation reads the correlation id of a response's frame, which is given without its length.
 func ResponseCorrelation(frame []byte) (int32, bool) {
@@ -57,11 +65,12 @@ func ResponseCorrelation(frame []byte) (int32, bool) {
 }
 
 // DecodeResponse reads the frame of a response, without its length, to a request of the given API and version. Byte
-// slices of the response alias the frame; strings are copies. Bytes after the response's end are ignored.
+// slices of the response alias the frame; strings are copies. Bytes after the response's end are ignored, and the
+// frame's may be moved. It allocates at most [ResponseBudget].
 func DecodeResponse(key Key, version int16, frame []byte) (int32, kmsg.Response, error) {
 	api := Lookup(key)
-	if api == nil || !api.Serves(version) {
-		panic("wire: a response to a request that was never sent")
+	if api == nil || !api.Serves(version) || !api.Answered() {
+		panic("wire: a response to a request that no node sends")
 	}
 	correlation, ok := ResponseCorrelation(frame)
 	if !ok {
@@ -78,9 +87,13 @@ func DecodeResponse(key Key, version int16, frame []byte) (int32, kmsg.Response,
 	if api.IsFlexible(version) && key != ApiVersions && !s.tagged(noFields) {
 		return correlation, nil, malformed(api.Name, s.reason)
 	}
+	body, reason := scan(api.replies[version-api.Min], frame[s.pos:], ResponseBudget(len(frame)))
+	if reason != "" {
+		return correlation, nil, malformed(api.Name, reason)
+	}
 	resp := kmsg.ResponseForKey(int16(key))
 	resp.SetVersion(version)
-	if resp.ReadFrom(frame[s.pos:]) != nil {
+	if resp.ReadFrom(body) != nil {
 		return correlation, nil, malformed(api.Name, "kmsg refuses the response")
 	}
 	return correlation, resp, nil

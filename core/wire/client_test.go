@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"bytes"
+	"math/rand/v2"
 	"reflect"
 	"testing"
 
@@ -26,7 +28,7 @@ func TestRequestsArriveAsTheyWereSent(t *testing.T) {
 }
 
 func TestResponsesArriveAsTheyWereSent(t *testing.T) {
-	for api := range APIs(ClassClient | ClassBroker | ClassRaft) {
+	for api := range answered {
 		for v := api.Min; v <= api.Max; v++ {
 			resp := kmsg.ResponseForKey(int16(api.Key))
 			frame := AppendResponse(nil, Header{Key: api.Key, Version: v, CorrelationID: 9}, resp)
@@ -40,14 +42,91 @@ func TestResponsesArriveAsTheyWereSent(t *testing.T) {
 
 // No bytes make the decoder of responses panic.
 func FuzzDecodeResponse(f *testing.F) {
-	for api := range APIs(ClassClient | ClassBroker | ClassRaft) {
+	for api := range answered {
 		resp := kmsg.ResponseForKey(int16(api.Key))
 		frame := AppendResponse(nil, Header{Key: api.Key, Version: api.Max}, resp)
 		f.Add(int16(api.Key), api.Max, frame[PrefixSize:])
 	}
 	f.Fuzz(func(t *testing.T, key, version int16, frame []byte) {
-		if api := Lookup(Key(key)); api != nil && api.Serves(version) {
-			DecodeResponse(Key(key), version, frame)
+		api := Lookup(Key(key))
+		if api == nil || !api.Serves(version) || !api.Answered() {
+			return
+		}
+		size := len(frame)
+		if _, resp, err := DecodeResponse(Key(key), version, frame); err == nil {
+			if got := decodedSize(reflect.ValueOf(resp).Elem()); got > ResponseBudget(size) {
+				t.Errorf("%d bytes became %d", size, got)
+			}
 		}
 	})
+}
+
+// answered yields the APIs whose responses nodes decode.
+func answered(yield func(*API) bool) {
+	for api := range APIs(ClassClient | ClassBroker | ClassRaft) {
+		if api.Answered() && !yield(api) {
+			return
+		}
+	}
+}
+
+// What kmsg's encoder writes passes the scan, is read as kmsg reads it but for unknown tagged fields, and takes no more
+// memory than the scan has counted.
+func TestRandomResponsesSurviveTheScan(t *testing.T) {
+	for api := range answered {
+		for v := api.Min; v <= api.Max; v++ {
+			f := filler{rand.New(rand.NewPCG(uint64(api.Key), uint64(v)))}
+			for range 60 {
+				resp := kmsg.ResponseForKey(int16(api.Key))
+				f.fill(reflect.ValueOf(resp).Elem())
+				if r, ok := resp.(*kmsg.DeleteTopicsResponse); ok && v < 6 {
+					for i := range r.Topics {
+						r.Topics[i].Topic = kmsg.StringPtr("t")
+					}
+				}
+				h := Header{Key: api.Key, Version: v, CorrelationID: 1}
+				plain := AppendResponse(nil, h, resp)[PrefixSize:]
+				f.tags(reflect.ValueOf(resp).Elem())
+				tagged := AppendResponse(nil, h, resp)[PrefixSize:]
+				_, want, err := DecodeResponse(api.Key, v, plain)
+				if err != nil {
+					t.Fatalf("%s v%d: %v", api.Name, v, err)
+				}
+				_, got, err := DecodeResponse(api.Key, v, tagged)
+				if err != nil || !reflect.DeepEqual(got, want) {
+					t.Fatalf("%s v%d: %+v instead of %+v, %v", api.Name, v, got, want, err)
+				}
+				if again := AppendResponse(nil, h, got)[PrefixSize:]; !bytes.Equal(again, plain) {
+					t.Fatalf("%s v%d: %x became %x", api.Name, v, plain, again)
+				}
+				s := scanner{flexible: api.IsFlexible(v), budget: 1 << 30}
+				header := 4
+				if s.flexible && api.Key != ApiVersions {
+					header++
+				}
+				s.body, s.end = plain[header:], len(plain)-header
+				if !s.run(api.replies[v-api.Min]) || s.pos != s.end ||
+					s.decoded < decodedSize(reflect.ValueOf(got).Elem()) {
+					t.Fatalf("%s v%d: %q at %d of %d, %d counted, %d taken", api.Name, v, s.reason, s.pos, s.end, s.decoded,
+						decodedSize(reflect.ValueOf(got).Elem()))
+				}
+			}
+		}
+	}
+}
+
+// A count of tagged fields has kmsg loop as often, and one of elements allocate as many, whatever the frame holds.
+func TestResponsesThatPromiseTooMuchAreRefused(t *testing.T) {
+	for name, frame := range map[string][]byte{
+		"tagged fields":      {0, 0, 0, 1, 0 /* BrokerHeartbeat: */, 0, 0, 0, 0, 0, 0, 1, 1, 1, 0xff, 0xff, 0xff, 0xff, 0x0f},
+		"tags of the header": {0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff, 0x0f, 0, 0, 0, 0, 0, 0, 1, 1, 1, 0},
+	} {
+		if _, _, err := DecodeResponse(BrokerHeartbeat, 1, frame); err == nil {
+			t.Error(name)
+		}
+	}
+	frame := []byte{0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0x7f, 0}
+	if _, _, err := DecodeResponse(Fetch, 13, frame); err == nil {
+		t.Error("topics")
+	}
 }

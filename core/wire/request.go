@@ -25,7 +25,7 @@ func check(h Header, body []byte, into kmsg.Request) ([]byte, error) {
 	if api == nil || !api.Serves(h.Version) || into.Key() != int16(h.Key) {
 		panic("wire: decoding a request whose header was refused, or into a request of another API")
 	}
-	clean, reason := scan(api.programs[h.Version-api.Min], body)
+	clean, reason := scan(api.programs[h.Version-api.Min], body, DecodeBudget(len(body)))
 	if reason != "" {
 		return nil, malformed(api.Name, reason)
 	}

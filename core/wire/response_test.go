@@ -311,7 +311,7 @@ func BenchmarkScanProduce(b *testing.B) {
 	api := Lookup(Produce)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, reason := scan(api.programs[13-api.Min], x.produce); reason != "" {
+		if _, reason := scan(api.programs[13-api.Min], x.produce, DecodeBudget(len(x.produce))); reason != "" {
 			b.Fatal(reason)
 		}
 	}

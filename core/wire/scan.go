@@ -35,9 +35,9 @@ type scanner struct {
 }
 
 // scan checks the body against the program and returns it without unknown tagged fields. The body's bytes may be moved.
-// On refusal the reason says what was wrong.
-func scan(p *program, body []byte) (clean []byte, reason string) {
-	s := scanner{body: body, end: len(body), flexible: p.flexible, budget: DecodeBudget(len(body))}
+// Decoding it may take budget bytes. On refusal the reason says what was wrong.
+func scan(p *program, body []byte, budget int) (clean []byte, reason string) {
+	s := scanner{body: body, end: len(body), flexible: p.flexible, budget: budget}
 	if !s.run(p) {
 		return nil, s.reason
 	}

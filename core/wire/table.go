@@ -128,5 +128,6 @@ func compileTable(rows []API) *[maxKey + 1]*API {
 		}
 		table[api.Key] = api
 	}
+	compileResponses(&table)
 	return &table
 }
