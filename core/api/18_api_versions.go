@@ -29,6 +29,11 @@ func ApiVersions(c *Context) {
 		ff.Name, ff.MinVersionLevel, ff.MaxVersionLevel = f.Name, f.Level, f.Level
 		resp.FinalizedFeatures = append(resp.FinalizedFeatures, ff)
 	}
+	if level := c.Cluster.KRaftVersion; level > 0 { // it is not in the metadata (Kafka: KRaftMetadataCache.features)
+		ff := kmsg.NewApiVersionsResponseFinalizedFeature()
+		ff.Name, ff.MinVersionLevel, ff.MaxVersionLevel = "kraft.version", level, level
+		resp.FinalizedFeatures = append(resp.FinalizedFeatures, ff)
+	}
 }
 
 // addSupportedFeatures tells what levels the broker could run (KIP-584). Clients of v3 do not read a range that begins

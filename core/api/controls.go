@@ -10,7 +10,7 @@ import (
 
 // Controls serves the API keys that the controller decides as they are: 19 CreateTopics, 33 AlterConfigs,
 // 37 CreatePartitions, 43 ElectLeaders, 44 IncrementalAlterConfigs, 45 AlterPartitionReassignments,
-// 46 ListPartitionReassignments, 64 UnregisterBroker, 22 InitProducerId.
+// 46 ListPartitionReassignments, 57 UpdateFeatures, 64 UnregisterBroker, 22 InitProducerId.
 func Controls(c *Context) {
 	c.Control(c.Request, func(op *ControlOp) {
 		if op.Code != core.NoError {
@@ -95,6 +95,8 @@ func refuseBroker(request kmsg.Request, code core.ErrorCode) kmsg.Response {
 	case *kmsg.BrokerHeartbeatResponse:
 		r.ErrorCode = int16(code)
 	case *kmsg.AllocateProducerIDsResponse:
+		r.ErrorCode = int16(code)
+	case *kmsg.UpdateFeaturesResponse:
 		r.ErrorCode = int16(code)
 	case *kmsg.DescribeQuorumResponse:
 		r.ErrorCode = int16(code)

@@ -69,7 +69,8 @@ func HandlerFor(key wire.Key) Handler {
 		return ListGroups
 	case wire.ApiVersions:
 		return ApiVersions
-	case wire.CreateTopics, wire.CreatePartitions, wire.AlterConfigs, wire.IncrementalAlterConfigs:
+	case wire.CreateTopics, wire.CreatePartitions, wire.AlterConfigs, wire.IncrementalAlterConfigs,
+		wire.UpdateFeatures:
 		return Controls
 	case wire.ElectLeaders:
 		return ElectLeaders

@@ -295,6 +295,8 @@ func passing(resp kmsg.Response) core.ErrorCode {
 		code = core.ErrorCode(r.ErrorCode)
 	case *kmsg.AlterPartitionResponse:
 		code = core.ErrorCode(r.ErrorCode)
+	case *kmsg.UpdateFeaturesResponse:
+		code = leaderless(r.ErrorCode)
 	case *kmsg.AssignReplicasToDirsResponse:
 		code = core.ErrorCode(r.ErrorCode)
 	case *kmsg.UnregisterBrokerResponse:

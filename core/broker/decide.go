@@ -73,11 +73,6 @@ func (c *Control) stepDown() {
 	}
 }
 
-// bootstrapFeatures are the features that a new cluster begins with, beside metadata.version.
-func bootstrapFeatures() []metadata.Feature {
-	return []metadata.Feature{{Name: "eligible.leader.replicas.version", Level: 1}}
-}
-
 // decide takes a request to the controller: from a client, or from a session of a listener of the controller, where
 // other brokers' requests come in too.
 func (c *Control) decide(op *api.ControlOp) {
@@ -120,9 +115,14 @@ func internalTopics(req kmsg.Request) bool {
 func (c *Control) resolve(req kmsg.Request, internal bool, then func(kmsg.Response, core.ErrorCode)) {
 	c.catchUp()
 	var d controller.Decision
-	if create, ok := req.(*kmsg.CreateTopicsRequest); ok && internal {
+	create, isCreate := req.(*kmsg.CreateTopicsRequest)
+	features, isFeatures := req.(*kmsg.UpdateFeaturesRequest)
+	switch {
+	case isCreate && internal:
 		d = c.controller.CreateInternalTopics(c.lead.draft, create)
-	} else {
+	case isFeatures:
+		d = c.updateFeatures(features)
+	default:
 		d = c.controller.Decide(c.now, c.lead.draft, req)
 	}
 	c.propose(d.Records, func(committed bool) {

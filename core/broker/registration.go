@@ -8,6 +8,7 @@ import (
 
 	"ottla.dev/core"
 	"ottla.dev/core/metadata"
+	"ottla.dev/core/raft"
 )
 
 // A broker's life in the cluster (KIP-631; Kafka: BrokerLifecycleManager).
@@ -54,6 +55,7 @@ func (c *Control) registration() *kmsg.BrokerRegistrationRequest {
 	for _, f := range bootstrapFeatures() {
 		add(f.Name, featureMinimum, f.Level)
 	}
+	add(KRaftVersion, featureMinimum, raft.MaxKRaftVersion)
 	if c.settings.Rack != "" {
 		req.Rack = &c.settings.Rack
 	}

@@ -146,9 +146,69 @@ func TestVotersAreAddedAndRemovedThroughBrokersAndOutliveRestarts(t *testing.T) 
 	}
 }
 
-func TestVotersOfTheConfigurationDoNotChange(t *testing.T) {
+func (c *cluster) updateFeature(t *testing.T, through int, name string, level int16) *kmsg.UpdateFeaturesResponse {
+	t.Helper()
+	req := kmsg.NewPtrUpdateFeaturesRequest()
+	req.Version = 2
+	u := kmsg.NewUpdateFeaturesRequestFeatureUpdate()
+	u.Feature, u.MaxVersionLevel, u.UpgradeType = name, level, 1
+	req.FeatureUpdates = append(req.FeatureUpdates, u)
+	return c.ask(t, through, req).(*kmsg.UpdateFeaturesResponse)
+}
+
+func TestVotersOfTheConfigurationChangeAfterAnUpgradeOfKRaftVersion(t *testing.T) {
 	c := newCluster(4, 3, nil).startAll(t)
 	if code := c.addVoter(t, 1, 4); code != core.UnsupportedVersion {
-		t.Error(code)
+		t.Errorf("before the upgrade: %v", code)
+	}
+	c.kill(c.other(int(c.quorum(t, 4).LeaderID), 4))
+	if resp := c.updateFeature(t, 4, "kraft.version", 2); core.ErrorCode(resp.ErrorCode) != core.InvalidUpdateVersion {
+		t.Errorf("a level that there is not: %+v", resp)
+	}
+	for i, w := range c.worlds {
+		if w == nil {
+			c.start(i + 1)
+		}
+	}
+	c.until(t, 20*time.Second, "all listening", func() bool {
+		return !slices.ContainsFunc(c.worlds, func(w *world) bool { return !w.listens })
+	})
+	c.until(t, 10*time.Second, "all voters named", func() bool {
+		return c.updateFeature(t, 4, "kraft.version", 1).ErrorCode == 0
+	})
+	for _, s := range c.quorum(t, 4).CurrentVoters {
+		if s.ReplicaDirectoryID == [16]byte{} {
+			t.Errorf("voter %d has no directory", s.ReplicaID)
+		}
+	}
+	if resp := c.updateFeature(t, 4, "kraft.version", 0); core.ErrorCode(resp.ErrorCode) != core.InvalidUpdateVersion {
+		t.Errorf("the way back: %+v", resp)
+	}
+	if code := c.addVoter(t, 1, 4); code != core.NoError {
+		t.Fatalf("after the upgrade: %v", code)
+	}
+	for id := range 4 {
+		c.kill(id + 1)
+	}
+	for id := range 3 { // three of four voters are a majority, and those of the configuration are not asked
+		c.start(id + 2)
+	}
+	c.until(t, 20*time.Second, "listening", func() bool { return c.worlds[3].listens })
+	if voters := replicaIDs(c.quorum(t, 4).CurrentVoters); !slices.Equal(voters, []int{1, 2, 3, 4}) {
+		t.Errorf("voters %v", voters)
+	}
+}
+
+func TestFeaturesAreRaisedAllOrNone(t *testing.T) {
+	c := newCluster(3, 3, nil).startAll(t)
+	if resp := c.updateFeature(t, 2, "metadata.version", 12); core.ErrorCode(resp.ErrorCode) != core.InvalidUpdateVersion ||
+		resp.ErrorMessage == nil {
+		t.Errorf("%+v", resp)
+	}
+	if resp := c.updateFeature(t, 2, "no.such.version", 1); core.ErrorCode(resp.ErrorCode) != core.InvalidUpdateVersion {
+		t.Errorf("%+v", resp)
+	}
+	if resp := c.updateFeature(t, 2, "eligible.leader.replicas.version", 1); resp.ErrorCode != 0 {
+		t.Errorf("what it is already: %+v", resp)
 	}
 }

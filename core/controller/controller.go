@@ -125,6 +125,8 @@ func (c *Controller) decide(now core.Instant, img *metadata.Image, req kmsg.Requ
 		return c.alterReassignments(img, req)
 	case *kmsg.ListPartitionReassignmentsRequest:
 		return c.listReassignments(img, req)
+	case *kmsg.UpdateFeaturesRequest:
+		return c.updateFeatures(img, req)
 	case *kmsg.AssignReplicasToDirsRequest:
 		return c.assignReplicas(img, req)
 	}

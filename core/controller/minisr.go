@@ -21,13 +21,20 @@ func (c *Controller) Takeover(img *metadata.Image) []metadata.Record {
 		records = append(records, &metadata.AbortTransactionRecord{Reason: &reason})
 		img = img.Stable()
 	}
-	cluster := metadata.Resource{Type: metadata.ResourceBroker}
-	_, set := img.Configs(cluster).Get(minInSyncReplicas)
-	if img.FeatureLevel(eligibleLeaderReplicas) > 0 && !set {
-		value := strconv.Itoa(max(1, c.configs.MinInSyncReplicas(img, "")))
-		records = append(records, configRecord(cluster, minInSyncReplicas, &value))
+	if img.FeatureLevel(eligibleLeaderReplicas) > 0 {
+		records = append(records, c.sharedMinISR(img)...)
 	}
 	return records
+}
+
+// sharedMinISR gives the record that makes min.insync.replicas one value for all brokers, if there is none.
+func (c *Controller) sharedMinISR(img *metadata.Image) []metadata.Record {
+	cluster := metadata.Resource{Type: metadata.ResourceBroker}
+	if _, set := img.Configs(cluster).Get(minInSyncReplicas); set {
+		return nil
+	}
+	value := strconv.Itoa(max(1, c.configs.MinInSyncReplicas(img, "")))
+	return []metadata.Record{configRecord(cluster, minInSyncReplicas, &value)}
 }
 
 // refuseMinISR keeps min.insync.replicas the same for all brokers while there are eligible leader replicas (Kafka:

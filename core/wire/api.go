@@ -42,6 +42,7 @@ const (
 	EndQuorumEpoch              Key = 54
 	DescribeQuorum              Key = 55
 	AlterPartition              Key = 56
+	UpdateFeatures              Key = 57
 	FetchSnapshot               Key = 59
 	DescribeCluster             Key = 60
 	DescribeProducers           Key = 61

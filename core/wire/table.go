@@ -85,6 +85,8 @@ var byKey = compileTable([]API{
 		schema: `[s [i]]`},
 	{Key: AlterPartition, Name: "AlterPartition", Min: 2, Max: 3, Flexible: 0, Class: ClassBroker,
 		schema: `i l [s:0-1 u:2+ [i i [=i]:0-2 [i l]:3+ b:1+ i]]`},
+	{Key: UpdateFeatures, Name: "UpdateFeatures", Min: 0, Max: 2, Flexible: 0, Class: ClassClient,
+		schema: `i [s h b:0-0 b:1+] b:1+`},
 	{Key: FetchSnapshot, Name: "FetchSnapshot", Min: 0, Max: 1, Flexible: 0, Class: ClassRaft,
 		schema: `#0s?:0+ i i [s [i i (l i) l #0u:1+]]`},
 	{Key: DescribeCluster, Name: "DescribeCluster", Min: 0, Max: 2, Flexible: 0, Class: ClassClient,

@@ -28,7 +28,8 @@ func newRoot(started time.Time) *cobra.Command {
 	}
 	root.SetVersionTemplate("ottla {{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newServe(started), newCluster(), newTopic(), newBrokerCommand(), newLog())
+	root.AddCommand(newServe(started), newCluster(), newTopic(), newBrokerCommand(), newQuorum(), newLog(),
+		newStorage())
 	root.AddCommand(simCommand())
 	root.AddCommand(newCheck(), newChaos())
 	return root
