@@ -38,7 +38,8 @@ func NeedsMetadata(key wire.Key) bool {
 	case wire.Vote, wire.BeginQuorumEpoch, wire.EndQuorumEpoch, wire.DescribeQuorum, wire.FetchSnapshot, wire.AddRaftVoter,
 		wire.RemoveRaftVoter, wire.UpdateRaftVoter, wire.BrokerRegistration, wire.BrokerHeartbeat,
 		wire.AllocateProducerIDs, wire.AlterPartition, wire.AssignReplicasToDirs, wire.UnregisterBroker,
-		wire.CreateTopics, wire.CreatePartitions, wire.AlterConfigs, wire.IncrementalAlterConfigs, wire.UpdateFeatures, wire.DeleteTopics,
+		wire.CreateTopics, wire.CreatePartitions, wire.AlterConfigs, wire.IncrementalAlterConfigs, wire.UpdateFeatures,
+		wire.DeleteTopics,
 		wire.ElectLeaders, wire.AlterPartitionReassignments, wire.ListPartitionReassignments:
 		return false
 	}

@@ -201,8 +201,8 @@ func TestVotersOfTheConfigurationChangeAfterAnUpgradeOfKRaftVersion(t *testing.T
 
 func TestFeaturesAreRaisedAllOrNone(t *testing.T) {
 	c := newCluster(3, 3, nil).startAll(t)
-	if resp := c.updateFeature(t, 2, "metadata.version", 12); core.ErrorCode(resp.ErrorCode) != core.InvalidUpdateVersion ||
-		resp.ErrorMessage == nil {
+	resp := c.updateFeature(t, 2, "metadata.version", 12)
+	if core.ErrorCode(resp.ErrorCode) != core.InvalidUpdateVersion || resp.ErrorMessage == nil {
 		t.Errorf("%+v", resp)
 	}
 	if resp := c.updateFeature(t, 2, "no.such.version", 1); core.ErrorCode(resp.ErrorCode) != core.InvalidUpdateVersion {

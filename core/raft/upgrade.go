@@ -14,8 +14,8 @@ const KRaftVersion = "kraft.version"
 const MaxKRaftVersion int16 = 1
 
 // Upgrade raises kraft.version, which puts the voters of configuration into the log with the folders that they have
-// been fetching for (KIP-853; Kafka: LeaderState.maybeAppendUpgradedKRaftVersion). The record has effect at once, and is
-// committed like any other. Nothing is appended if the version is in force already, or with validate.
+// been fetching for (KIP-853; Kafka: LeaderState.maybeAppendUpgradedKRaftVersion). The record has effect at once, and
+// is committed like any other. Nothing is appended if the version is in force already, or with validate.
 //
 // A replica that names its folder when it fetches knows about voters in the log: versions of Kafka before that do not
 // name one. So nothing else needs to be asked of the voters. A level is never lowered: without the records nobody would

@@ -42,8 +42,9 @@ func newQuorumDescribe(flags *admin.Flags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "describe",
 		Short: "Say who leads the metadata quorum and how far the others are",
-		Long: "Describe prints the quorum's leader, epoch and high watermark (--status), and every replica of the metadata\n" +
-			"log: voters, which decide, and observers, which follow (--replication). Without either it prints both.",
+		Long: "Describe prints the quorum's leader, epoch and high watermark (--status), and every replica of the\n" +
+			"metadata log: voters, which decide, and observers, which follow (--replication). Without either it prints\n" +
+			"both.",
 		Example: "  ottla quorum describe\n  ottla quorum describe --status\n" +
 			"  ottla quorum describe --replication --json | jq '.voters[].lag'",
 		Args: usage(cobra.NoArgs),
@@ -176,9 +177,9 @@ func describeQuorum(ctx context.Context, c *admin.Client, status, replication bo
 		return strings.Join(b, ", ")
 	}
 	if status {
-		fmt.Fprintf(c.Out(), "cluster         %s\nleader          %d since epoch %d\nhigh watermark  %d\nlargest lag     %d\n"+
-			"voters          %s\nobservers       %s\n", v.ClusterID, v.LeaderID, v.LeaderEpoch, v.HighWatermark,
-			v.MaxFollowerLag, ids(v.Voters), ids(v.Observers))
+		fmt.Fprintf(c.Out(), "cluster         %s\nleader          %d since epoch %d\nhigh watermark  %d\n"+
+			"largest lag     %d\nvoters          %s\nobservers       %s\n", v.ClusterID, v.LeaderID, v.LeaderEpoch,
+			v.HighWatermark, v.MaxFollowerLag, ids(v.Voters), ids(v.Observers))
 	}
 	if !replication {
 		return nil

@@ -18,8 +18,9 @@ import (
 	"ottla.dev/tools/admin"
 )
 
-const upgradeLong = `Upgrade raises the feature kraft.version to 1: the voters, which controller.quorum.voters has fixed, are records of
-the metadata from then on, and can be added and removed. All voters must be there. There is no way back.
+const upgradeLong = `Upgrade raises the feature kraft.version to 1: the voters, which controller.quorum.voters has
+fixed, are records of the metadata from then on, and can be added and removed. All voters must be there. There is no
+way back.
 
 Afterwards replace controller.quorum.voters by controller.quorum.bootstrap.servers in the settings of all nodes, when
 they are restarted the next time.`
@@ -59,8 +60,8 @@ type voterFlags struct {
 	dryRun    bool
 }
 
-const addVoterLong = `Add-voter makes a controller that observes a voter. Voters decide by majority: three go on without one of them,
-five without two.
+const addVoterLong = `Add-voter makes a controller that observes a voter. Voters decide by majority: three go on
+without one of them, five without two.
 
 Start the controller first, with process.roles=controller (or broker,controller) and
 controller.quorum.bootstrap.servers: it joins the cluster by itself, and "ottla quorum describe" shows it among the
@@ -99,8 +100,8 @@ func newRemoveVoter(flags *admin.Flags) *cobra.Command {
 		Use:     "remove-voter NODE",
 		Aliases: []string{"remove-controller"},
 		Short:   "Make a voter an observer",
-		Long: "Remove-voter takes a controller's vote away. The leader may remove itself: another one is elected at once. The\n" +
-			"controller goes on as an observer and may be stopped.",
+		Long: "Remove-voter takes a controller's vote away. The leader may remove itself: another one is elected at once.\n" +
+			"The controller goes on as an observer and may be stopped.",
 		Example: "  ottla quorum remove-voter 1\n  ottla quorum remove-voter 1 --directory-id qvB49Wo4QCqEhIBuLvQMaA",
 		Args:    usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -203,8 +204,8 @@ func addVoter(ctx context.Context, c *admin.Client, v voter, dryRun bool, timeou
 		return err
 	}
 	if !v.find(q.Observers) && v.directory.IsZero() {
-		return fmt.Errorf("node %d is not among the observers of the quorum (%s has the list)\nstart it as a controller with "+
-			"controller.quorum.bootstrap.servers, or name its folder with --directory-id", v.id, "ottla quorum describe")
+		return fmt.Errorf("node %d is not among the observers of the quorum: see 'ottla quorum describe'\n"+
+			"start it as a controller with controller.quorum.bootstrap.servers, or name its folder with --directory-id", v.id)
 	}
 	if dryRun {
 		fmt.Fprintf(c.Out(), "Would add node %d with directory %s at %v.\n", v.id, v.directory, v.listeners)

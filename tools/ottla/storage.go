@@ -24,10 +24,11 @@ import (
 	"ottla.dev/node/disk"
 )
 
-const storageLong = `Storage formats data folders, and says what they are, as kafka-storage does, with the same options and files.
+const storageLong = `Storage formats data folders, and says what they are, as kafka-storage does, with the same
+options and files.
 
-Nobody has to format anything: a broker whose folder is new makes it its own when it starts. Formatting is for those who
-want to choose the cluster's id or its first controllers.`
+Nobody has to format anything: a broker whose folder is new makes it its own when it starts. Formatting is for those
+who want to choose the cluster's id or its first controllers.`
 
 func newStorage() *cobra.Command {
 	cmd := &cobra.Command{
@@ -76,7 +77,8 @@ type formatOptions struct {
 	levels           []metadata.Feature
 }
 
-const formatLong = `Format makes the data folders of a node its own: it writes meta.properties with the cluster's id into each.
+const formatLong = `Format makes the data folders of a node its own: it writes meta.properties with the cluster's id
+into each.
 
 Controllers without controller.quorum.voters need one of
   --standalone              the node is the first and only voter; others are added with "ottla quorum add-voter"
@@ -177,11 +179,11 @@ func (o *formatOptions) resolve(c *config.Config) error {
 		return errors.New("controller.quorum.voters fixes the voters; leave it out to begin with --standalone or " +
 			"--initial-controllers")
 	case o.standalone && len(c.ControllerAdvertised) == 0:
-		return errors.New("--standalone is for a controller: it needs controller.listener.names, one of its listeners under " +
-			"that name, and controller.quorum.bootstrap.servers with that address")
+		return errors.New("--standalone is for a controller: it needs controller.listener.names, one of its listeners " +
+			"under that name, and controller.quorum.bootstrap.servers with that address")
 	case !dynamic && !o.none && len(c.Controllers) > 0 && len(c.Voters) == 0:
-		return errors.New("controller.quorum.voters is not set on this controller: say --standalone, --initial-controllers " +
-			"or --no-initial-controllers")
+		return errors.New("controller.quorum.voters is not set on this controller: say --standalone, " +
+			"--initial-controllers or --no-initial-controllers")
 	case o.initial != "" && o.cluster == "":
 		return errors.New("--initial-controllers needs a --cluster-id, the same on each node")
 	case o.none && o.cluster == "":
@@ -289,8 +291,8 @@ func newStorageInfo() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "info",
 		Short: "Say whose the data folders are",
-		Long: "Info says of each data folder whether it is there and whose it is. It ends with status 1 if something is wrong.\n" +
-			"It only reads, and may be run beside a broker.",
+		Long: "Info says of each data folder whether it is there and whose it is. It ends with status 1 if something is\n" +
+			"wrong. It only reads, and may be run beside a broker.",
 		Example: "  ottla storage info -c server.properties\n  ottla storage info --set log.dirs=./ottla-data --json",
 		Args:    usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {

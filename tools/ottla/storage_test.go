@@ -47,7 +47,8 @@ func TestStorageFormatIsKafkas(t *testing.T) {
 		{"--standalone", "--feature", "metadata.version=7"},
 		{"--initial-controllers", "1@a:1"},
 	} {
-		if out, err := runOttla(t, append([]string{"storage", "format", "-t", cluster, "-c", config}, wrong...)...); err == nil {
+		args := append([]string{"storage", "format", "-t", cluster, "-c", config}, wrong...)
+		if out, err := runOttla(t, args...); err == nil {
 			t.Errorf("%v: %s", wrong, out)
 		}
 		if _, err := os.Stat(filepath.Join(dir, "meta.properties")); err == nil {
