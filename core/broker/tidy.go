@@ -73,13 +73,17 @@ func (j *tidyJob) missFolders(dir string) {
 	for _, e := range j.boot.found[dir+"/"+recoveryCheckpointFile] {
 		name := e.TopicPartition.String()
 		topic := j.image.TopicByName(e.Topic)
-		if m.holders[name] == "" && topic != nil && topic.Partition(e.Partition) != nil {
+		if m.holders[name] != "" || topic == nil {
+			continue
+		}
+		if p := topic.Partition(e.Partition); p != nil && p.HasReplica(j.boot.node) {
 			m.lost[name] = true
 		}
 	}
 }
 
-// putAside renames a partition's folder unless the metadata know it.
+// putAside renames a partition's folder unless the metadata know it, and that this broker has a replica: one that was
+// taken away while the broker was down would stay for ever (Kafka: LogManager.isStrayReplica).
 func (j *tidyJob) putAside(fs core.FS, dir, name string, tp core.TopicPartition) error {
 	topic := j.image.TopicByName(tp.Topic)
 	b, err := readAll(fs, dir+"/"+name+"/"+log.PartitionMetadataName)
@@ -92,16 +96,22 @@ func (j *tidyJob) putAside(fs core.FS, dir, name string, tp core.TopicPartition)
 	case !errors.Is(err, core.ErrNotExist):
 		return fmt.Errorf("reading %s in %s/%s: %w", log.PartitionMetadataName, dir, name, err)
 	}
-	if topic != nil && topic.Partition(tp.Partition) != nil {
-		return nil
+	why := "belongs to no partition that the metadata know, because the topic was deleted"
+	if topic != nil {
+		p := topic.Partition(tp.Partition)
+		if p != nil && p.HasReplica(j.boot.node) {
+			return nil
+		}
+		if p != nil {
+			why = "belongs to a partition whose replicas are on other brokers by now"
+		}
 	}
 	aside := strings.TrimSuffix(log.DeleteDirName(tp, j.boot.random.UUID()), log.DeleteDirSuffix) + straySuffix
 	if err := fs.Rename(dir+"/"+name, dir+"/"+aside); err != nil {
 		return fmt.Errorf("renaming %s/%s: %w", dir, name, err)
 	}
 	delete(j.boot.memory.holders, name)
-	j.notes = append(j.notes, fmt.Sprintf("%s/%s belongs to no partition that the metadata know, because the topic was "+
-		"deleted; it is put aside as %s and can be removed", dir, name, aside))
+	j.notes = append(j.notes, fmt.Sprintf("%s/%s %s; it is put aside as %s and can be removed", dir, name, why, aside))
 	return fs.SyncDir(dir)
 }
 
