@@ -204,7 +204,11 @@ func (n *node) leave(c *conn, token uint64, pieces []piece) {
 			break
 		}
 	}
-	if err != nil || n.strikes(fault.CutAnswers) {
+	cut := n.strikes(fault.CutAnswers)
+	if cut {
+		n.fire(fault.CutAnswers.String())
+	}
+	if err != nil || cut {
 		n.trace.Begin(n.now, "cut").Word(c.actor.name).Err(err).End()
 		n.disconnect(c)
 		return

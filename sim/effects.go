@@ -232,6 +232,7 @@ func (n *node) countCut() {
 		return
 	}
 	if n.cut--; n.cut == 0 {
+		n.fire(firedAgain)
 		n.stop(n.stopKind)
 		n.restart(n.soon(500 * time.Millisecond))
 	}

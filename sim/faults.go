@@ -18,7 +18,7 @@ func (w *World) planFaults() {
 	for _, f := range w.plan.Faults {
 		n := w.nodes[f.Node]
 		if f.Kind == fault.Pause {
-			w.after(f.From, func() { n.pausedUntil = max(n.pausedUntil, f.To) })
+			w.after(f.From, func() { n.pause(f.To) })
 		}
 		if f.Kind == fault.DiskFull {
 			w.after(f.From, func() { n.setFull(true) })
@@ -28,15 +28,32 @@ func (w *World) planFaults() {
 	for _, j := range w.plan.Jumps {
 		w.after(j.At, func() {
 			w.nodes[j.Node].skew += j.By
+			w.fire(firedJump)
 			w.trace.Begin(w.now, "clock").Num("ms", int64(j.By/time.Millisecond)).End()
 		})
 	}
 	w.after(w.plan.Duration, w.heal)
 }
 
+// pause has the process stand still, with all that comes for it waiting, as SIGSTOP does.
+func (n *node) pause(until time.Duration) {
+	if !n.alive() || n.healed {
+		return
+	}
+	n.begin("pause").Num("ms", int64((until-n.now)/time.Millisecond)).End()
+	n.pausedUntil = max(n.pausedUntil, until)
+	n.fire(fault.Pause.String())
+	if until-n.now > n.plan.SessionTimeout() {
+		n.fire(firedLongPause)
+	}
+}
+
 func (n *node) setFull(full bool) {
 	n.disk.Full = full && !n.healed
 	n.injected++
+	if n.disk.Full {
+		n.fire(fault.DiskFull.String())
+	}
 	n.trace.Begin(n.now, "disk-full").Word(map[bool]string{true: "on", false: "off"}[n.disk.Full]).End()
 }
 
@@ -103,6 +120,7 @@ func (n *node) diskFault(op disk.Op, path string) error {
 	}
 	n.injected++
 	n.syncFailed = n.syncFailed || op == disk.Sync
+	n.fire(kind.String())
 	n.trace.Begin(n.now, "fault").Word(kind.String()).Word(path).End()
 	return disk.ErrIO
 }
@@ -112,6 +130,7 @@ const slowFactor = 50
 
 func (n *node) slowly(d time.Duration) time.Duration {
 	if n.strikes(fault.SlowDisk) {
+		n.fire(fault.SlowDisk.String())
 		return d * slowFactor
 	}
 	return d
@@ -119,6 +138,7 @@ func (n *node) slowly(d time.Duration) time.Duration {
 
 func (w *World) slowNet(d time.Duration) time.Duration {
 	if w.nodes[0].strikes(fault.SlowNetwork) {
+		w.fire(fault.SlowNetwork.String())
 		return d * slowFactor
 	}
 	return d

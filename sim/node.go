@@ -42,6 +42,12 @@ func (w *World) addNode() {
 	if w.plan.Clustered() {
 		n.Machine = w.plan.Machines[n.index]
 		n.skew = n.Skew
+		if n.Skew != 0 {
+			w.fire(firedSkew)
+		}
+		if n.Drift != 0 {
+			w.fire(firedDrift)
+		}
 	}
 	n.disk = disk.New(w.faults.Fork(1 + uint64(n.index)<<32))
 	n.disk.Unordered, n.disk.Replicated = w.plan.UnorderedNames, w.plan.Clustered()

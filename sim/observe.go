@@ -3,8 +3,10 @@ package sim
 import (
 	"time"
 
+	"ottla.dev/core"
 	"ottla.dev/core/broker"
 	"ottla.dev/sim/check"
+	"ottla.dev/sim/fault"
 )
 
 // lookEvery is how many events pass between two looks at all brokers.
@@ -16,6 +18,7 @@ type observer struct {
 	world     *World
 	cluster   *check.Cluster
 	events    int
+	every     int
 	scanAt    time.Duration
 	unsettled string // what stands in the way of the end
 }
@@ -24,12 +27,22 @@ type observer struct {
 const scanEvery = 5 * time.Second
 
 func newObserver(w *World) *observer {
-	return &observer{world: w, cluster: check.NewCluster(len(w.nodes), w.ledger, w.fail)}
+	o := &observer{world: w, cluster: check.NewCluster(len(w.nodes), w.ledger, w.fail), every: lookEvery}
+	for i := range w.plan.Topics {
+		if w.plan.Lossy(i) {
+			o.every = 1 // an election that loses something must be known before anybody is told what it has left
+		}
+	}
+	o.cluster.Lossy = func(p core.TopicPartition) {
+		w.trace.Begin(w.now, "unclean").Word(p.String()).End()
+		w.fire(firedUnclean)
+	}
+	return o
 }
 
 // look judges what all brokers are like now.
 func (o *observer) look() {
-	if o.events++; o.events%lookEvery != 0 {
+	if o.events++; o.events%o.every != 0 {
 		return
 	}
 	w := o.world
@@ -52,7 +65,12 @@ func (o *observer) scan() {
 }
 
 // stopped notes that a broker's process has ended. Its disk is as it will be found.
-func (o *observer) stopped(n *node) { o.cluster.Scan(n.index, n.disk, logDir) }
+func (o *observer) stopped(n *node, kind fault.StopKind) {
+	if kind == fault.Crash && o.world.ledger.PowerCut() > 0 {
+		o.world.fire(firedCaching)
+	}
+	o.cluster.Scan(n.index, n.disk, logDir)
+}
 
 // settled reports whether the cluster has come to rest (L1): one controller, everybody serving, every partition led and
 // all its replicas in sync.

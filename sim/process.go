@@ -197,6 +197,7 @@ func (n *node) stopNow() {
 	if p.listening || n.before == nil {
 		n.before = check.ReadLogs(n.disk, logDir)
 	}
+	n.fire("stop " + kind.String())
 	switch kind {
 	case fault.Crash:
 		n.stats.Crashes++
@@ -218,7 +219,7 @@ func (n *node) stopNow() {
 	}
 	n.unplug(kind)
 	if n.net != nil {
-		n.observer.stopped(n)
+		n.observer.stopped(n, kind)
 		return
 	}
 	switch kind {
@@ -251,6 +252,7 @@ func (n *node) listen(p *process) {
 		n.crashAfter = 0
 		n.after(d, func() {
 			if n.proc == p && !p.dead && !n.healed && n.stopping == 0 {
+				n.fire(firedEarly)
 				n.stop(fault.Crash)
 				n.restart(n.soon(time.Second))
 			}

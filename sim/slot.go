@@ -107,6 +107,9 @@ func (s *slot) Hang(reset bool) {
 // After implements [workload.Net].
 func (s *slot) After(d time.Duration, f func()) { s.world.after(d, f) }
 
+// Fired implements [workload.Net].
+func (s *slot) Fired(what string) { s.world.fire(what) }
+
 // deliver brings the client an answer.
 func (s *slot) deliver(c *conn, frame []byte) {
 	w := s.world

@@ -47,6 +47,7 @@ type World struct {
 	busySince time.Duration
 	busy      int
 	stats     Stats
+	fired     Fired
 }
 
 // Stats says how much was simulated.
@@ -64,6 +65,8 @@ type Stats struct {
 	Read      int           `json:"read"`
 	Commits   int           `json:"commits"`
 	Answers   int           `json:"answers"`
+	// Fired is what went wrong, by name.
+	Fired Fired `json:"fired"`
 }
 
 // Add adds the counts of another simulation.
@@ -81,6 +84,10 @@ func (s *Stats) Add(o Stats) {
 	s.Read += o.Read
 	s.Commits += o.Commits
 	s.Answers += o.Answers
+	if s.Fired == nil {
+		s.Fired = Fired{}
+	}
+	s.Fired.add(o.Fired)
 }
 
 // Result is what came of a simulation.
@@ -110,7 +117,8 @@ func New(plan *fault.Plan, to func(line []byte)) *World {
 // empty returns a world without machines and clients.
 func empty(plan *fault.Plan, to func(line []byte)) *World {
 	w := &World{plan: plan, trace: trace.New(to), schedule: plan.Stream(fault.StreamSchedule),
-		faults: plan.Stream(fault.StreamFaults), seeds: plan.Stream(fault.StreamBroker)}
+		faults: plan.Stream(fault.StreamFaults), seeds: plan.Stream(fault.StreamBroker),
+		fired: newFired(plan.Clustered())}
 	w.ledger = check.NewLedger(plan, w.fail)
 	w.history = history.New(plan, w.ledger.Partitions(), func() time.Duration { return w.now })
 	for range max(len(plan.Machines), 1) {
@@ -134,7 +142,7 @@ func (w *World) Run() Result {
 
 // Result gives what came of the simulation so far.
 func (w *World) Result() Result {
-	w.stats.Simulated = w.now
+	w.stats.Simulated, w.stats.Fired = w.now, w.counts()
 	w.stats.Starts, w.stats.Injected = 0, 0
 	for _, n := range w.nodes {
 		w.stats.Starts += n.starts

@@ -15,14 +15,17 @@ import (
 
 // Cluster judges several brokers from outside, between their steps. Letters are those of the catalogue of invariants.
 type Cluster struct {
-	fail     Fail
-	ledger   *Ledger
-	leaders  map[core.LeaderEpoch]int                   // of the quorum, by epoch (S1)
-	led      map[ledKey]int                             // of partitions, by epoch (S1)
-	newest   map[core.TopicIDPartition]core.LeaderEpoch // that any broker knows to be committed
-	batches  map[batchKey]uint32                        // what an offset of an epoch holds (S3)
-	images   map[core.Offset]uint64                     // hash of the metadata at an offset (S11)
-	brokers  []seenBroker
+	fail    Fail
+	ledger  *Ledger
+	leaders map[core.LeaderEpoch]int                   // of the quorum, by epoch (S1)
+	led     map[ledKey]int                             // of partitions, by epoch (S1)
+	newest  map[core.TopicIDPartition]core.LeaderEpoch // that any broker knows to be committed
+	batches map[batchKey]uint32                        // what an offset of an epoch holds (S3)
+	images  map[core.Offset]uint64                     // hash of the metadata at an offset (S11)
+	brokers []seenBroker
+	// Lossy is told of an unclean election that is reported, where somebody has allowed it, before anything is judged by
+	// what it may have lost.
+	Lossy    func(core.TopicPartition)
 	replicas map[replicaKey]seenReplica
 }
 
@@ -44,6 +47,7 @@ type seenBroker struct {
 	saved   core.LeaderEpoch // as it was made durable, over all lives
 	image   *metadata.Image
 	applied core.Offset
+	looks   int
 }
 
 type replicaKey struct {
@@ -55,6 +59,7 @@ type seenReplica struct {
 	life  int
 	epoch core.LeaderEpoch // over all lives
 	hw    core.Offset      // in this life
+	look  int              // the last that has shown it: a replica may go and come back
 }
 
 // NewCluster returns the judge of a number of brokers.
@@ -71,6 +76,7 @@ func (c *Cluster) wrong(check string, node int, text string) {
 // Look judges a broker of which a life runs.
 func (c *Cluster) Look(node, life int, p *broker.Probe) {
 	b := &c.brokers[node]
+	b.looks++
 	if b.life != life {
 		b.life, b.image, b.applied, b.epoch = life, nil, core.NoOffset, b.saved
 	}
@@ -122,6 +128,10 @@ func (c *Cluster) image(node int, b *seenBroker, image *metadata.Image) {
 			id := core.TopicIDPartition{Topic: t.ID, Partition: p.ID}
 			c.newest[id] = max(c.newest[id], p.LeaderEpoch)
 			c.sound(node, t.Name, p)
+			if name := (core.TopicPartition{Topic: t.Name, Partition: p.ID}); p.RecoveryState == metadata.Recovering &&
+				c.ledger.Unclean(name) {
+				c.Lossy(name)
+			}
 		}
 	}
 }
@@ -165,15 +175,19 @@ func (c *Cluster) replica(node, life int, r *partition.Replica) {
 	}
 	key := replicaKey{node, r.ID()}
 	seen := c.replicas[key]
-	if seen.life != life {
+	look := c.brokers[node].looks
+	if seen.life != life || seen.look != look-1 || c.ledger.Forgiven(r.Name()) {
 		seen.life, seen.hw = life, 0
 	}
+	seen.look = look
 	name, end, hw := r.Name().String(), r.Log().LogEndOffset(), r.HighWatermark()
 	switch {
 	case r.LeaderEpoch() < seen.epoch:
 		c.wrong("partition-epoch", node, name+": the leader epoch went back from "+epochText(seen.epoch)+" to "+
 			epochText(r.LeaderEpoch()))
-	case hw < seen.hw:
+	case hw < seen.hw && !(hw == end && r.Log().Start() == end):
+		// A log that begins anew, because the leader's starts behind its end, may have to begin a little earlier than it
+		// had thought: where the batch begins that the leader's log start offset lies in.
 		c.wrong("high-watermark", node, name+": the high watermark went back from "+offsetText(seen.hw)+" to "+
 			offsetText(hw))
 	case end < hw:

@@ -23,6 +23,8 @@ type Ledger struct {
 	read   int
 	commit int
 	starts int // of the broker that have ended
+
+	forgiven forgiveness
 }
 
 // Partition is what is known of one partition of a plan topic.
@@ -39,6 +41,7 @@ type Partition struct {
 	logStart core.Offset            // the highest that the living process has told of
 	lastAck  core.Offset            // the highest acknowledged offset, -1 if none
 	cuts     int                    // how often records were lost that were allowed to be
+	forgiven bool                   // it may have lost something, nobody knows what
 }
 
 // writer names a record by who wrote it.
@@ -59,6 +62,7 @@ func NewLedger(plan *fault.Plan, fail Fail) *Ledger {
 	l := &Ledger{plan: plan, fail: fail, parts: map[core.TopicPartition]*Partition{},
 		groups: map[commitKey]*commitState{}, owners: map[ownerKey]string{}, gens: map[string]int32{},
 		topics: map[string]bool{}}
+	l.forgiven = forgiveness{map[string]bool{}, map[core.TopicPartition]bool{}}
 	for i := range plan.Topics {
 		t := &plan.Topics[i]
 		for p := range t.Partitions {
@@ -113,7 +117,7 @@ func (p *Partition) LargestBatch() int { return p.topic.LargestBatch() }
 func (p *Partition) Known() core.Offset { return core.Offset(len(p.records)) }
 
 // MayForget reports whether a crash may lose acknowledged records, and with them a producer's sequence.
-func (p *Partition) MayForget() bool { return p.topic.Caching && p.cuts > 0 }
+func (p *Partition) MayForget() bool { return p.forgiven || p.topic.Caching && p.cuts > 0 }
 
 // Wrong reports that an answer breaks the protocol.
 func (l *Ledger) Wrong(check, text string) { l.fail(Correctness, check, text) }
@@ -132,6 +136,9 @@ func (p *Partition) at(o core.Offset) *entry {
 
 // place notes that w is at offset o, and checks that nothing else is and that it is nowhere else (C2, C3).
 func (l *Ledger) place(p *Partition, o core.Offset, w writer, durable bool) {
+	if p.forgiven {
+		return
+	}
 	e := p.at(o)
 	if e.known && e.writer != w {
 		l.wrong("inconsistent-offsets", p, "offset "+offsetText(o)+" is record "+w.text()+" and was record "+e.writer.text())
@@ -183,7 +190,9 @@ func (l *Ledger) Acked(p *Partition, s Sending, base core.Offset, client int, fi
 	for i := range count {
 		l.place(p, base+core.Offset(i), writer{client, first + uint64(i)}, acks < 0 && !p.topic.Caching)
 	}
-	p.lastAck = max(p.lastAck, base+core.Offset(count)-1)
+	if !p.forgiven {
+		p.lastAck = max(p.lastAck, base+core.Offset(count)-1)
+	}
 }
 
 // Refused notes that records were refused in a way that says that they will never be there (C12).
@@ -231,6 +240,9 @@ func (l *Ledger) Ask(p *Partition) Asked {
 // Watermarks notes a high watermark and a log start offset that somebody was told. Within one process neither goes back
 // (C14, S19), and nothing is removed that no setting and no request removes.
 func (l *Ledger) Watermarks(p *Partition, v *View, a Asked, highWatermark, logStart core.Offset) {
+	if p.forgiven {
+		return
+	}
 	// With another leader both may go back.
 	same := v.starts == a.starts && !l.plan.Clustered()
 	if !same {
@@ -277,7 +289,7 @@ func (l *Ledger) HasDeleted(p *Partition, o core.Offset) { p.gone = max(p.gone, 
 
 // OutOfRange judges a refusal of an offset: it must lie below the log start offset or above everything that is there.
 func (l *Ledger) OutOfRange(p *Partition, a Asked, o core.Offset) {
-	if o < a.known && a.cuts == p.cuts && p.records[o].known && p.topic.Retained && o >= p.deleted {
+	if o < a.known && a.cuts == p.cuts && !p.forgiven && p.records[o].known && p.topic.Retained && o >= p.deleted {
 		l.wrong("out-of-range", p, "offset "+offsetText(o)+" is out of range, and was there")
 	}
 }

@@ -34,10 +34,13 @@ func DrawCluster(seed uint64, brokers int) *Plan {
 	p.Brokers = brokers
 	r := p.Stream(streamCluster)
 	shape, topics, stops, net, machines := r.Fork(1), r.Fork(2), r.Fork(3), r.Fork(4), r.Fork(5)
+	operations, pauses := r.Fork(6), r.Fork(7)
 	p.drawMachines(&machines)
 	p.clusterShape(&shape)
 	p.clusterTopics(&topics)
 	p.clusterStops(&stops)
+	p.clusterPauses(&pauses)
+	p.clusterOperations(&operations)
 	p.clusterNet(&net)
 	return p
 }
@@ -78,11 +81,6 @@ func (p *Plan) clusterShape(r *core.PRNG) {
 func (p *Plan) clusterTopics(r *core.PRNG) {
 	for i := range p.Topics {
 		t := &p.Topics[i]
-		// What write.caching may lose depends on who leads when; that is not judged yet.
-		t.Caching = false
-		t.Settings = slices.DeleteFunc(t.Settings, func(s Setting) bool {
-			return s.Name == "write.caching" || s.Name == "flush.messages" || s.Name == "flush.ms"
-		})
 		t.Replicas = int16(min(p.Brokers, int(pick[int64](r, 1, 2, 3, 3, 3, 3))))
 		least := r.Between(1, min(2, int64(t.Replicas)))
 		t.Settings = append(t.Settings, Setting{"min.insync.replicas", strconv.FormatInt(least, 10)})
@@ -122,6 +120,22 @@ func (p *Plan) clusterStops(r *core.PRNG) {
 			}
 			p.Stops = append(p.Stops, s)
 		}
+	}
+}
+
+// longestPause is longer than every timeout that is drawn.
+const longestPause = 25 * time.Second
+
+// clusterPauses draws machines that stand still for longer than others wait for them, as after SIGSTOP.
+func (p *Plan) clusterPauses(r *core.PRNG) {
+	if !r.Chance(1, 3) {
+		return
+	}
+	for range r.Between(1, 3) {
+		w := Window{Kind: Pause, Node: int(r.Below(uint64(len(p.Machines)))), From: between(r, 3*time.Second, p.Duration),
+			Rate: 1}
+		w.To = min(w.From+between(r, time.Second, longestPause), p.Duration)
+		p.Faults = append(p.Faults, w)
 	}
 }
 

@@ -22,6 +22,8 @@ type Plan struct {
 	Stops    []Stop
 	Delays   Delays
 	Jumps    []Jump
+	// Operations are what the operator of a cluster does, in order.
+	Operations []Operation
 	// UnorderedNames lets a crash undo any subset of a folder's changes.
 	UnorderedNames bool
 	// StaleCache lets a broker that halts after a failed sync be started again with the same page cache, which holds bytes
@@ -69,11 +71,12 @@ const (
 	Committer // commits and fetches offsets of a group of its own
 	Admin
 	Garbage
+	Operator
 )
 
 // String gives the kind's name.
 func (k ClientKind) String() string {
-	return [...]string{"", "producer", "consumer", "member", "committer", "admin", "garbage"}[k]
+	return [...]string{"", "producer", "consumer", "member", "committer", "admin", "garbage", "operator"}[k]
 }
 
 // Client is one client. What is drawn while it runs comes from a stream of its own.
@@ -213,6 +216,9 @@ func (p *Plan) AppendText(dst []byte) []byte {
 		}
 		dst = append(dst, '\n')
 	}
+	for i := range p.Operations {
+		dst = p.Operations[i].appendText(dst, p)
+	}
 	for _, j := range p.Jumps {
 		dst = append(dst, "clock node="+strconv.Itoa(j.Node)+" at="+j.At.String()+" by="+j.By.String()+"\n"...)
 	}
@@ -221,6 +227,17 @@ func (p *Plan) AppendText(dst []byte) []byte {
 
 // Clustered reports whether there are several machines.
 func (p *Plan) Clustered() bool { return len(p.Machines) > 1 }
+
+// SessionTimeout is broker.session.timeout.ms.
+func (p *Plan) SessionTimeout() time.Duration {
+	for _, s := range p.Static {
+		if s.Name == "broker.session.timeout.ms" {
+			ms, _ := strconv.Atoi(s.Value)
+			return time.Duration(ms) * time.Millisecond
+		}
+	}
+	return 9 * time.Second
+}
 
 // StaticMap gives the broker's settings as a broker takes them.
 func (p *Plan) StaticMap() map[string]string {

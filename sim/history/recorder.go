@@ -1,6 +1,7 @@
 package history
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -41,6 +42,14 @@ func New(plan *fault.Plan, parts []*check.Partition, now func() time.Duration) *
 	h := &Recorder{plan: plan, now: now, logs: map[*check.Partition]*Log{}, named: map[core.TopicPartition]*Log{},
 		values: make([][]string, len(plan.Clients))}
 	random := plan.Stream(fault.StreamHistory)
+	if plan.Clustered() {
+		// What may be lost in a cluster is lost with one of many leaders: nobody could say what is excused by it.
+		parts = slices.DeleteFunc(slices.Clone(parts), func(p *check.Partition) bool {
+			return p.Caching() || plan.Lossy(slices.IndexFunc(plan.Topics, func(t fault.Topic) bool {
+				return t.Name == p.Name.Topic
+			}))
+		})
+	}
 	left := len(parts)
 	for _, p := range parts {
 		// Each of those that are left has the same chance.

@@ -24,6 +24,8 @@ type Net interface {
 	// Hang ends the connection, without Closed: in order, after what was sent before, or by a reset.
 	Hang(reset bool)
 	After(d time.Duration, f func())
+	// Fired counts something that was to happen and has.
+	Fired(what string)
 }
 
 // Actor is a client as the world sees it.
@@ -269,6 +271,8 @@ func New(net Net, index int, plan *fault.Plan, random core.PRNG, l *check.Ledger
 		return newAdmin(c)
 	case fault.Garbage:
 		return newGarbage(c)
+	case fault.Operator:
+		return newOperator(c)
 	}
 	panic("workload: no such client")
 }

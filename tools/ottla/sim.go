@@ -254,6 +254,7 @@ func (s *simRun) finish() error {
 		fmt.Fprintf(s.out, "%d seeds, %d failed, %s: %d starts, %d crashes, %d kills, %d clean ends, %d halts, "+
 			"%d disk faults, %d records acknowledged, %d read, %d commits\n", s.done, s.failed, s.speed(), s.sum.Starts,
 			s.sum.Crashes, s.sum.Kills, s.sum.CleanEnds, s.sum.Halts, s.sum.Injected, s.sum.Acked, s.sum.Read, s.sum.Commits)
+		fmt.Fprintf(s.out, "fired: %v\n", s.sum.Fired)
 	}
 	if s.failed > 0 {
 		return exitError{code: int(s.worst)}

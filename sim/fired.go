@@ -1,0 +1,87 @@
+package sim
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"ottla.dev/netsim"
+	"ottla.dev/sim/fault"
+)
+
+// Fired counts by name what was to go wrong and has. What a plan may hold and has not struck is there with 0.
+type Fired map[string]int
+
+// newFired returns counts of 0 for everything that may strike in worlds of a kind.
+func newFired(clustered bool) Fired {
+	f := Fired{}
+	for k := fault.ReadError; k <= fault.Pause; k++ {
+		f[k.String()] = 0
+	}
+	for k := fault.Clean; k <= fault.Crash; k++ {
+		f["stop "+k.String()] = 0
+	}
+	for _, name := range []string{firedAgain, firedEarly, firedJump} {
+		f[name] = 0
+	}
+	if !clustered {
+		return f
+	}
+	delete(f, fault.SlowNetwork.String()) // the network has faults of its own
+	for _, name := range []string{firedLongPause, firedSkew, firedDrift, firedUnclean, firedCaching} {
+		f[name] = 0
+	}
+	for k := netsim.Partition; int(k) < netsim.Kinds; k++ {
+		f["net "+k.String()] = 0
+	}
+	for k := fault.Reassign; k <= fault.LastOperation; k++ {
+		f["operation "+k.String()+" NONE"] = 0
+	}
+	return f
+}
+
+// What has no name elsewhere.
+const (
+	firedAgain     = "stop in recovery"
+	firedEarly     = "crash after opening"
+	firedJump      = "clock jump"
+	firedSkew      = "clock off"
+	firedDrift     = "clock drifts"
+	firedLongPause = "pause longer than a session"
+	firedUnclean   = "unclean election"
+	firedCaching   = "power cut with write.caching"
+)
+
+func (w *World) fire(what string) { w.fired[what]++ }
+
+// counts are those of the world and its network.
+func (w *World) counts() Fired {
+	f := maps.Clone(w.fired)
+	if w.net != nil {
+		fired := w.net.Counts().Fired
+		for k := netsim.Partition; int(k) < netsim.Kinds; k++ {
+			f["net "+k.String()] = int(fired[k])
+		}
+	}
+	return f
+}
+
+// add adds the counts of another world.
+func (f Fired) add(o Fired) {
+	//core:unordered sums
+	for name, n := range o {
+		f[name] += n
+	}
+}
+
+// String lists the counts in the order of their names.
+func (f Fired) String() string {
+	var b strings.Builder
+	for i, name := range slices.Sorted(maps.Keys(f)) {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(name + " " + itoa(f[name]))
+	}
+	return b.String()
+}
