@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"ottla.dev/netsim"
 )
 
 // Failover is how long a producer had to wait, for each time that a leader went.
@@ -21,7 +23,12 @@ type Failover struct {
 	// the fault: what lies between them is the client's.
 	Elected float64 `json:"elected_seconds"`
 	Seconds float64 `json:"seconds"`
+	// Whole is how long after the end of the fault all replicas were in sync again.
+	Whole float64 `json:"in_sync_again_seconds"`
 }
+
+// leaderFaults are what is done to leaders, as often each.
+var leaderFaults = []string{killLeader, pauseLeader, isolateLeader}
 
 const (
 	// probeEvery is how often the producer that measures sends a record.
@@ -32,8 +39,8 @@ const (
 	failoverWithin = 60 * time.Second
 )
 
-// MeasureFailover kills the leader of a partition so many times, and then stops it as often, while a producer writes to
-// it. Sessions are Kafka's unless the options say otherwise.
+// MeasureFailover kills the leader of a partition so many times, then stops it as often, and then cuts it off from
+// everybody, while a producer writes to it. Sessions are Kafka's unless the options say otherwise.
 func MeasureFailover(ctx context.Context, o Options, times int) (all []Failover, err error) {
 	o.plain = true
 	r := &run{options: o, rng: random(o.Seed), began: time.Now(), faults: map[string]int{}}
@@ -48,7 +55,7 @@ func MeasureFailover(ctx context.Context, o Options, times int) (all []Failover,
 	probing, stop := context.WithCancel(ctx)
 	defer stop()
 	p := r.newProbe(probing)
-	for _, fault := range []string{killLeader, pauseLeader} {
+	for _, fault := range leaderFaults {
 		for range times {
 			r.round.Add(1)
 			f, err := r.failover(ctx, p, fault)
@@ -97,10 +104,17 @@ func (r *run) failover(ctx context.Context, p *probe, fault string) (f Failover,
 	m := r.cluster.members[leader-1]
 	f = Failover{Fault: fault, Controller: leader == v.controller}
 	struck := r.load.now()
-	if fault == killLeader {
+	cut := -1
+	switch fault {
+	case killLeader:
 		m.kill()
-	} else {
+	case pauseLeader:
 		m.pause()
+	case isolateLeader:
+		w := netsim.Window{Kind: netsim.Isolate, Hosts: []netsim.Host{netsim.Host(m.id)}}
+		if cut, err = r.network.fabric.Begin(w); err != nil {
+			return f, err
+		}
 	}
 	elected := make(chan float64, 1)
 	go func() {
@@ -122,27 +136,41 @@ func (r *run) failover(ctx context.Context, p *probe, fault string) (f Failover,
 		f.Seconds)
 	pause(ctx, goneFor)
 	m.resume()
-	return f, m.start()
+	if cut >= 0 {
+		r.network.fabric.Finish(cut)
+	}
+	if err := m.start(); err != nil {
+		return f, err
+	}
+	ended := time.Now()
+	if _, whole := r.observer.await(ctx, healWithin, (*view).whole); !whole {
+		return f, fmt.Errorf("chaos: the replicas are not in sync after %s; see the logs in %s", healWithin, r.options.Dir)
+	}
+	f.Whole = time.Since(ended).Seconds()
+	return f, nil
 }
 
 // WriteFailovers writes the table of medians.
 func WriteFailovers(to io.Writer, all []Failover) error {
 	out := tabwriter.NewWriter(to, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(out, "fault\ttimes\tanother leader: least\tmedian\tmost\ta record acknowledged: least\tmedian\tmost")
-	for _, fault := range []string{killLeader, pauseLeader} {
+	fmt.Fprintln(out, "fault\ttimes\tanother leader: least\tmedian\tmost\ta record acknowledged: least\tmedian\tmost"+
+		"\tin sync again: least\tmedian\tmost")
+	for _, fault := range leaderFaults {
 		for _, controller := range []bool{false, true} {
 			name := fault
 			if controller {
 				name += ", the controller"
 			}
-			var elected, acked []float64
+			var elected, acked, whole []float64
 			for _, f := range all {
 				if f.Fault == fault && f.Controller == controller {
 					elected, acked = append(elected, f.Elected), append(acked, f.Seconds)
+					whole = append(whole, f.Whole)
 				}
 			}
 			if len(acked) > 0 {
-				fmt.Fprintf(out, "%s\t%d\t%s\t%s\n", name, len(acked), spread(elected), spread(acked))
+				fmt.Fprintf(out, "%s\t%d\t%s\t%s\t%s\n", name, len(acked), spread(elected), spread(acked),
+					spread(whole))
 			}
 		}
 	}

@@ -20,6 +20,7 @@ const (
 	stopCleanly    = "stop"
 	pauseLeader    = "pause-leader"
 	pauseControl   = "pause-controller"
+	isolateLeader  = "isolate-leader"
 )
 
 // weighted is a list to draw from, each with its weight.
@@ -31,7 +32,7 @@ type weighted []struct {
 // The faults: those of processes, one a round, and those that go on beside them for longer.
 var (
 	ofProcesses = weighted{{killLeader, 46}, {killController, 14}, {killTwo, 20}, {killAll, 11}, {stopCleanly, 4}, {"", 5}}
-	beside      = weighted{{pauseLeader, 20}, {pauseControl, 10}, {"isolate-leader", 12}, {"isolate-controller", 10},
+	beside      = weighted{{pauseLeader, 20}, {pauseControl, 10}, {isolateLeader, 12}, {"isolate-controller", 10},
 		{"one-way", 10}, {"bridge", 8}, {"ring", 8}, {"slow", 10}, {"reset", 8}, {"half-open", 4}}
 )
 
@@ -179,7 +180,7 @@ func windowOf(name string, h, other netsim.Host, r *rand.Rand) (w netsim.Window,
 	everybody := []netsim.Host{clientHost, 1, 2, 3}
 	one := []netsim.Host{h}
 	switch name {
-	case "isolate-leader", "isolate-controller":
+	case isolateLeader, "isolate-controller":
 		return netsim.Window{Kind: netsim.Isolate, Hosts: one}, fmt.Sprintf("broker %d from all, clients too", h)
 	case "one-way":
 		if r.IntN(2) == 0 {

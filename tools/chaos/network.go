@@ -3,6 +3,7 @@ package chaos
 import (
 	"context"
 	"net"
+	"time"
 
 	"ottla.dev/netsim"
 	"ottla.dev/netsim/proxy"
@@ -46,11 +47,14 @@ func newNetwork(c *cluster, seed uint64) (*network, error) {
 	return n, nil
 }
 
+// dialWithin is how long clients wait for a connection: some dials hang.
+const dialWithin = 2 * time.Second
+
 // dial is how clients dial.
 func (n *network) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if path, ok := n.via[address]; ok {
 		address = path
 	}
-	var d net.Dialer
+	d := net.Dialer{Timeout: dialWithin}
 	return d.DialContext(ctx, network, address)
 }

@@ -261,6 +261,7 @@ func (r *run) finish(ctx context.Context) (*Result, error) {
 	r.load.stop()
 	r.load.producing.Wait()
 	r.load.consuming.Wait()
+	pause(ctx, time.Second) // until all brokers have heard of the last topic's deletion
 	r.readEverything(ctx)
 	last := r.observer.look(ctx)
 	for _, d := range r.cluster.takeDeaths() {

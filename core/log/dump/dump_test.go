@@ -206,6 +206,19 @@ func TestATornEndIsNoDamage(t *testing.T) {
 	}
 }
 
+// A folder that was put aside is as a crash left it, however the broker was stopped later.
+func TestAFolderPutAsideWasNotStoppedCleanly(t *testing.T) {
+	disk := closed(t)
+	segment := log.FileName(30, log.LogSuffix)
+	torn := disk.Bytes(dir + "/" + segment)
+	disk.Mkdir("/data/t-1.0123456789abcdef0123456789abcdef-stray")
+	disk.Put("/data/t-1.0123456789abcdef0123456789abcdef-stray/"+segment, torn[:len(torn)-5], true)
+	s, err := Verify(disk, "/data")
+	if err != nil || len(s.Problems) != 0 || len(s.Notes) == 0 {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
 func TestTransactionIndexesSayWhatTheLogSays(t *testing.T) {
 	clean := closed(t)
 	var all []byte

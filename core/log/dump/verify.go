@@ -132,6 +132,9 @@ func (p *partition) shutdown() error {
 		return nil
 	}
 	parent, name := p.dir[:slash], p.dir[slash+1:]
+	if log.IsDeleteDirName(name) || strings.HasSuffix(name, log.StrayDirSuffix) {
+		return nil // put aside as a crash may have left it, and opened by no start since
+	}
 	switch _, err := log.ReadFile(p.fs, parent+"/"+cleanShutdownFile); {
 	case err == nil:
 		p.clean = true
