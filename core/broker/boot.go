@@ -48,6 +48,7 @@ type bootJob struct {
 	populated   bool                         // a log directory holds a partition beside the metadata
 	image       *metadata.Image              // of the latest snapshot
 	first       []metadata.Record            // that the folder was formatted with
+	forgetful   bool                         // a voter that has lost its metadata
 	homeless    bool                         // nobody knows which cluster the folders are to belong to
 	err         error
 }
@@ -252,12 +253,12 @@ func marker(epoch core.BrokerEpoch) []byte {
 func (j *bootJob) openMetadata(fs core.FS) error {
 	root, name := j.dirs[0], metadataPartition()
 	j.open = &raft.OpenJob{Slot: controlLog, Parent: root, Dir: root + "/" + name.String(), Wall: j.wall,
-		Settings: j.settings, Clean: j.memory.clean[root], Recovery: j.memory.recovery[name.String()], Static: j.voters}
-	j.open.Run(fs)
-	if j.open.Err != nil {
-		return fmt.Errorf("opening the metadata log: %w", j.open.Err)
+		Settings: j.settings, Clean: j.memory.clean[root], Recovery: j.memory.recovery[name.String()],
+		Unsure: j.memory.unsure[root], Static: j.voters}
+	if err := j.openVoter(fs); err != nil {
+		return fmt.Errorf("opening the metadata log: %w", err)
 	}
-	if j.open.Log.Result.LogEnd == 0 && j.open.State.Epoch == 0 && j.populated {
+	if j.blank() && j.populated && !j.forgetful {
 		return fmt.Errorf("%s has no metadata, but log.dirs hold partitions: restore it, or name the folder that has it "+
 			"first in log.dirs", j.open.Dir)
 	}

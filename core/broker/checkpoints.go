@@ -18,6 +18,7 @@ type checkpoints struct {
 	again   bool // another round was asked for
 	final   bool // all logs are closed: what this round writes is what a clean shutdown leaves
 	missing int  // shards that have not answered
+	written bool // there was a round since the start
 	got     []*checkpoint
 }
 
@@ -79,7 +80,7 @@ func (c *Control) startCheckpoint() {
 	if p.running || c.phase < joining || c.phase > closing {
 		return
 	}
-	*p = checkpoints{running: true, final: c.allClosed(), missing: c.shards(), due: core.Never}
+	*p = checkpoints{written: p.written, running: true, final: c.allClosed(), missing: c.shards(), due: core.Never}
 	if c.phase == serving {
 		p.due = c.now.Mono + c.checkpointInterval()
 	}
@@ -149,6 +150,7 @@ func (c *Control) checkpointWritten(j *checkpointJob) {
 		c.out.Send(core.Shard(m.shard), m)
 	}
 	again, final := p.again, p.final
+	p.written = true
 	p.got, p.running, p.again, p.final = nil, false, false, false
 	switch {
 	case final:

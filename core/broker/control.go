@@ -67,6 +67,7 @@ type Control struct {
 	reflections []reflection
 	alters      alters
 	standings   standings
+	forgetful   bool // the quorum has lost what it had, as a marker on the disk says
 	block       producerBlock
 	registerAt  time.Duration  // when the next registration is due
 	duplicate   bool           // another incarnation is in the way
@@ -291,6 +292,11 @@ func (c *Control) jobDone(job core.Job) {
 		c.tidied(j)
 	case *imageJob:
 		c.imageLoaded(j)
+	case *rememberedJob:
+		if j.err != nil {
+			c.out.Note(core.Warn, "Removing "+forgottenFile+" failed ("+j.err.Error()+"): the next start relies less on "+
+				"the metadata than it could.")
+		}
 	default:
 		if !c.quorum.JobDone(c.now, job, &c.out) {
 			panic("broker: control got a job that is not its own")
@@ -321,6 +327,9 @@ func (c *Control) booted(j *bootJob) {
 		ClusterID: c.clusterID, Bootstrap: c.cfg.Bootstrap, Settings: c.quorumSettings(), Random: c.random.Fork(3),
 		Files: &c.files, Slot: controlLog, Deliver: true, Applied: c.committed.Offset() + 1}, j.open, &c.out)
 	c.phase = registering
+	if c.forgetful = j.forgetful; c.forgetful {
+		m.Distrust()
+	}
 	c.out.ListenQuorum = true
 	if m.sole() {
 		m.Campaign(&c.out) // there is nobody to wait for
@@ -357,6 +366,7 @@ func (c *Control) after() {
 		}
 		c.arrive()
 	}
+	c.remembered()
 	c.snapshot()
 	c.end()
 }

@@ -64,12 +64,14 @@ func (c *cluster) whole(t *testing.T, asked int, topic string) func() bool {
 // Whatever happens to a file of a broker that is down: it comes back, with the same logs as the others, and nothing
 // that was acknowledged is lost.
 func TestADamagedReplicaIsCopiedAnew(t *testing.T) {
-	c := newCluster(3, 3, map[string]string{"log.flush.offset.checkpoint.interval.ms": "1000"}).startAll(t)
+	c := newCluster(3, 3, map[string]string{"log.flush.offset.checkpoint.interval.ms": "1000",
+		"log.index.interval.bytes":                        "100",
+		"metadata.log.max.record.bytes.between.snapshots": "1000"}).startAll(t)
 	if code := c.createTopic(t, 1, "t", 3); code != core.NoError {
 		t.Fatal(code)
 	}
 	c.pass(2 * time.Second)
-	const folder = "t-0"
+	const folder, quorum = "t-0", "__cluster_metadata-0"
 	flip := func(at float64) func([]byte) []byte {
 		return func(b []byte) []byte { b[int(at*float64(len(b)))] ^= 16; return b }
 	}
@@ -78,25 +80,36 @@ func TestADamagedReplicaIsCopiedAnew(t *testing.T) {
 	for i, k := range []struct {
 		name, folder, suffix string
 		spoil                func([]byte) []byte // nil: the file is lost
+		told                 bool                // the operator hears of it
 	}{
-		{"a bit of a log", folder, log.LogSuffix, flip(0.5)},
-		{"zeros in a log", folder, log.LogSuffix, zero},
-		{"half of a log", folder, log.LogSuffix, half},
-		{"a lost log", folder, log.LogSuffix, nil},
-		{"an index", folder, log.IndexSuffix, flip(0.5)},
-		{"a lost index", folder, log.IndexSuffix, nil},
-		{"a time index", folder, log.TimeIndexSuffix, flip(0.5)},
-		{"the leader epochs", folder, log.EpochCheckpointName, flip(0.9)},
-		{"a producer snapshot", folder, log.SnapshotSuffix, flip(0.5)},
-		{"partition.metadata", folder, log.PartitionMetadataName, flip(0.2)},
-		{"the topic id", folder, log.PartitionMetadataName, flip(0.9)},
-		{"lost partition.metadata", folder, log.PartitionMetadataName, nil},
-		{"recovery points", ".", "recovery-point-offset-checkpoint", flip(0.5)},
-		{"lost recovery points", ".", "recovery-point-offset-checkpoint", nil},
-		{"log start offsets", ".", "log-start-offset-checkpoint", flip(0.5)},
-		{"high watermarks", ".", "replication-offset-checkpoint", flip(0.5)},
+		{"a bit of a log", folder, log.LogSuffix, flip(0.5), true},
+		{"zeros in a log", folder, log.LogSuffix, zero, true},
+		{"half of a log", folder, log.LogSuffix, half, true},
+		{"a lost log", folder, log.LogSuffix, nil, true},
+		{"an index", folder, log.IndexSuffix, flip(0.5), false},
+		{"a lost index", folder, log.IndexSuffix, nil, false},
+		{"a time index", folder, log.TimeIndexSuffix, flip(0.5), false},
+		{"the leader epochs", folder, log.EpochCheckpointName, flip(0.9), false},
+		{"a producer snapshot", folder, log.SnapshotSuffix, flip(0.5), false},
+		{"partition.metadata", folder, log.PartitionMetadataName, flip(0.2), true},
+		{"the topic id", folder, log.PartitionMetadataName, flip(0.9), true},
+		{"lost partition.metadata", folder, log.PartitionMetadataName, nil, false},
+		{"recovery points", ".", "recovery-point-offset-checkpoint", flip(0.5), true},
+		{"lost recovery points", ".", "recovery-point-offset-checkpoint", nil, true},
+		{"log start offsets", ".", "log-start-offset-checkpoint", flip(0.5), false},
+		{"high watermarks", ".", "replication-offset-checkpoint", flip(0.5), false},
+		{"the metadata log", quorum, log.LogSuffix, flip(0.3), true},
+		{"the lost metadata log", quorum, log.LogSuffix, nil, true},
+		{"a metadata snapshot", quorum, ".checkpoint", flip(0.5), true},
+		{"half of a metadata snapshot", quorum, ".checkpoint", half, true},
+		{"a lost metadata snapshot", quorum, ".checkpoint", nil, true},
+		{"the election state", quorum, "quorum-state", flip(0.5), true},
+		{"the lost election state", quorum, "quorum-state", nil, true},
 	} {
 		for _, clean := range []bool{true, false} {
+			if clean && k.name == "a bit of a log" {
+				continue // which nobody reads before somebody fetches it
+			}
 			down := i%3 + 1
 			up := c.other(down)
 			var acked int64
@@ -118,7 +131,7 @@ func TestADamagedReplicaIsCopiedAnew(t *testing.T) {
 				random := core.NewPRNG(uint64(i))
 				c.disks[down-1].Crash(&random)
 			}
-			disk, path := c.disks[down-1], c.file(down, k.folder, k.suffix, false)
+			disk, path := c.disks[down-1], c.file(down, k.folder, k.suffix, k.suffix == ".checkpoint")
 			switch b := disk.Bytes(path); {
 			case path == "":
 				t.Log(k.name, "has no file")
@@ -133,6 +146,13 @@ func TestADamagedReplicaIsCopiedAnew(t *testing.T) {
 			produce(2)
 			c.start(down)
 			c.until(t, 60*time.Second, k.name+": in sync again", c.whole(t, up, "t"))
+			c.until(t, 20*time.Second, k.name+": a voter again", func() bool {
+				p := c.worlds[down-1].broker.Probe()
+				return !p.Quorum.Recalling() && c.file(down, ".", "metadata-forgotten", false) == ""
+			})
+			if notes := c.worlds[down-1].notes; len(notes) == 0 && k.told {
+				t.Errorf("%s, clean %v: nobody is told", k.name, clean)
+			}
 			produce(1)
 			c.pass(time.Second)
 			if own, others := c.batches(down, folder), c.batches(up, folder); own != others {

@@ -99,6 +99,12 @@ func (q *Quorum) askVote(now core.Instant, v *record.Voter) {
 		!f.ready(now) {
 		return
 	}
+	req := q.voteRequest(v)
+	req.Topics[0].Partitions[0].PreVote = q.role == Prospective
+	q.send(now, f, key, v.Endpoints, req, q.settings.suspicion())
+}
+
+func (q *Quorum) voteRequest(v *record.Voter) *kmsg.VoteRequest {
 	req := kmsg.NewPtrVoteRequest()
 	req.Version = req.MaxVersion()
 	req.ClusterID, req.VoterID = text(q.clusterID), int32(v.ID)
@@ -106,9 +112,8 @@ func (q *Quorum) askVote(now core.Instant, v *record.Voter) {
 	p.CandidateEpoch, p.CandidateID, p.CandidateDirectoryID = int32(q.state.Epoch), int32(q.self.ID), q.self.Directory
 	p.VoterDirectoryID = v.Directory
 	p.LastOffsetEpoch, p.LastOffset = int32(q.lastEpoch()), int64(q.log.LogEndOffset())
-	p.PreVote = q.role == Prospective
 	req.Topics = []kmsg.VoteRequestTopic{{Topic: Topic, Partitions: []kmsg.VoteRequestTopicPartition{p}}}
-	q.send(now, f, key, v.Endpoints, req, q.settings.suspicion())
+	return req
 }
 
 // win goes on to the campaign, or to leading once nothing is being cut from the log.
@@ -163,6 +168,10 @@ func (q *Quorum) vote(now core.Instant, req *kmsg.VoteRequest) kmsg.Response {
 		resp.ErrorCode = int16(core.InvalidRequest)
 		return resp
 	}
+	if q.forgetful() {
+		resp.ErrorCode = int16(core.BrokerNotAvailable) // its epoch is not to be believed
+		return resp
+	}
 	code := q.refuseVote(p)
 	granted := false
 	if code == core.NoError {
@@ -200,6 +209,9 @@ func (q *Quorum) refuseVote(p *kmsg.VoteRequestTopicPartition) core.ErrorCode {
 // none where it knows a leader, and only to a log that has all that it has (Raft, section 5.4.1). A pre-vote is
 // denied by the leader and by whoever has heard it lately.
 func (q *Quorum) grant(now core.Instant, p *kmsg.VoteRequestTopicPartition) bool {
+	if q.recall != nil {
+		return false
+	}
 	candidate := Key{core.BrokerID(p.CandidateID), p.CandidateDirectoryID}
 	complete := q.upToDate(core.LeaderEpoch(p.LastOffsetEpoch), core.Offset(p.LastOffset))
 	if p.PreVote {
@@ -235,6 +247,10 @@ func (q *Quorum) upToDate(epoch core.LeaderEpoch, end core.Offset) bool {
 
 // voted counts a vote or pre-vote.
 func (q *Quorum) voted(now core.Instant, f *flight, resp *kmsg.VoteResponse) {
+	if q.forgetful() {
+		q.epochTold(now, f, resp)
+		return
+	}
 	preVote := q.role == Prospective
 	if len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 || !q.ballot.open {
 		q.land(now, f, true)

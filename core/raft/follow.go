@@ -57,6 +57,7 @@ func (q *Quorum) pollFollower(now core.Instant, out *core.Outbox) {
 		return
 	}
 	q.followWatermark()
+	q.remember()
 	f := q.flightTo(q.state.Leader, "")
 	switch {
 	case !f.ready(now):

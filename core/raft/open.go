@@ -21,6 +21,7 @@ type OpenJob struct {
 	Wall     core.Timestamp
 	Clean    bool
 	Recovery core.Offset    // from recovery-point-offset-checkpoint, or 0
+	Unsure   bool           // that checkpoint is lost
 	Static   []record.Voter // controller.quorum.voters
 
 	running bool
@@ -47,7 +48,7 @@ func (j *OpenJob) again(SnapshotID) *OpenJob {
 // Run opens everything.
 func (j *OpenJob) Run(fs core.FS) {
 	for _, step := range [...]func(core.FS) error{j.list, j.voters, j.openLog, j.readState, j.replay} {
-		if err := step(fs); err != nil {
+		if err := forgotten(step(fs)); err != nil {
 			j.Err = fmt.Errorf("opening %s: %w", j.Dir, err)
 			return
 		}
@@ -109,14 +110,18 @@ func (j *OpenJob) openLog(fs core.FS) error {
 		id = j.Snapshots[n-1]
 	}
 	open := log.OpenJob{Log: j.Slot, Parent: j.Parent, Dir: j.Dir, Topic: core.MetadataTopicID(), Settings: j.Settings,
-		Wall: j.Wall, Clean: j.Clean}
+		Wall: j.Wall, Clean: j.Clean, Unsure: j.Unsure}
 	if id.End > 0 {
 		probe := open
+		probe.Recovery = j.Recovery
 		probe.Run(fs)
 		if probe.Err != nil {
 			return probe.Err
 		}
 		r := &probe.Result
+		if j.Unsure && r.LogEnd < id.End {
+			return fmt.Errorf("%w: the log ends at %d, and the snapshot at %d", ErrForgotten, r.LogEnd, id.End)
+		}
 		last := r.Epochs.Latest()
 		open.Recovery = j.Recovery
 		if r.LogEnd < id.End || last < id.Epoch && !(r.LogStart == id.End && r.LogEnd == id.End) {
@@ -131,6 +136,10 @@ func (j *OpenJob) openLog(fs core.FS) error {
 	}
 	j.Log = open
 	j.Log.Run(fs)
+	if j.Log.Err == nil && j.Log.Result.LogStart > id.End {
+		return fmt.Errorf("the log begins at %d, and there is no snapshot of what was before: %w", j.Log.Result.LogStart,
+			ErrForgotten)
+	}
 	return j.Log.Err
 }
 
@@ -164,13 +173,15 @@ func (j *OpenJob) readState(fs core.FS) error {
 	case errors.Is(err, core.ErrNotExist) && j.Log.Result.LogEnd == 0:
 		return nil
 	case errors.Is(err, core.ErrNotExist):
-		return fmt.Errorf("%s is missing beside a log that is not empty: restore it, or this node may vote twice in an epoch",
-			StateFile)
+		return fmt.Errorf("%s is missing beside a log that is not empty: restore it, or this node may vote twice in an "+
+			"epoch (%w)", StateFile, ErrForgotten)
 	case err != nil:
 		return err
 	}
-	j.State, err = DecodeState(b)
-	return err
+	if j.State, err = DecodeState(b); err != nil {
+		return fmt.Errorf("%w: %w", ErrForgotten, err)
+	}
+	return nil
 }
 
 // replay reads the changes of voters in the log.

@@ -35,6 +35,7 @@ type Quorum struct {
 	// writingSnapshot is a job that the owner has or runs.
 	writingSnapshot *SnapshotJob
 
+	recall  *recall // what was promised is forgotten
 	role    Role
 	state   ElectionState
 	saved   ElectionState // what is on disk of it
@@ -103,6 +104,9 @@ func (q *Quorum) Observer() bool { return !q.Voters().Has(q.self) }
 // 4.2.2): with the voters 1 and 2, of which 1 has removed itself in its own log alone, 2 has the shorter log and does
 // not get the vote of 1, which it needs because it has not heard of the change.
 func (q *Quorum) electable() bool {
+	if q.recall != nil {
+		return false
+	}
 	return !q.Observer() || q.history.changedAt() >= q.highWatermark && q.history.previous().Has(q.self)
 }
 
@@ -235,6 +239,10 @@ func (q *Quorum) read(now core.Instant, out *core.Outbox) {
 
 // act does what the role asks for.
 func (q *Quorum) act(now core.Instant, out *core.Outbox) {
+	if q.forgetful() {
+		q.askEpochs(now)
+		return
+	}
 	switch q.role {
 	case Unattached, Voted:
 		q.pollUnattached(now)

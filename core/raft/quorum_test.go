@@ -266,7 +266,7 @@ func panics(t *testing.T, with string, f func()) {
 
 // quorumState is what Kafka's QuorumStateDataJsonConverter and FileQuorumStateStore write for a static quorum.
 const quorumState = `{"clusterId":"MkU3OEVBNTcwNTJENDM2Qg","leaderId":-1,"leaderEpoch":17,"votedId":3,` +
-	`"appliedOffset":0,"currentVoters":[{"voterId":3}],"data_version":0}`
+	`"appliedOffset":0,"currentVoters":[{"voterId":3}],"data_version":0,"crc32c":2470240845}`
 
 func TestQuorumStateIsKafkas(t *testing.T) {
 	s := ElectionState{ClusterID: "MkU3OEVBNTcwNTJENDM2Qg", Leader: core.NoBroker, Epoch: 17, Voted: 3,

@@ -3,6 +3,7 @@ package raft
 import (
 	"encoding/json"
 	"fmt"
+	"hash/crc32"
 
 	"ottla.dev/core"
 )
@@ -36,6 +37,7 @@ type stateJSON struct {
 	AppliedOffset int64       `json:"appliedOffset"`
 	CurrentVoters []voterJSON `json:"currentVoters"`
 	DataVersion   int16       `json:"data_version"`
+	Checksum      uint32      `json:"crc32c,omitempty"`
 }
 
 type voterJSON struct {
@@ -49,21 +51,29 @@ type dynamicJSON struct {
 	VotedID          int32  `json:"votedId"`
 	VotedDirectoryID string `json:"votedDirectoryId"`
 	DataVersion      int16  `json:"data_version"`
+	Checksum         uint32 `json:"crc32c,omitempty"`
 }
 
-// Encode gives the file's content.
+// Encode gives the file's content. Beside Kafka's fields it has the CRC-32C of the content without that field: a wrong
+// digit of the epoch or the vote would be a vote forgotten. Kafka reads the fields that it knows.
 func (s *ElectionState) Encode() []byte {
+	return s.encode(max(1, checksum(s.encode(0))))
+}
+
+func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
+
+func (s *ElectionState) encode(sum uint32) []byte {
 	var j any
 	if s.Version == 0 {
 		v0 := stateJSON{ClusterID: s.ClusterID, LeaderID: int32(s.Leader), LeaderEpoch: int32(s.Epoch),
-			VotedID: int32(s.Voted)}
+			VotedID: int32(s.Voted), Checksum: sum}
 		for _, v := range s.Voters {
 			v0.CurrentVoters = append(v0.CurrentVoters, voterJSON{int32(v)})
 		}
 		j = v0
 	} else {
 		j = dynamicJSON{LeaderID: int32(s.Leader), LeaderEpoch: int32(s.Epoch), VotedID: int32(s.Voted),
-			VotedDirectoryID: s.VotedDirectory.String(), DataVersion: 1}
+			VotedDirectoryID: s.VotedDirectory.String(), DataVersion: 1, Checksum: sum}
 	}
 	b, err := json.Marshal(j)
 	if err != nil {
@@ -72,7 +82,7 @@ func (s *ElectionState) Encode() []byte {
 	return b
 }
 
-// DecodeState reads a file's content.
+// DecodeState reads a file's content. One without a checksum, as Kafka writes it, is believed.
 func DecodeState(b []byte) (ElectionState, error) {
 	var j struct {
 		stateJSON
@@ -94,6 +104,9 @@ func DecodeState(b []byte) (ElectionState, error) {
 	}
 	for _, v := range j.CurrentVoters {
 		s.Voters = append(s.Voters, core.BrokerID(v.VoterID))
+	}
+	if j.Checksum != 0 && string(s.Encode()) != string(b) {
+		return ElectionState{}, fmt.Errorf("raft: %s: the checksum is wrong", StateFile)
 	}
 	return s, nil
 }

@@ -128,7 +128,7 @@ func TestIllegalTransitionsPanic(t *testing.T) {
 // Version 1 of quorum-state names the directory of the vote and no voters (Kafka: QuorumStateData.json).
 func TestQuorumStateOfDynamicVoters(t *testing.T) {
 	const text = `{"leaderId":-1,"leaderEpoch":17,"votedId":3,"votedDirectoryId":"AQAAAAAAAAAAAAAAAAAAAA",` +
-		`"data_version":1}`
+		`"data_version":1,"crc32c":516632094}`
 	s := ElectionState{Version: 1, Leader: core.NoBroker, Epoch: 17, Voted: 3, VotedDirectory: core.UUID{1}}
 	if got := string(s.Encode()); got != text {
 		t.Errorf("encoded %s", got)

@@ -1,0 +1,120 @@
+package raft
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"ottla.dev/core"
+	"ottla.dev/core/log"
+	"ottla.dev/core/record"
+)
+
+// recall is what a voter does whose metadata log, snapshot or election state is damaged or gone: it has forgotten what
+// it promised. Such a node neither votes nor stands for election, in three steps.
+//
+// First it takes part in nothing. A vote that it has forgotten was asked for by a candidate, and a candidate keeps its
+// epoch on disk before it asks: so once every other voter has told its epoch, the largest of them is at or above all
+// epochs that this node has promised anything in. It enters that epoch. Without this step it might confirm to the
+// leader of an older epoch what the winner of the forgotten vote does not have.
+//
+// Then it follows, and what it has on disk counts as everybody's does. It does not vote yet: of what it had confirmed,
+// and has lost, a majority may have been made.
+//
+// When it has everything that the leader of its epoch has committed, a record of that epoch among it, it has again all
+// that was ever committed with its help, and is a voter like the others. It cannot vote in this epoch, whose leader it
+// knows.
+type recall struct {
+	known bool            // the epochs of all other voters
+	told  []core.BrokerID // those who have told theirs
+}
+
+// ErrForgotten is the error of an [OpenJob] that found the metadata of a voter damaged. Nothing was removed.
+var ErrForgotten = errors.New("damaged")
+
+// forgotten marks an error as one of damaged bytes.
+func forgotten(err error) error {
+	var frame record.FrameError
+	if err == nil || !(log.Damaged(err) || errors.Is(err, ErrSnapshot) || errors.As(err, &frame)) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrForgotten, err)
+}
+
+// Recalling reports whether the node is not to be relied on yet, because it has lost what it had.
+func (q *Quorum) Recalling() bool { return q.recall != nil }
+
+// Distrust says, before the first Poll, that the node has lost what it had. It must have other voters beside itself,
+// and be told so again at each start until Recalling is false.
+func (q *Quorum) Distrust() {
+	q.recall = &recall{}
+	if q.role != Unattached {
+		q.become(Unattached, q.state.Epoch)
+	}
+	q.state.Leader = core.NoBroker
+}
+
+// forgetful reports whether the node must take part in nothing yet.
+func (q *Quorum) forgetful() bool { return q.recall != nil && !q.recall.known }
+
+// askEpochs asks all other voters in which epoch they are. A pre-vote changes nothing where it arrives.
+func (q *Quorum) askEpochs(now core.Instant) {
+	voters := q.Voters()
+	missing := false
+	for i := range voters {
+		v := &voters[i]
+		if v.ID == q.self.ID || slices.Contains(q.recall.told, v.ID) {
+			continue
+		}
+		missing = true
+		if f := q.flightTo(v.ID, ""); f.ready(now) {
+			req := q.voteRequest(v)
+			req.Topics[0].Partitions[0].PreVote = true
+			q.send(now, f, Key{v.ID, v.Directory}, v.Endpoints, req, q.settings.suspicion())
+		}
+	}
+	if !missing {
+		q.recall.known = true
+		q.again = true
+		q.note(core.Info, "all voters have told their epochs; this node follows in epoch "+itoa(int64(q.state.Epoch))+
+			" and does not vote before it has all that is committed")
+	}
+}
+
+// epochTold takes the answer of a voter.
+func (q *Quorum) epochTold(now core.Instant, f *flight, resp *kmsg.VoteResponse) {
+	if resp.ErrorCode != 0 || len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 ||
+		resp.Topics[0].Partitions[0].LeaderEpoch < 0 {
+		q.land(now, f, true)
+		return
+	}
+	q.land(now, f, false)
+	p := &resp.Topics[0].Partitions[0]
+	if e := core.LeaderEpoch(p.LeaderEpoch); e > q.state.Epoch {
+		q.unattach(now, e)
+	}
+	if !slices.Contains(q.recall.told, f.to) {
+		q.recall.told = append(q.recall.told, f.to)
+	}
+	q.again = true
+}
+
+// remember ends the recall when the node has all that is committed.
+func (q *Quorum) remember() {
+	if q.recall == nil || !q.recall.known || q.role != Follower || q.lastEpoch() != q.state.Epoch || q.waitsForDisk() ||
+		q.follow.download != nil {
+		return
+	}
+	begins := core.NoOffset
+	for _, e := range q.log.Epochs().All() {
+		if e.Epoch == q.state.Epoch {
+			begins = e.Start
+		}
+	}
+	if q.follow.highWatermark > begins && q.log.SyncedOffset() >= q.follow.highWatermark {
+		q.recall = nil
+		q.note(core.Info, "this node has all that is committed, and votes again")
+	}
+}
