@@ -102,7 +102,7 @@ func TestADamagedReplicaIsCopiedAnew(t *testing.T) {
 		{"the lost metadata log", quorum, log.LogSuffix, nil, true},
 		{"a metadata snapshot", quorum, ".checkpoint", flip(0.5), true},
 		{"half of a metadata snapshot", quorum, ".checkpoint", half, true},
-		{"a lost metadata snapshot", quorum, ".checkpoint", nil, true},
+		{"a lost metadata snapshot", quorum, ".checkpoint", nil, false}, // there is an older one
 		{"the election state", quorum, "quorum-state", flip(0.5), true},
 		{"the lost election state", quorum, "quorum-state", nil, true},
 	} {
