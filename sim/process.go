@@ -97,6 +97,7 @@ func (n *node) join(cfg *broker.Config) {
 	cfg.Static["node.id"] = itoa(n.index + 1)
 	if n.Rack != "" {
 		cfg.Static["broker.rack"] = n.Rack
+		cfg.Static["replica.selector.class"] = "org.apache.kafka.common.replica.RackAwareReplicaSelector"
 	}
 	cfg.Endpoints[0].Host = hostName(n.index)
 	cfg.ControllerOnly = !n.Broker

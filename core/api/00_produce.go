@@ -39,7 +39,7 @@ type produceRow struct {
 	partition core.PartitionID
 	code      core.ErrorCode
 	refused   *record.Error // why, if the batch itself is bad
-	leader    wire.LeaderHint
+	id        core.TopicIDPartition
 	shard     uint32 // where the outcome is, if code is NoError
 	item      int
 }
@@ -88,11 +88,10 @@ func (p *ProduceCall) row(s *Server, req *kmsg.ProduceRequest, topic *Topic, mis
 		r.code, r.refused = why.Code, why
 		return
 	}
-	id := core.TopicIDPartition{Topic: topic.ID, Partition: r.partition}
 	r.shard = s.Cluster.ShardOf(topic.Name, r.partition).Index
 	op := p.ops[r.shard]
 	r.item = len(op.Items)
-	op.Items = append(op.Items, partition.ProduceItem{ID: id, Batch: batch, BaseOffset: core.NoOffset,
+	op.Items = append(op.Items, partition.ProduceItem{ID: r.id, Batch: batch, BaseOffset: core.NoOffset,
 		LogStart: core.NoOffset, LogAppendTime: core.NoTimestamp})
 	if topic.Settings.TimestampType == config.LogAppendTime {
 		op.Items[r.item].LogAppendTime = s.Now.Wall
@@ -114,8 +113,8 @@ func (p *ProduceCall) refuse(s *Server, req *kmsg.ProduceRequest, topic *Topic, 
 	case topic.Internal:
 		return core.InvalidTopicException
 	}
-	if at := topic.Partition(r.partition); at.Leader != s.Cluster.Self {
-		r.leader = wire.LeaderHint{Leader: at.Leader, Epoch: at.LeaderEpoch}
+	r.id = core.TopicIDPartition{Topic: topic.ID, Partition: r.partition}
+	if topic.Partition(r.partition).Leader != s.Cluster.Self {
 		return core.NotLeaderOrFollower
 	}
 	return core.NoError
@@ -215,24 +214,28 @@ func (p *ProduceCall) outcome(r *produceRow) (core.ErrorCode, *partition.Produce
 
 // Answer encodes the response. The bytes belong to the call until the next Answer.
 func (p *ProduceCall) Answer(s *Server) []byte {
+	s.nodes = s.nodes[:0]
 	w := &s.produce
 	w.Begin(p.buf[:0], p.header, len(p.topics))
 	next := 0
 	for _, t := range p.topics {
 		w.Topic(t.name, t.id, t.rows)
 		for range t.rows {
-			p.answerRow(w, &p.rows[next])
+			p.answerRow(s, w, &p.rows[next])
 			next++
 		}
 	}
-	p.buf = w.End(0, nil)
+	p.buf = w.End(0, s.nodes)
 	return p.buf
 }
 
-func (p *ProduceCall) answerRow(w *wire.ProduceWriter, r *produceRow) {
+func (p *ProduceCall) answerRow(s *Server, w *wire.ProduceWriter, r *produceRow) {
 	code, item := p.outcome(r)
 	out := wire.ProducePartition{Partition: r.partition, ErrorCode: code, BaseOffset: core.NoOffset,
-		LogAppendTime: core.NoTimestamp, LogStartOffset: core.NoOffset, CurrentLeader: r.leader}
+		LogAppendTime: core.NoTimestamp, LogStartOffset: core.NoOffset}
+	if code == core.NotLeaderOrFollower && p.header.Version >= 10 {
+		out.CurrentLeader = s.hint(r.id)
+	}
 	if code == core.NoError {
 		out.BaseOffset, out.LogAppendTime, out.LogStartOffset = item.BaseOffset, item.LogAppendTime, item.LogStart
 	}

@@ -67,7 +67,7 @@ func (f *FetchCall) Start(s *Server, h wire.Header, req *kmsg.FetchRequest, call
 		f.cancels = append(f.cancels, partition.CancelOp{})
 		f.out, f.canceling = append(f.out, false), append(f.canceling, false)
 	}
-	shards := f.plan(s, req.IsolationLevel == 1, call)
+	shards := f.plan(s, req, call)
 	if f.minBytes == 0 || f.anyRefused() {
 		f.deadline = s.Now.Mono
 	}
@@ -154,7 +154,7 @@ func eachFetched(req *kmsg.FetchRequest, useIDs bool, yield func(fetchEntry)) {
 }
 
 // plan makes an item for every partition that exists, on its shard, and returns how many shards are asked.
-func (f *FetchCall) plan(s *Server, readCommitted bool, call uint64) int {
+func (f *FetchCall) plan(s *Server, req *kmsg.FetchRequest, call uint64) int {
 	shards := 0
 	for i := range f.entries {
 		e := &f.entries[i]
@@ -174,14 +174,16 @@ func (f *FetchCall) plan(s *Server, readCommitted bool, call uint64) int {
 		e.shard = s.Cluster.ShardOf(topic.Name, e.key.partition).Index
 		op := f.ops[e.shard]
 		if len(op.Items) == 0 {
-			op.Reply, op.Call, op.MaxBytes, op.ReadCommitted = s.Self, call, f.maxBytes, readCommitted
+			op.Reply, op.Call, op.MaxBytes, op.ReadCommitted = s.Self, call, f.maxBytes, req.IsolationLevel == 1
+			op.AnyReplica = f.header.Version >= 11 && !f.follower
+			op.Nearest, op.Rack = op.AnyReplica && s.Cluster.Settings.Replication.Nearest, req.Rack
 			op.Follower, op.Replica, op.ReplicaEpoch = f.follower, f.replica, f.epoch
 			shards++
 		}
 		e.item = len(op.Items)
 		op.Items = append(op.Items, partition.FetchItem{ID: id, Offset: e.offset, MaxBytes: int(max(0, e.maxBytes)),
 			LeaderEpoch: e.leaderEpoch, LastFetchedEpoch: e.lastFetchedEpoch, ReplicaLogStart: e.replicaLogStart,
-			ReplicaHighWatermark: e.replicaMark})
+			ReplicaHighWatermark: e.replicaMark, Preferred: core.NoBroker})
 	}
 	return shards
 }
@@ -247,7 +249,7 @@ func (f *FetchCall) enough(now core.Instant) bool {
 		total += op.Bytes
 		for i := range op.Items {
 			it := &op.Items[i]
-			if it.Code != core.NoError || it.DivergingEpoch != core.NoLeaderEpoch ||
+			if it.Code != core.NoError || it.DivergingEpoch != core.NoLeaderEpoch || it.Preferred != core.NoBroker ||
 				f.follower && it.ReplicaHighWatermark < min(it.HighWatermark, it.Offset) {
 				return true
 			}
@@ -292,6 +294,7 @@ func (f *FetchCall) Done() bool { return f.pending == 0 }
 // Answer encodes the response as parts, which belong to the call until its Reset.
 func (f *FetchCall) Answer(s *Server) []core.Part {
 	f.choose(s)
+	s.nodes = s.nodes[:0]
 	w := &s.fetch
 	w.Begin(f.buf[:0], f.header, 0, f.code, f.sessionID, f.countTopics())
 	for i, n := range f.wanted {
@@ -299,9 +302,9 @@ func (f *FetchCall) Answer(s *Server) []core.Part {
 		if i == 0 || !sameTopic(e, &f.entries[f.wanted[i-1]]) {
 			w.Topic(e.key.topic, e.key.id, f.countPartitions(i))
 		}
-		f.answerEntry(w, e)
+		f.answerEntry(s, w, e)
 	}
-	segments, buf := w.End(nil)
+	segments, buf := w.End(s.nodes)
 	f.buf, f.parts = buf, f.parts[:0]
 	row := 0
 	for _, seg := range segments {
@@ -359,7 +362,7 @@ func (f *FetchCall) tell(s *Server, e *fetchEntry, it *partition.FetchItem) bool
 		}
 		return true
 	}
-	news := it.Len > 0 || it.DivergingEpoch != core.NoLeaderEpoch || !e.told ||
+	news := it.Len > 0 || it.DivergingEpoch != core.NoLeaderEpoch || it.Preferred != core.NoBroker || !e.told ||
 		it.HighWatermark != e.highWatermark || it.LogStart != e.logStart
 	if f.sessionID == 0 {
 		return news
@@ -392,17 +395,20 @@ func (f *FetchCall) countPartitions(i int) int {
 	return n
 }
 
-func (f *FetchCall) answerEntry(w *wire.FetchWriter, e *fetchEntry) {
+func (f *FetchCall) answerEntry(s *Server, w *wire.FetchWriter, e *fetchEntry) {
 	out := wire.FetchPartition{Partition: e.key.partition, ErrorCode: e.code, HighWatermark: core.NoOffset,
 		LastStableOffset: core.NoOffset, LogStartOffset: core.NoOffset, PreferredReadReplica: core.NoBroker}
 	if it := f.item(e); it != nil {
 		out.ErrorCode = it.Code
+		if f.header.Version >= 16 && (it.Code == core.NotLeaderOrFollower || it.Code == core.FencedLeaderEpoch) {
+			out.CurrentLeader = s.hint(it.ID)
+		}
 		if it.Code == core.OffsetOutOfRange {
 			out.LogStartOffset = it.LogStart // where a follower that fell behind begins anew
 		}
 		if it.Code == core.NoError {
 			out.HighWatermark, out.LastStableOffset, out.LogStartOffset = it.HighWatermark, it.LastStableOffset, it.LogStart
-			out.RecordBytes = int(it.Len)
+			out.RecordBytes, out.PreferredReadReplica = int(it.Len), it.Preferred
 			out.DivergingEpoch = wire.EpochEndOffset{Set: it.DivergingEpoch != core.NoLeaderEpoch,
 				Epoch: it.DivergingEpoch, EndOffset: it.DivergingEnd}
 		}

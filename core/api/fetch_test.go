@@ -19,7 +19,7 @@ func TestOffsetOutOfRangeTellsTheLogStartOffset(t *testing.T) {
 	var w wire.FetchWriter
 	w.Begin(nil, h, 0, core.NoError, 0, 1)
 	w.Topic("t", core.UUID{}, 1)
-	f.answerEntry(&w, &f.entries[0])
+	f.answerEntry(&Server{}, &w, &f.entries[0])
 	_, frame := w.End(nil)
 	_, resp, err := wire.DecodeResponse(wire.Fetch, 12, frame[wire.PrefixSize:])
 	if err != nil {

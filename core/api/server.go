@@ -1,6 +1,8 @@
 package api
 
 import (
+	"slices"
+
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"ottla.dev/core"
@@ -27,6 +29,26 @@ type Server struct {
 	fetches fetchSession
 	produce wire.ProduceWriter
 	fetch   wire.FetchWriter
+	nodes   []wire.NodeEndpoint // the leaders that the answer under way names
+}
+
+// hint tells a client who leads a partition, as far as is known here, and has the answer say where that is, so that the
+// client need not ask for metadata first (KIP-951). A broker that only believes itself to be the leader says nothing.
+func (s *Server) hint(id core.TopicIDPartition) wire.LeaderHint {
+	t := s.Cluster.Image.TopicByID(id.Topic)
+	if t == nil || t.Partition(id.Partition) == nil {
+		return wire.LeaderHint{}
+	}
+	p := t.Partition(id.Partition)
+	b := s.Cluster.Image.Broker(p.Leader)
+	if b == nil || b.Fenced || p.Leader == s.Cluster.Self {
+		return wire.LeaderHint{}
+	}
+	host, port := endpoint(b)
+	if !slices.ContainsFunc(s.nodes, func(n wire.NodeEndpoint) bool { return n.ID == p.Leader }) {
+		s.nodes = append(s.nodes, wire.NodeEndpoint{ID: p.Leader, Host: host, Port: port, Rack: b.Rack})
+	}
+	return wire.LeaderHint{Set: true, Leader: p.Leader, Epoch: p.LeaderEpoch}
 }
 
 // Use makes all later answers come from cluster.

@@ -30,6 +30,7 @@ type cluster struct {
 	starts uint64
 	wires  []*wireLink
 	cut    map[int]bool // nodes whose links deliver nothing
+	racks  bool         // node i stands in rack ri
 	// bootstrap is the node that is the only bootstrap server of all; 0: the voters stand in the configuration. The
 	// first voters nodes have a listener for the quorum then, and only brokers lists, if it is set, the nodes that hold
 	// partitions.
@@ -62,6 +63,9 @@ func (c *cluster) start(id int) {
 	static := worldSettings()
 	maps.Copy(static, map[string]string{"node.id": strconv.Itoa(id), "offsets.topic.replication.factor": "3",
 		"default.replication.factor": "3"})
+	if c.racks {
+		static["broker.rack"] = "r" + strconv.Itoa(id)
+	}
 	maps.Copy(static, c.set)
 	c.starts++
 	cfg := broker.Config{Version: "test", Seed: c.starts * 7919, Static: static, LogDirs: []string{"/data"}, Shards: 2,

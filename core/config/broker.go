@@ -50,9 +50,17 @@ type Broker struct {
 	Replication ReplicationSettings
 }
 
+// The values of replica.selector.class: Kafka's own plug-ins.
+const (
+	leaderSelector = "org.apache.kafka.common.replica.LeaderSelector"
+	rackSelector   = "org.apache.kafka.common.replica.RackAwareReplicaSelector"
+)
+
 // ReplicationSettings are those of followers and ISRs.
 type ReplicationSettings struct {
-	LagMaxMs        int64
+	LagMaxMs int64
+	// Nearest sends consumers to the replica in their rack (KIP-392).
+	Nearest         bool
 	FetchWaitMs     int32
 	FetchBackoffMs  int32
 	FetchMinBytes   int32
@@ -137,6 +145,7 @@ func ResolveBroker(l Layers) Broker {
 		Metadata:                    r.metadata(),
 		Replication: ReplicationSettings{
 			LagMaxMs:        r.long("replica.lag.time.max.ms"),
+			Nearest:         r.text("replica.selector.class") == rackSelector,
 			FetchWaitMs:     r.int("replica.fetch.wait.max.ms"),
 			FetchBackoffMs:  r.int("replica.fetch.backoff.ms"),
 			FetchMinBytes:   r.int("replica.fetch.min.bytes"),

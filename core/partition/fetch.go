@@ -22,7 +22,7 @@ func (s *Set) fetch(now core.Instant, op *FetchOp, out *core.Outbox) {
 // read plans one item.
 func (s *Set) read(now core.Instant, op *FetchOp, i int, out *core.Outbox) {
 	it := &op.Items[i]
-	it.File, it.Pos, it.Len, it.DivergingEpoch = 0, 0, 0, core.NoLeaderEpoch
+	it.File, it.Pos, it.Len, it.DivergingEpoch, it.Preferred = 0, 0, 0, core.NoLeaderEpoch, core.NoBroker
 	r := s.byID[it.ID]
 	if it.Code = s.refuseFetch(r, op, it); it.Code != core.NoError {
 		return
@@ -44,17 +44,23 @@ func (s *Set) read(now core.Instant, op *FetchOp, i int, out *core.Outbox) {
 	if diverges || it.Code != core.NoError {
 		return
 	}
+	if op.Nearest && !op.Follower {
+		if it.Preferred = s.PreferredReadReplica(r, op.Rack, it.Offset); it.Preferred != core.NoBroker {
+			return // the consumer reads there
+		}
+	}
 	room := min(it.MaxBytes, op.MaxBytes-op.Bytes)
 	rng, job, code := r.log.Plan(from, room, it.limit, op.Bytes == 0)
 	s.take(now, r, op, i, rng, job, code, out)
 }
 
-// limit is the offset below which a reader may read: a consumer what is committed, a replica what is written.
+// limit is the offset below which a reader may read: a consumer what is committed, a replica what is written. A
+// follower may know that records are committed before it has written them itself.
 func (r *Replica) limit(op *FetchOp) core.Offset {
 	if op.Follower {
 		return r.log.WrittenOffset()
 	}
-	return r.highWatermark
+	return min(r.highWatermark, r.log.WrittenOffset())
 }
 
 // refuseFetch finds what is against reading an item.
@@ -181,7 +187,7 @@ func (s *Set) planned(now core.Instant, op *FetchOp, out *core.Outbox) {
 func (op *FetchOp) settled() bool {
 	for i := range op.Items {
 		it := &op.Items[i]
-		if it.Code != core.NoError || it.DivergingEpoch != core.NoLeaderEpoch ||
+		if it.Code != core.NoError || it.DivergingEpoch != core.NoLeaderEpoch || it.Preferred != core.NoBroker ||
 			op.Follower && it.ReplicaHighWatermark < min(it.HighWatermark, it.Offset) {
 			return true
 		}

@@ -85,8 +85,11 @@ type FetchOp struct {
 	MaxBytes      int
 	Deadline      time.Duration // monotonic; at or before now means do not wait
 	ReadCommitted bool
-	// AnyReplica lets a follower serve a consumer that can be sent to one (KIP-392: it names its rack).
+	// AnyReplica lets a follower serve a consumer that can be sent to one (KIP-392). Rack is where the consumer is, and
+	// Nearest has it sent to the replica there.
 	AnyReplica bool
+	Nearest    bool
+	Rack       string
 	// Follower says that another replica reads, of the broker Replica in its incarnation ReplicaEpoch (-1: unknown).
 	Follower     bool
 	Replica      core.BrokerID
@@ -122,6 +125,7 @@ type FetchItem struct {
 	Len              int64
 	DivergingEpoch   core.LeaderEpoch // NoLeaderEpoch unless the reader's log has diverged (KIP-595)
 	DivergingEnd     core.Offset
+	Preferred        core.BrokerID // where to read instead, or NoBroker
 
 	limit core.Offset // up to which was read
 }

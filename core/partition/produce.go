@@ -90,7 +90,9 @@ func (s *Set) advance(now core.Instant, r *Replica, out *core.Outbox) {
 		s.wake(now, &r.readers, r, out)
 	}
 	if moved || written != r.pulled {
-		r.pulled = written
+		if r.pulled = written; !r.Leading() {
+			s.wake(now, &r.readers, r, out)
+		}
 		s.wake(now, &r.pullers, r, out)
 	}
 	for ; r.head < r.written; r.head++ {

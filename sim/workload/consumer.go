@@ -23,6 +23,7 @@ type consumer struct {
 	epoch     int32 // of the next fetch in it
 	maxWait   int32
 	resets    int
+	rack      string
 }
 
 // position is where a consumer stands in a partition.
@@ -51,6 +52,7 @@ func newConsumer(c client) *consumer {
 		k.positions[0].part = k.ledger.Partitions()[k.random.Below(uint64(len(k.ledger.Partitions())))]
 		k.positions[0].log = k.history.Log(k.positions[0].part)
 		k.route.aim.part = k.positions[0].part.Name
+		k.rack = k.plan.Machines[k.random.Below(uint64(len(k.plan.Machines)))].Rack
 	}
 	k.opened, k.lost = k.fetch, k.down
 	return k
@@ -106,6 +108,7 @@ func (k *consumer) fetch() {
 		version = min(version, 12)
 	}
 	req := kmsg.NewPtrFetchRequest()
+	req.Rack = k.rack
 	req.MaxWaitMillis, req.MinBytes = k.maxWait, int32(k.random.Between(0, 300))
 	req.MaxBytes = int32(k.random.Between(1, 1<<16))
 	req.SessionID, req.SessionEpoch = 0, -1
@@ -177,6 +180,9 @@ func (k *consumer) answered(resp *kmsg.FetchResponse, epoch int32, call time.Dur
 		}
 	}
 	poll.Done()
+	if k.route.near != nobody && k.random.Chance(1, 30) {
+		k.leaveNear() // as consumers do when their metadata are old
+	}
 	if k.random.Chance(1, 200) {
 		p := k.positions[k.random.Below(uint64(len(k.positions)))]
 		p.next, p.told = core.Offset(k.random.Below(uint64(p.next)+1)), false
@@ -199,6 +205,9 @@ func (k *consumer) find(version int16, t *kmsg.FetchResponseTopic, partition int
 // take judges what was fetched from a partition. It reports false if it is to be asked again later.
 func (k *consumer) take(poll *history.Poll, p *position, rp *kmsg.FetchResponseTopicPartition, version int16) bool {
 	switch code := core.ErrorCode(rp.ErrorCode); {
+	case code == core.OffsetOutOfRange && k.leaveNear():
+		p.told = false // the leader knows better
+		return false
 	case code == core.OffsetOutOfRange:
 		k.ledger.OutOfRange(p.part, p.asked, p.next)
 		k.history.OutOfRange(k.index, poll.Call(), p.log, p.next)
@@ -209,6 +218,11 @@ func (k *consumer) take(poll *history.Poll, p *position, rp *kmsg.FetchResponseT
 		return false
 	case code != core.NoError:
 		k.unexpected("Fetch of "+p.part.Name.String(), rp.ErrorCode)
+		return false
+	}
+	if rp.PreferredReadReplica != -1 && version >= 11 {
+		p.told = false
+		k.readAt(int(rp.PreferredReadReplica) - 1)
 		return false
 	}
 	start := core.NoOffset

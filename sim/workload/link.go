@@ -83,7 +83,8 @@ type call struct {
 func newClient(net Net, index int, plan *fault.Plan, spec fault.Client, random core.PRNG, l *check.Ledger,
 	h *history.Recorder) client {
 	return client{net: net, index: index, plan: plan, spec: spec, random: random, ledger: l, history: h,
-		ids: map[string][16]byte{}, epochs: map[core.TopicIDPartition]core.LeaderEpoch{}, route: route{wanted: nobody},
+		ids: map[string][16]byte{}, epochs: map[core.TopicIDPartition]core.LeaderEpoch{},
+		route:  route{wanted: nobody, near: nobody},
 		format: kmsg.NewRequestFormatter(kmsg.FormatterClientID("sim-" + strconv.Itoa(index)))}
 }
 

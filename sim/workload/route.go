@@ -27,6 +27,7 @@ type route struct {
 	aim     aim
 	at      int // the broker of the connection
 	wanted  int // who has to be asked, as somebody has said, or nobody
+	near    int // the replica that the leader has said to read from (KIP-392), or nobody
 	tries   int
 	strayed bool // an answer has said that it is somebody else
 }
@@ -39,6 +40,9 @@ func (c *client) dialTo() int {
 	c.route.at = c.route.wanted
 	if c.route.at == nobody {
 		c.route.at = int(c.random.Below(uint64(c.plan.Brokers)))
+	}
+	if c.route.near != c.route.at {
+		c.route.near = nobody
 	}
 	c.route.wanted, c.route.tries = nobody, 0
 	return c.route.at
@@ -60,6 +64,9 @@ func (c *client) steer() {
 		})
 	}
 	then := func(broker int) {
+		if c.route.near == c.route.at {
+			broker = c.route.at
+		}
 		switch broker {
 		case nobody:
 			retry()
@@ -157,6 +164,22 @@ func (c *client) retriable(code int16) bool {
 		}
 	}
 	return retriable(code)
+}
+
+// readAt goes to the replica that the leader has named.
+func (c *client) readAt(broker int) {
+	c.route.near, c.route.wanted = broker, broker
+	c.hang()
+}
+
+// leaveNear goes back to the leader, and reports whether the client was elsewhere.
+func (c *client) leaveNear() bool {
+	if c.route.near == nobody {
+		return false
+	}
+	c.route.near, c.route.wanted = nobody, nobody
+	c.hang()
+	return true
 }
 
 // strayed goes elsewhere if an answer has said so.
