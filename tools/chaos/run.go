@@ -2,9 +2,11 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -163,6 +165,9 @@ func (r *run) up(ctx context.Context) error {
 	if _, ok := r.observer.await(ctx, startWithin, (*view).whole); !ok {
 		return fmt.Errorf("chaos: the new topic's replicas are not in sync; see the logs in %s", r.options.Dir)
 	}
+	if r.network.fabric.Connections() == 0 {
+		return errors.New("chaos: the brokers do not dial each other through the proxy")
+	}
 	r.say("three brokers are there: %v", r.cluster.seeds())
 	return nil
 }
@@ -270,6 +275,7 @@ func (r *run) finish(ctx context.Context) (*Result, error) {
 	for _, text := range r.cluster.stopAll() {
 		r.problem("%s", text)
 	}
+	r.readLogs()
 	r.compare(res, last.partitions)
 	for _, text := range r.load.complaints() {
 		r.problem("%s", text)
@@ -298,6 +304,24 @@ func (r *run) readEverything(ctx context.Context) {
 	}
 	if err := r.load.fetchCommitted(ctx); err != nil {
 		r.problem("the committed offsets cannot be fetched: %v", err)
+	}
+}
+
+// confessions begin the lines that no log of a broker may have.
+var confessions = []string{"panic:", "fatal error:", "WARNING: DATA RACE"}
+
+// readLogs looks for them: a broker that is killed afterwards tells nobody else.
+func (r *run) readLogs() {
+	for _, m := range r.cluster.members {
+		text, err := os.ReadFile(m.log)
+		r.note(err)
+		for line := range strings.Lines(string(text)) {
+			for _, c := range confessions {
+				if strings.HasPrefix(line, c) {
+					r.problem("broker %d has written: %s", m.id, strings.TrimSpace(line))
+				}
+			}
+		}
 	}
 }
 
