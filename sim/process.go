@@ -28,7 +28,7 @@ type process struct {
 	dead      bool
 	listening bool
 	session   func(id uint32, classes wire.Class) core.Machine
-	probe     func() broker.Probe
+	see       *broker.Broker
 	control   *actor
 	shards    []*actor
 	sessions  map[uint32]*actor
@@ -73,7 +73,7 @@ type machines struct {
 	control core.Machine
 	shards  []core.Machine
 	session func(id uint32, classes wire.Class) core.Machine
-	probe   func() broker.Probe // nil if there is nothing to see
+	see     *broker.Broker // nil if there is nothing to see
 }
 
 // broker makes the machines of a broker.
@@ -85,7 +85,7 @@ func (w *World) broker(n *node) machines {
 		n.join(&cfg)
 	}
 	b := broker.New(cfg)
-	m := machines{control: b.Control(), session: b.NewSession, probe: b.Probe}
+	m := machines{control: b.Control(), session: b.NewSession, see: b}
 	for i := range b.Shards() {
 		m.shards = append(m.shards, b.Shard(uint32(i)))
 	}
@@ -135,7 +135,7 @@ func (n *node) start() {
 	for i, shard := range m.shards {
 		p.shards = append(p.shards, n.newActor(core.Shard(uint32(i)), shard))
 	}
-	p.session, p.probe = m.session, m.probe
+	p.session, p.see = m.session, m.see
 	if len(n.again) > 0 && n.cut == 0 {
 		n.cut, n.again = n.again[0], n.again[1:]
 	}
@@ -198,7 +198,6 @@ func (n *node) stopNow() {
 	if p.listening || n.before == nil {
 		n.before = check.ReadLogs(n.disk, logDir)
 	}
-	n.fire("stop " + kind.String())
 	switch kind {
 	case fault.Crash:
 		n.stats.Crashes++
@@ -219,8 +218,8 @@ func (n *node) stopNow() {
 		}
 	}
 	n.unplug(kind)
+	n.observer.stopped(n, kind)
 	if n.net != nil {
-		n.observer.stopped(n, kind)
 		return
 	}
 	switch kind {
@@ -253,7 +252,6 @@ func (n *node) listen(p *process) {
 		n.crashAfter = 0
 		n.after(d, func() {
 			if n.proc == p && !p.dead && !n.healed && n.stopping == 0 {
-				n.fire(firedEarly)
 				n.stop(fault.Crash)
 				n.restart(n.soon(time.Second))
 			}

@@ -124,9 +124,9 @@ func empty(plan *fault.Plan, to func(line []byte)) *World {
 	for range max(len(plan.Machines), 1) {
 		w.addNode()
 	}
+	w.observer = newObserver(w)
 	if plan.Clustered() {
 		w.addNetwork()
-		w.observer = newObserver(w)
 	}
 	return w
 }
@@ -188,7 +188,6 @@ func (w *World) Next() {
 	}
 	if w.net != nil {
 		w.watchNet()
-		w.observer.look()
 	}
 }
 

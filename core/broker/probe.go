@@ -21,13 +21,23 @@ type Probe struct {
 	Replicas []*partition.Replica
 }
 
-// Probe returns the broker's insides. Only who steps all machines of a broker himself may call it.
-func (b *Broker) Probe() Probe {
+// ProbeControl returns the broker's insides but for the replicas. Only who steps all machines of a broker himself may
+// call it.
+func (b *Broker) ProbeControl() Probe {
 	c := b.control
 	p := Probe{Image: c.committed, Serving: c.phase == serving}
 	if c.quorum != nil {
 		p.Quorum, p.Controller = c.quorum.Quorum, c.leads()
 	}
+	return p
+}
+
+// ProbeShard returns the replicas of a shard. The slice belongs to the shard.
+func (b *Broker) ProbeShard(i int) []*partition.Replica { return b.shards[i].set.Replicas() }
+
+// Probe returns the broker's insides. Only who steps all machines of a broker himself may call it.
+func (b *Broker) Probe() Probe {
+	p := b.ProbeControl()
 	for _, s := range b.shards {
 		p.Replicas = append(p.Replicas, s.set.Replicas()...)
 	}

@@ -3,51 +3,50 @@ package check
 import (
 	"slices"
 	"strconv"
-	"strings"
 
 	"ottla.dev/core"
-	"ottla.dev/core/broker"
 	"ottla.dev/core/metadata"
 	"ottla.dev/core/partition"
-	"ottla.dev/core/record"
+	"ottla.dev/core/raft"
 	"ottla.dev/sim/disk"
 )
 
-// Cluster judges several brokers from outside, between their steps. Letters are those of the catalogue of invariants.
+// Cluster judges brokers from outside, after each step of one of their machines. Only what the step has changed is
+// looked at. The invariants are in the files whose names begin with their letters; each takes sightings, which are
+// plain data.
 type Cluster struct {
-	fail    Fail
-	ledger  *Ledger
-	leaders map[core.LeaderEpoch]int                   // of the quorum, by epoch (S1)
-	led     map[ledKey]int                             // of partitions, by epoch (S1)
-	newest  map[core.TopicIDPartition]core.LeaderEpoch // that any broker knows to be committed
-	batches map[batchKey]uint32                        // what an offset of an epoch holds (S3)
-	images  map[core.Offset]uint64                     // hash of the metadata at an offset (S11)
-	brokers []seenBroker
+	fail   Fail
+	ledger *Ledger
+	disks  []*disk.Disk
 	// Lossy is told of an unclean election that is reported, where somebody has allowed it, before anything is judged by
 	// what it may have lost.
 	Lossy    func(core.TopicPartition)
-	replicas map[replicaKey]seenReplica
+	brokers  []seenBroker
+	replicas map[replicaKey]*seenReplica
+
+	leaders   leaders   // S1
+	votes     votes     // S2
+	batches   batches   // S3
+	quorum    lineage   // S4
+	committed committed // S5
+	images    images    // S8, S11
 }
 
-type ledKey struct {
-	id    core.TopicIDPartition
-	epoch core.LeaderEpoch
-}
-
-// batchKey names a batch. Topics that come and go are left out: their folders' names come again.
-type batchKey struct {
-	name  string
-	epoch core.LeaderEpoch
-	base  core.Offset
-}
-
+// seenBroker is what is remembered of a machine, over all lives of its broker.
 type seenBroker struct {
-	life    int
-	epoch   core.LeaderEpoch // of the quorum, in this life
-	saved   core.LeaderEpoch // as it was made durable, over all lives
-	image   *metadata.Image
-	applied core.Offset
-	looks   int
+	life   int
+	quorum QuorumSighting // the last one, in whatever life
+	image  *metadata.Image
+	shards [][]seenSlot // in this life
+	cursor cursor       // in the metadata log
+	// wiped says that the disk was lost: what was on it is not known to be there.
+	wiped bool
+}
+
+// seenSlot is a place in a shard's list of replicas.
+type seenSlot struct {
+	replica *partition.Replica
+	seen    *seenReplica
 }
 
 type replicaKey struct {
@@ -55,210 +54,170 @@ type replicaKey struct {
 	id   core.TopicIDPartition
 }
 
+// seenReplica is what is remembered of a replica, over all lives of its broker. Life 0: it was not seen yet.
 type seenReplica struct {
-	life  int
-	epoch core.LeaderEpoch // over all lives
-	hw    core.Offset      // in this life
-	look  int              // the last that has shown it: a replica may go and come back
+	Sighting
+	dir    string
+	cursor cursor
+	// loose says that the metadata have taken the replica away: if the broker hears of it, what it has goes.
+	loose bool
 }
 
-// NewCluster returns the judge of a number of brokers.
-func NewCluster(nodes int, l *Ledger, fail Fail) *Cluster {
-	return &Cluster{fail: fail, ledger: l, leaders: map[core.LeaderEpoch]int{}, led: map[ledKey]int{},
-		newest: map[core.TopicIDPartition]core.LeaderEpoch{}, batches: map[batchKey]uint32{},
-		images: map[core.Offset]uint64{}, brokers: make([]seenBroker, nodes), replicas: map[replicaKey]seenReplica{}}
+// NewCluster returns the judge of brokers with these disks.
+func NewCluster(disks []*disk.Disk, l *Ledger, fail Fail) *Cluster {
+	return &Cluster{fail: fail, ledger: l, disks: disks, brokers: make([]seenBroker, len(disks)),
+		replicas: map[replicaKey]*seenReplica{}, leaders: newLeaders(), votes: votes{}, batches: batches{},
+		committed: committed{}, images: images{hashes: map[core.Offset]uint64{}}}
 }
 
 func (c *Cluster) wrong(check string, node int, text string) {
 	c.fail(Correctness, check, "broker "+strconv.Itoa(node+1)+": "+text)
 }
 
-// Look judges a broker of which a life runs.
-func (c *Cluster) Look(node, life int, p *broker.Probe) {
+// broker returns what is remembered of a machine in this life of its broker.
+func (c *Cluster) broker(node, life int) *seenBroker {
 	b := &c.brokers[node]
-	b.looks++
 	if b.life != life {
-		b.life, b.image, b.applied, b.epoch = life, nil, core.NoOffset, b.saved
+		b.life, b.image, b.shards, b.cursor = life, nil, nil, cursor{}
 	}
-	if p.Quorum == nil {
-		return
-	}
-	c.quorum(node, b, p)
-	if p.Image != nil && p.Image != b.image {
-		b.image = p.Image
-		c.image(node, b, p.Image)
-	}
-	for _, r := range p.Replicas {
-		c.replica(node, life, r)
-	}
+	return b
 }
 
-// quorum judges epochs of the metadata quorum: they do not go back (S7), and one node leads in each (S1).
-func (c *Cluster) quorum(node int, b *seenBroker, p *broker.Probe) {
-	epoch := p.Quorum.Epoch()
-	if epoch < b.epoch {
-		c.wrong("quorum-epoch", node, "the quorum's epoch went back from "+epochText(b.epoch)+" to "+epochText(epoch))
-	}
-	b.epoch, b.saved = epoch, max(b.saved, p.Quorum.State().Epoch)
-	if !p.Quorum.Active() {
-		return
-	}
-	if other, ok := c.leaders[epoch]; ok && other != node {
-		c.wrong("two-controllers", node, "leads the quorum in epoch "+epochText(epoch)+", as broker "+
-			strconv.Itoa(other+1)+" did")
-	}
-	c.leaders[epoch] = node
-}
-
-// image judges committed metadata: equal offsets are equal images (S11), they do not go back, and every partition is
-// sound (S8).
-func (c *Cluster) image(node int, b *seenBroker, image *metadata.Image) {
-	if image.Offset() < b.applied {
-		c.wrong("image", node, "the committed metadata went back from offset "+offsetText(b.applied)+" to "+
-			offsetText(image.Offset()))
-	}
-	b.applied = image.Offset()
-	sum := hashImage(image)
-	if was, ok := c.images[image.Offset()]; ok && was != sum {
-		c.wrong("image", node, "the metadata at offset "+offsetText(image.Offset())+" are not those that another broker has")
-	}
-	c.images[image.Offset()] = sum
-	for t := range image.Topics() {
-		for _, p := range t.Partitions {
-			id := core.TopicIDPartition{Topic: t.ID, Partition: p.ID}
-			c.newest[id] = max(c.newest[id], p.LeaderEpoch)
-			c.sound(node, t.Name, p)
-			if name := (core.TopicPartition{Topic: t.Name, Partition: p.ID}); p.RecoveryState == metadata.Recovering &&
-				c.ledger.Unclean(name) {
-				c.Lossy(name)
-			}
+// Wiped notes that a machine has lost its disk: what it has promised to keep is gone, and that is not its fault.
+func (c *Cluster) Wiped(node int) {
+	c.brokers[node] = seenBroker{wiped: true}
+	//core:unordered what is deleted does not depend on the order
+	for key := range c.replicas {
+		if key.node == node {
+			delete(c.replicas, key)
 		}
 	}
 }
 
-func hashImage(image *metadata.Image) uint64 {
-	sum := uint64(14695981039346656037)
-	var b []byte
-	for _, r := range metadata.Snapshot(image) {
-		b = metadata.AppendRecord(b[:0], r)
-		for _, x := range b {
-			sum = (sum ^ uint64(x)) * 1099511628211
+// Control judges a broker after a step of its control machine. Quorum is nil before the broker has read its disk.
+func (c *Cluster) Control(node, life int, q *raft.Quorum, image *metadata.Image) {
+	b := c.broker(node, life)
+	if q == nil {
+		return
+	}
+	if q.Failed() == nil && q.Log().Failed() == nil {
+		if s := sightQuorum(node, life, q); !s.same(&b.quorum) {
+			c.judgeQuorum(b, &s, q)
 		}
 	}
-	return sum
-}
-
-// sound judges a partition of the committed metadata (S8).
-func (c *Cluster) sound(node int, topic string, p *metadata.Partition) {
-	name := core.TopicPartition{Topic: topic, Partition: p.ID}.String()
-	for _, b := range slices.Concat(p.ISR, p.ELR) {
-		if !p.HasReplica(b) {
-			c.wrong("isr", node, name+": broker "+strconv.Itoa(int(b))+" is in sync and no replica")
-		}
-	}
-	for _, b := range p.ELR {
-		if slices.Contains(p.ISR, b) {
-			c.wrong("isr", node, name+": broker "+strconv.Itoa(int(b))+" is in the ISR and in the ELR")
-		}
-	}
-	if p.Leader != core.NoBroker && !slices.Contains(p.ISR, p.Leader) {
-		c.wrong("isr", node, name+": the leader "+strconv.Itoa(int(p.Leader))+" is not in the ISR")
+	if image != nil && image != b.image {
+		was := b.image
+		b.image = image
+		c.judgeImage(node, was, image)
 	}
 }
 
-// replica judges one replica: one leader an epoch (S1), epochs that do not go back (S7), a high watermark that does not
-// go back in a life, within the log (S6), and nothing cut off below it (S9). A leader of the newest epoch holds all
-// that was acknowledged or read (S5).
-func (c *Cluster) replica(node, life int, r *partition.Replica) {
-	if !r.Online() {
-		return
+// Shard judges the replicas of a shard after a step of its machine.
+func (c *Cluster) Shard(node, life, shard int, replicas []*partition.Replica) {
+	b := c.broker(node, life)
+	for len(b.shards) <= shard {
+		b.shards = append(b.shards, nil)
 	}
-	key := replicaKey{node, r.ID()}
-	seen := c.replicas[key]
-	look := c.brokers[node].looks
-	if seen.life != life || seen.look != look-1 || c.ledger.Forgiven(r.Name()) {
-		seen.life, seen.hw = life, 0
+	slots := b.shards[shard]
+	if !sameReplicas(slots, replicas) {
+		slots = c.arrange(node, slots, replicas)
+		b.shards[shard] = slots
 	}
-	seen.look = look
-	name, end, hw := r.Name().String(), r.Log().LogEndOffset(), r.HighWatermark()
-	switch {
-	case r.LeaderEpoch() < seen.epoch:
-		c.wrong("partition-epoch", node, name+": the leader epoch went back from "+epochText(seen.epoch)+" to "+
-			epochText(r.LeaderEpoch()))
-	case hw < seen.hw && !(hw == end && r.Log().Start() == end):
-		// A log that begins anew, because the leader's starts behind its end, may have to begin a little earlier than it
-		// had thought: where the batch begins that the leader's log start offset lies in.
-		c.wrong("high-watermark", node, name+": the high watermark went back from "+offsetText(seen.hw)+" to "+
-			offsetText(hw))
-	case end < hw:
-		c.wrong("high-watermark", node, name+": the log ends at "+offsetText(end)+", below the high watermark "+
-			offsetText(hw))
-	}
-	seen.epoch, seen.hw = r.LeaderEpoch(), hw
-	c.replicas[key] = seen
-	if !r.Leading() {
-		return
-	}
-	at := ledKey{r.ID(), r.LeaderEpoch()}
-	if other, ok := c.led[at]; ok && other != node {
-		c.wrong("two-leaders", node, name+": leads in epoch "+epochText(r.LeaderEpoch())+", as broker "+
-			strconv.Itoa(other+1)+" did")
-	}
-	c.led[at] = node
-	if p := c.ledger.Partition(r.Name()); p != nil && r.LeaderEpoch() >= c.newest[r.ID()] && end < p.Known() {
-		c.wrong("lost-write", node, name+": leads in epoch "+epochText(r.LeaderEpoch())+" with a log that ends at "+
-			offsetText(end)+", and offset "+offsetText(p.Known()-1)+" was acknowledged or read")
-	}
-}
-
-// Scan reads all logs of a broker: an offset of an epoch is the same bytes everywhere, for ever (S3).
-func (c *Cluster) Scan(node int, d *disk.Disk, dir string) {
-	entries, err := d.List(dir)
-	if err != nil {
-		return
-	}
-	for _, e := range entries {
-		if !e.Dir || !isPartition(e.Name) || strings.HasPrefix(e.Name, ephemeral) {
+	for i := range slots {
+		r, seen := slots[i].replica, slots[i].seen
+		if !r.Online() {
 			continue
 		}
-		eachBatch(segments(d, dir+"/"+e.Name), func(v record.View, _ segment, _ int64) {
-			key := batchKey{e.Name, v.LeaderEpoch(), v.BaseOffset()}
-			was, ok := c.batches[key]
-			if ok && was != v.CRC() {
-				c.wrong("replicas-differ", node, e.Name+" holds another batch at offset "+offsetText(key.base)+" of epoch "+
-					epochText(key.epoch))
-			}
-			c.batches[key] = v.CRC()
-		})
+		if seen.Life == life && seen.unchanged(r) {
+			continue
+		}
+		s := c.sight(node, life, r)
+		c.judge(seen, &s, r)
 	}
 }
 
-// Settled says what stands in the way of a cluster at rest (L1), nothing if it has come to that.
-func Settled(all []broker.Probe) string {
-	controllers := 0
-	for i := range all {
-		p := &all[i]
-		who := " broker " + strconv.Itoa(i+1)
-		if p.Controller {
-			controllers++
+func sameReplicas(slots []seenSlot, replicas []*partition.Replica) bool {
+	if len(slots) != len(replicas) {
+		return false
+	}
+	for i := range slots {
+		if slots[i].replica != replicas[i] {
+			return false
 		}
-		if p.Image == nil || p.Image.Offset() != all[0].Image.Offset() {
-			return who + " has other metadata than broker 1;"
+	}
+	return true
+}
+
+// arrange follows the replicas of a shard. What was there and is no more has been removed with all that it held.
+func (c *Cluster) arrange(node int, before []seenSlot, replicas []*partition.Replica) []seenSlot {
+	now := make([]seenSlot, 0, len(replicas))
+	for _, r := range replicas {
+		key := replicaKey{node, r.ID()}
+		seen := c.replicas[key]
+		if seen == nil {
+			seen = &seenReplica{}
+			c.replicas[key] = seen
 		}
-		for t := range p.Image.Topics() {
-			for _, part := range t.Partitions {
-				if part.Leader == core.NoBroker || len(part.ISR) != len(part.Replicas) {
-					name := core.TopicPartition{Topic: t.Name, Partition: part.ID}.String()
-					return " " + name + " is led by " + strconv.Itoa(int(part.Leader)) + " with " + strconv.Itoa(len(part.ISR)) +
-						" of " + strconv.Itoa(len(part.Replicas)) + " replicas in sync;"
+		now = append(now, seenSlot{r, seen})
+	}
+	for _, old := range before {
+		gone := true
+		for _, s := range now {
+			gone = gone && s.replica != old.replica
+		}
+		if key := (replicaKey{node, old.replica.ID()}); gone && c.replicas[key] == old.seen {
+			delete(c.replicas, key)
+			for i := range now {
+				if now[i].seen == old.seen { // another one of the same partition
+					now[i].seen = &seenReplica{}
+					c.replicas[key] = now[i].seen
 				}
 			}
 		}
 	}
-	if controllers != 1 {
-		return " there are " + strconv.Itoa(controllers) + " controllers;"
-	}
-	return ""
+	return now
 }
 
-func epochText(e core.LeaderEpoch) string { return strconv.Itoa(int(e)) }
+// judge lets every invariant look at a replica that has changed.
+func (c *Cluster) judge(seen *seenReplica, s *Sighting, r *partition.Replica) {
+	was := seen.Sighting
+	if seen.loose && was.Life != s.Life {
+		was = Sighting{}
+	}
+	seen.loose = false
+	c.watchEpoch(&was, s)
+	c.leaders.partition(c, s)
+	c.watchRecovered(&was, s)
+	c.watchTruncation(&was, s)
+	c.watchWatermark(&was, s)
+	c.watchLogStart(&was, s)
+	c.watchCommitted(&was, s)
+	seen.dir = r.Log().Dir()
+	c.readReplica(seen, &was, s)
+	seen.Sighting = *s
+}
+
+// judgeQuorum lets every invariant of the metadata quorum look at a node that has changed.
+func (c *Cluster) judgeQuorum(b *seenBroker, s *QuorumSighting, q *raft.Quorum) {
+	was := b.quorum
+	c.watchQuorumEpoch(&was, s)
+	c.watchVote(&was, s)
+	c.leaders.quorum(c, s)
+	c.watchQuorumWatermark(&was, s)
+	c.watchQuorumLog(&was, s)
+	c.readQuorum(b, s, q)
+	b.quorum = *s
+}
+
+// sortedReplicas lists what is remembered of a machine's replicas, by partition.
+func (c *Cluster) sortedReplicas(node int) []replicaKey {
+	var keys []replicaKey
+	//core:unordered sorted below
+	for key := range c.replicas {
+		if key.node == node {
+			keys = append(keys, key)
+		}
+	}
+	slices.SortFunc(keys, func(a, b replicaKey) int { return a.id.Compare(b.id) })
+	return keys
+}

@@ -14,6 +14,8 @@ type forgiveness struct {
 // AllowUnclean notes that somebody asks for elections that may lose records of a topic of the plan.
 func (l *Ledger) AllowUnclean(topic int) { l.forgiven.unclean[l.plan.Topics[topic].Name] = true }
 
+func (l *Ledger) allowsUnclean(topic string) bool { return l.forgiven.unclean[topic] }
+
 // Unclean notes that the committed metadata report an unclean election of a partition. Only where somebody has allowed
 // it may anything be lost by that: a broker that syncs before it acknowledges loses nothing when the last in sync
 // returns. It reports whether the loss is new, and excused.

@@ -182,8 +182,8 @@ func (r *mutantRun) try(m *mutants.Mutant) (mutants.Outcome, error) {
 const (
 	// mutantMemory is how much address space a mutant's process may have: some leak without end.
 	mutantMemory = 8 << 30
-	// mutantPatience is how much longer than its processor time a mutant's process may take, on a busy machine.
-	mutantPatience = 10
+	// mutantPatience is how many more seconds of processor time a mutant's process may take to come to an end.
+	mutantPatience = 30
 )
 
 // hunt runs a mutant's seeds from one on to its first failure.
@@ -201,16 +201,16 @@ func (r *mutantRun) hunt(m *mutants.Mutant, binary string, from uint64, cpu time
 	limit := unix.Rlimit{Cur: mutantMemory, Max: mutantMemory}
 	_ = unix.Prlimit(cmd.Process.Pid, unix.RLIMIT_AS, &limit, nil) // else it is the machine's
 	// A world that never ends never looks at the clock.
-	stuck := time.AfterFunc(cpu*mutantPatience+time.Minute, func() { _ = cmd.Process.Kill() })
-	began := time.Now()
+	limit.Max = uint64(cpu.Seconds()) + mutantPatience
+	limit.Cur = limit.Max
+	_ = unix.Prlimit(cmd.Process.Pid, unix.RLIMIT_CPU, &limit, nil)
 	err := cmd.Wait()
-	fired := !stuck.Stop()
 	var found huntResult
 	if json.Unmarshal(text.Bytes(), &found) == nil && found.Seeds > 0 {
 		return found, nil
 	}
-	found.CPU = time.Since(began).Seconds()
-	if fired {
+	found.CPU = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
+	if found.CPU > cpu.Seconds()+mutantPatience-1 {
 		found.Groups = []*group{{Check: "hang", Text: "a world that does not end", Index: from}}
 		return found, nil
 	}

@@ -1,0 +1,36 @@
+package check
+
+import (
+	"strconv"
+
+	"ottla.dev/core"
+	"ottla.dev/core/broker"
+)
+
+// Settled says what stands in the way of a cluster at rest (L1), nothing if it has come to that.
+func Settled(all []broker.Probe) string {
+	controllers := 0
+	for i := range all {
+		p := &all[i]
+		who := " broker " + strconv.Itoa(i+1)
+		if p.Controller {
+			controllers++
+		}
+		if p.Image == nil || p.Image.Offset() != all[0].Image.Offset() {
+			return who + " has other metadata than broker 1;"
+		}
+		for t := range p.Image.Topics() {
+			for _, part := range t.Partitions {
+				if part.Leader == core.NoBroker || len(part.ISR) != len(part.Replicas) {
+					name := core.TopicPartition{Topic: t.Name, Partition: part.ID}.String()
+					return " " + name + " is led by " + strconv.Itoa(int(part.Leader)) + " with " + strconv.Itoa(len(part.ISR)) +
+						" of " + strconv.Itoa(len(part.Replicas)) + " replicas in sync;"
+				}
+			}
+		}
+	}
+	if controllers != 1 {
+		return " there are " + strconv.Itoa(controllers) + " controllers;"
+	}
+	return ""
+}

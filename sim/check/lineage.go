@@ -1,0 +1,69 @@
+package check
+
+import (
+	"strconv"
+
+	"ottla.dev/core"
+	"ottla.dev/core/log"
+)
+
+// lineage is the history of a log up to end, by the leader epochs that wrote it: with S3, which says that an offset of
+// an epoch is one record everywhere, two logs with equal epochs are equal.
+type lineage struct {
+	epochs []log.EpochStart
+	end    core.Offset
+}
+
+// extend takes over what a log has from the lineage's end to another.
+func (l *lineage) extend(epochs *log.Epochs, to core.Offset) {
+	if to <= l.end {
+		return
+	}
+	all := epochs.All()
+	for i, e := range all {
+		ends := to
+		if i+1 < len(all) {
+			ends = min(to, all[i+1].Start)
+		}
+		if ends <= l.end || e.Start >= to {
+			continue
+		}
+		if n := len(l.epochs); n == 0 || l.epochs[n-1].Epoch != e.Epoch {
+			l.epochs = append(l.epochs, log.EpochStart{Epoch: e.Epoch, Start: max(e.Start, l.end)})
+		}
+	}
+	l.end = to
+}
+
+// parts returns the first offset from start up to a limit at which a log was written by another epoch, or NoOffset.
+func (l *lineage) parts(epochs *log.Epochs, start, limit core.Offset) core.Offset {
+	limit = min(limit, l.end)
+	for i, e := range l.epochs {
+		from, to := max(e.Start, start), limit
+		if i+1 < len(l.epochs) {
+			to = min(to, l.epochs[i+1].Start)
+		}
+		switch {
+		case from >= to:
+		case epochs.EpochAt(from) != e.Epoch:
+			return from
+		case epochs.EpochAt(to-1) != e.Epoch:
+			return to - 1
+		}
+	}
+	return core.NoOffset
+}
+
+// cut forgets what is at end and behind it.
+func (l *lineage) cut(end core.Offset) {
+	if end >= l.end {
+		return
+	}
+	n := len(l.epochs)
+	for n > 0 && l.epochs[n-1].Start >= end {
+		n--
+	}
+	l.epochs, l.end = l.epochs[:n], end
+}
+
+func epochText(e core.LeaderEpoch) string { return strconv.Itoa(int(e)) }

@@ -1,0 +1,81 @@
+package check
+
+import (
+	"strconv"
+
+	"ottla.dev/core"
+)
+
+// committed is S5: for each partition what any leader has ever called committed.
+type committed map[core.TopicIDPartition]*commitment
+
+type commitment struct {
+	lineage
+	newest  core.LeaderEpoch // that any broker knows to be committed
+	unclean core.LeaderEpoch // the epoch of the last unclean election that somebody allowed, or NoLeaderEpoch
+	lossy   bool             // its winner was not seen yet: nobody knows what it has
+}
+
+func (c committed) of(id core.TopicIDPartition) *commitment {
+	x := c[id]
+	if x == nil {
+		x = &commitment{unclean: core.NoLeaderEpoch}
+		c[id] = x
+	}
+	return x
+}
+
+// watchCommitted judges leaders: one that was elected in the newest epoch has all that was ever committed, and all that
+// clients know of. An unclean election is the end of what its winner lacks, which the metadata say. A leader moves the
+// high watermark only while the ISR is large enough (KIP-966).
+func (c *Cluster) watchCommitted(was, s *Sighting) {
+	x := c.committed.of(s.ID)
+	if !s.Leading || s.Caching {
+		return
+	}
+	begins := !was.Leading || was.Life != s.Life || was.Epoch != s.Epoch
+	if s.Epoch >= x.newest {
+		if x.lossy {
+			x.lossy = false
+			x.cut(s.End)
+			if at := x.parts(s.Epochs, s.Start, s.End); at != core.NoOffset {
+				x.cut(at)
+			}
+		}
+		c.holds(x, s, begins)
+	}
+	// A leader that an unclean election has deposed without its knowledge commits for nobody.
+	if s.HighWatermark > x.end && s.Epoch >= x.unclean {
+		c.enoughReplicas(was, s)
+		x.extend(s.Epochs, s.HighWatermark)
+	}
+}
+
+func (c *Cluster) holds(x *commitment, s *Sighting, begins bool) {
+	name := s.Name.String() + ": leads in epoch " + epochText(s.Epoch)
+	if s.End < x.end {
+		c.wrong("committed", s.Node, name+" with a log that ends at "+offsetText(s.End)+", and offset "+
+			offsetText(x.end-1)+" was committed")
+	}
+	if p := c.ledger.Partition(s.Name); p != nil && c.ledger.plan.Clustered() && x.unclean < 0 && s.End < p.Known() {
+		c.wrong("lost-write", s.Node, name+" with a log that ends at "+offsetText(s.End)+", and offset "+
+			offsetText(p.Known()-1)+" was acknowledged or read")
+	}
+	if !begins {
+		return
+	}
+	if at := x.parts(s.Epochs, s.Start, s.End); at != core.NoOffset {
+		c.wrong("committed", s.Node, name+", and offset "+offsetText(at)+" is of epoch "+epochText(s.Epochs.EpochAt(at))+
+			", where another record was committed")
+	}
+}
+
+func (c *Cluster) enoughReplicas(was, s *Sighting) {
+	if !s.Appointed || was.Life != s.Life || s.HighWatermark == was.HighWatermark {
+		return
+	}
+	if n := len(s.Lead.ISR); n < s.Lead.MinISR {
+		c.wrong("min-isr", s.Node, s.Name.String()+": the high watermark moves to "+offsetText(s.HighWatermark)+" with "+
+			strconv.Itoa(n)+" replicas in sync of at least "+strconv.Itoa(s.Lead.MinISR))
+	}
+}

@@ -1,0 +1,94 @@
+package check
+
+import (
+	"slices"
+	"strconv"
+
+	"ottla.dev/core"
+)
+
+// watchWatermark is S6 of partitions: a high watermark does not go back in a life, lies within the log, and a leader
+// moves it only over what all of its maximal ISR have made durable, by their own account (which S10 compares with
+// their disks).
+func (c *Cluster) watchWatermark(was, s *Sighting) {
+	name := s.Name.String()
+	x := c.committed.of(s.ID)
+	// A log that begins anew, because the leader's starts behind its end, may have to begin a little earlier than it had
+	// thought: where the batch begins that the leader's log start offset lies in.
+	anew := s.HighWatermark == s.End && s.Start == s.End
+	if was.Life == s.Life && s.HighWatermark < was.HighWatermark && !anew && !c.ledger.Forgiven(s.Name) {
+		c.wrong("high-watermark", s.Node, name+": the high watermark went back from "+offsetText(was.HighWatermark)+" to "+
+			offsetText(s.HighWatermark))
+	}
+	if s.End < s.HighWatermark {
+		c.wrong("high-watermark", s.Node, name+": the log ends at "+offsetText(s.End)+", below the high watermark "+
+			offsetText(s.HighWatermark))
+	}
+	if !s.Leading || was.Life != s.Life || s.HighWatermark <= was.HighWatermark || c.ledger.Forgiven(s.Name) ||
+		s.Epoch < x.unclean {
+		return
+	}
+	if s.durable() < s.HighWatermark && !(s.Appointed && !was.Leading) {
+		c.wrong("isr-watermark", s.Node, name+": the high watermark moves to "+offsetText(s.HighWatermark)+
+			", and the leader has made durable up to "+offsetText(s.durable())+" only")
+	}
+	if !s.Appointed {
+		return
+	}
+	maximal := s.Lead.ISR
+	if s.Lead.Pending != nil {
+		maximal = append(slices.Clone(maximal), s.Lead.Pending.ISR...)
+	}
+	for _, id := range maximal {
+		if c.lacks(id, s.ID, s.HighWatermark) && int(id)-1 != s.Node {
+			c.wrong("isr-watermark", s.Node, name+": the high watermark moves to "+offsetText(s.HighWatermark)+
+				", which broker "+strconv.Itoa(int(id))+" of the ISR has not made durable")
+		}
+	}
+}
+
+// lacks reports whether a replica, as it was seen last, has not made everything below an offset durable.
+func (c *Cluster) lacks(id core.BrokerID, p core.TopicIDPartition, end core.Offset) bool {
+	node := int(id) - 1
+	if end == 0 || node < 0 || node >= len(c.brokers) || c.brokers[node].wiped {
+		return false
+	}
+	r := c.replicas[replicaKey{node, p}]
+	return r == nil || r.Life == 0 || r.durable() < end
+}
+
+// watchQuorumWatermark is S6 of the metadata quorum: the high watermark does not go back in a life; a leader moves it
+// only over what a majority of the voters have synced, and only up to a record of its own epoch (Raft, section 5.4.2).
+func (c *Cluster) watchQuorumWatermark(was, s *QuorumSighting) {
+	hw := s.HighWatermark
+	if was.Life == s.Life && hw < was.HighWatermark {
+		c.wrong("quorum-watermark", s.Node, "the quorum's high watermark went back from "+offsetText(was.HighWatermark)+
+			" to "+offsetText(hw))
+	}
+	if s.End < hw {
+		c.wrong("quorum-watermark", s.Node, "the metadata log ends at "+offsetText(s.End)+", below its high watermark "+
+			offsetText(hw))
+	}
+	if !s.Leading || was.Life != s.Life || !was.Leading || hw <= was.HighWatermark {
+		return
+	}
+	if e := s.Epochs.EpochAt(hw - 1); e != s.Epoch {
+		c.wrong("quorum-watermark", s.Node, "the high watermark moves to "+offsetText(hw)+" in epoch "+
+			epochText(s.Epoch)+", behind a record of epoch "+epochText(e))
+	}
+	have := 0
+	for _, id := range s.Voters {
+		switch node := int(id) - 1; {
+		case node == s.Node && s.Synced >= hw, node != s.Node && c.voterHas(node, hw):
+			have++
+		}
+	}
+	if have <= len(s.Voters)/2 {
+		c.wrong("quorum-watermark", s.Node, "the high watermark moves to "+offsetText(hw)+", which "+strconv.Itoa(have)+
+			" of "+strconv.Itoa(len(s.Voters))+" voters have synced")
+	}
+}
+
+func (c *Cluster) voterHas(node int, end core.Offset) bool {
+	return node < 0 || node >= len(c.brokers) || c.brokers[node].wiped || c.brokers[node].quorum.Synced >= end
+}

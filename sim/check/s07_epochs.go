@@ -1,0 +1,62 @@
+package check
+
+import (
+	"strconv"
+
+	"ottla.dev/core"
+	"ottla.dev/core/metadata"
+)
+
+// watchEpoch is S7 of replicas: a broker's leader epoch of a partition does not go back, not even in a restart.
+func (c *Cluster) watchEpoch(was, s *Sighting) {
+	if was.Life > 0 && s.Epoch < was.Epoch {
+		c.wrong("partition-epoch", s.Node, s.Name.String()+": the leader epoch went back from "+epochText(was.Epoch)+
+			" to "+epochText(s.Epoch))
+	}
+	if was.Life == s.Life && was.Appointed && s.Appointed && was.Epoch == s.Epoch &&
+		s.Lead.PartitionEpoch < was.Lead.PartitionEpoch {
+		c.wrong("partition-epoch", s.Node, s.Name.String()+": the partition epoch went back from "+
+			strconv.Itoa(int(was.Lead.PartitionEpoch))+" to "+strconv.Itoa(int(s.Lead.PartitionEpoch)))
+	}
+}
+
+// watchQuorumEpoch is S7 of the quorum: a node's epoch does not go back, over restarts that which it has saved.
+func (c *Cluster) watchQuorumEpoch(was, s *QuorumSighting) {
+	least := was.Saved.Epoch
+	if was.Life == s.Life {
+		least = was.Epoch
+	}
+	if s.Epoch < least {
+		c.wrong("quorum-epoch", s.Node, "the quorum's epoch went back from "+epochText(least)+" to "+epochText(s.Epoch))
+	}
+}
+
+// watchMetadataEpochs is S7 of the metadata: a partition's epochs do not go back from one image to the next, a change
+// of the leader is a new leader epoch (S1), and a broker's epoch does not go back.
+func (c *Cluster) watchMetadataEpochs(node int, name string, was, is *metadata.Partition) {
+	switch {
+	case is.LeaderEpoch < was.LeaderEpoch || is.PartitionEpoch < was.PartitionEpoch:
+		c.wrong("partition-epoch", node, name+": the committed epochs went back")
+	case is.Leader != was.Leader && is.LeaderEpoch == was.LeaderEpoch:
+		c.wrong("two-leaders", node, name+": broker "+strconv.Itoa(int(is.Leader))+" takes the lead from broker "+
+			strconv.Itoa(int(was.Leader))+" without a new leader epoch")
+	}
+}
+
+func (c *Cluster) watchBrokerEpochs(node int, was, is *metadata.Image) {
+	for _, b := range is.Brokers() {
+		before := was.Broker(b.ID)
+		switch {
+		case before == nil:
+		case b.Epoch < before.Epoch:
+			c.wrong("broker-epoch", node, "the epoch of broker "+strconv.Itoa(int(b.ID))+" went back")
+		case b.Epoch != before.Epoch && b.Incarnation == before.Incarnation:
+			c.wrong("broker-epoch", node, "the same process of broker "+strconv.Itoa(int(b.ID))+" has two epochs")
+		case b.Epoch == before.Epoch && b.Incarnation != before.Incarnation:
+			c.wrong("broker-epoch", node, "two processes of broker "+strconv.Itoa(int(b.ID))+" have one epoch")
+		}
+	}
+}
+
+// brokerText is how messages name a broker.
+func brokerText(b core.BrokerID) string { return "broker " + strconv.Itoa(int(b)) }

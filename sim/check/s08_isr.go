@@ -1,0 +1,77 @@
+package check
+
+import (
+	"slices"
+	"strconv"
+
+	"ottla.dev/core"
+	"ottla.dev/core/metadata"
+)
+
+// watchISR is S8: ISR, ELR and leader of a partition in the committed metadata fit together, and whoever enters the ISR
+// or may lead has everything that was committed. Was is nil for a new partition.
+func (c *Cluster) watchISR(node int, image *metadata.Image, id core.TopicIDPartition, name string,
+	was, p *metadata.Partition) {
+	c.sound(node, name, p)
+	if p.Leader != core.NoBroker {
+		for _, b := range p.ISR {
+			if m := image.Broker(b); m == nil || !m.Active() {
+				c.wrong("isr", node, name+": "+brokerText(b)+" is in the ISR, and is fenced or shuts down")
+			}
+		}
+	}
+	x := c.committed.of(id)
+	if was == nil || x.lossy || p.RecoveryState == metadata.Recovering {
+		return
+	}
+	end := x.end
+	for _, b := range p.ISR {
+		if !slices.Contains(was.ISR, b) && c.lacks(b, id, end) {
+			c.wrong("isr", node, name+": "+brokerText(b)+" enters the ISR without offset "+offsetText(end-1)+
+				", which was committed")
+		}
+	}
+	for _, b := range p.ELR {
+		if !slices.Contains(was.ELR, b) && c.lacks(b, id, end) {
+			c.wrong("elr", node, name+": "+brokerText(b)+" is eligible to lead without offset "+offsetText(end-1)+
+				", which was committed")
+		}
+	}
+	c.withinMaximal(node, id, name, p)
+}
+
+// sound judges a partition by itself.
+func (c *Cluster) sound(node int, name string, p *metadata.Partition) {
+	for _, b := range slices.Concat(p.ISR, p.ELR) {
+		if !p.HasReplica(b) {
+			c.wrong("isr", node, name+": "+brokerText(b)+" is in sync and no replica")
+		}
+	}
+	for _, b := range p.ELR {
+		if slices.Contains(p.ISR, b) {
+			c.wrong("isr", node, name+": "+brokerText(b)+" is in the ISR and in the ELR")
+		}
+	}
+	if p.Leader != core.NoBroker && !slices.Contains(p.ISR, p.Leader) {
+		c.wrong("isr", node, name+": the leader "+strconv.Itoa(int(p.Leader))+" is not in the ISR")
+	}
+}
+
+// withinMaximal judges the controller's ISR against the leader's: the leader counts everybody who may be in it
+// (KIP-497). A leader that knows of a later state is not asked.
+func (c *Cluster) withinMaximal(node int, id core.TopicIDPartition, name string, p *metadata.Partition) {
+	at := int(p.Leader) - 1
+	if at < 0 || at >= len(c.brokers) {
+		return
+	}
+	r := c.replicas[replicaKey{at, id}]
+	if r == nil || r.Life != c.brokers[at].life || !r.Appointed || r.Epoch != p.LeaderEpoch ||
+		r.Lead.PartitionEpoch >= p.PartitionEpoch {
+		return
+	}
+	for _, b := range p.ISR {
+		if !slices.Contains(r.Lead.ISR, b) && (r.Lead.Pending == nil || !slices.Contains(r.Lead.Pending.ISR, b)) {
+			c.wrong("isr", node, name+": "+brokerText(b)+" is in the ISR, and the leader does not count it")
+		}
+	}
+}

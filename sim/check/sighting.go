@@ -1,0 +1,97 @@
+package check
+
+import (
+	"ottla.dev/core"
+	"ottla.dev/core/log"
+	"ottla.dev/core/partition"
+	"ottla.dev/core/raft"
+)
+
+// Sighting is what one replica was like after a step. Life counts the lives of the broker from 1.
+type Sighting struct {
+	Node, Life    int
+	ID            core.TopicIDPartition
+	Name          core.TopicPartition
+	Epoch         core.LeaderEpoch
+	Leading       bool
+	HighWatermark core.Offset
+	Start         core.Offset // of the log
+	Told          core.Offset // what readers are told of it
+	Synced        core.Offset
+	Written       core.Offset
+	End           core.Offset
+	Epochs        *log.Epochs
+	Caching       bool // what is written counts, synced or not
+
+	Appointed bool // by the controller: Lead says what it believes
+	Lead      partition.Leading
+}
+
+// sight looks at a replica.
+func (c *Cluster) sight(node, life int, r *partition.Replica) Sighting {
+	l := r.Log()
+	s := Sighting{Node: node, Life: life, ID: r.ID(), Name: r.Name(), Epoch: r.LeaderEpoch(), Leading: r.Leading(),
+		HighWatermark: r.HighWatermark(), Start: l.Start(), Told: l.LogStartOffset(), Synced: l.SyncedOffset(),
+		Written: l.WrittenOffset(), End: l.LogEndOffset(), Epochs: l.Epochs()}
+	s.Lead, s.Appointed = r.Leads()
+	if p := c.ledger.Partition(s.Name); p != nil {
+		s.Caching = p.Caching()
+	} else {
+		s.Caching = c.ledger.caching(s.Name)
+	}
+	return s
+}
+
+// unchanged reports whether a replica still looks as it was seen last.
+func (s *Sighting) unchanged(r *partition.Replica) bool {
+	l := r.Log()
+	if s.HighWatermark != r.HighWatermark() || s.End != l.LogEndOffset() || s.Written != l.WrittenOffset() ||
+		s.Synced != l.SyncedOffset() || s.Epoch != r.LeaderEpoch() || s.Leading != r.Leading() || s.Start != l.Start() ||
+		s.Told != l.LogStartOffset() {
+		return false
+	}
+	lead, ok := r.Leads()
+	return ok == s.Appointed && lead.PartitionEpoch == s.Lead.PartitionEpoch && lead.Pending == s.Lead.Pending &&
+		lead.MinISR == s.Lead.MinISR && lead.EpochStart == s.Lead.EpochStart && len(lead.ISR) == len(s.Lead.ISR)
+}
+
+// durable is the offset below which a replica has promised to keep everything.
+func (s *Sighting) durable() core.Offset {
+	if s.Caching {
+		return s.Written
+	}
+	return s.Synced
+}
+
+// QuorumSighting is what one node of the metadata quorum was like after a step.
+type QuorumSighting struct {
+	Node, Life    int
+	Epoch         core.LeaderEpoch
+	Leading       bool
+	Active        bool
+	HighWatermark core.Offset
+	Start         core.Offset
+	Synced        core.Offset
+	Written       core.Offset
+	End           core.Offset
+	Saved         raft.ElectionState // what is on disk
+	Epochs        *log.Epochs
+	Voters        []core.BrokerID
+}
+
+func sightQuorum(node, life int, q *raft.Quorum) QuorumSighting {
+	l := q.Log()
+	s := QuorumSighting{Node: node, Life: life, Epoch: q.Epoch(), Leading: q.Role() == raft.Leader, Active: q.Active(),
+		HighWatermark: q.HighWatermark(), Start: l.Start(), Synced: l.SyncedOffset(), Written: l.WrittenOffset(),
+		End: l.LogEndOffset(), Saved: q.State(), Epochs: l.Epochs()}
+	for _, v := range q.Voters() {
+		s.Voters = append(s.Voters, v.ID)
+	}
+	return s
+}
+
+func (s *QuorumSighting) same(o *QuorumSighting) bool {
+	return s.Node == o.Node && s.Life == o.Life && s.Epoch == o.Epoch && s.Leading == o.Leading && s.Active == o.Active &&
+		s.HighWatermark == o.HighWatermark && s.Start == o.Start && s.Synced == o.Synced && s.Written == o.Written &&
+		s.End == o.End && s.Saved.Epoch == o.Saved.Epoch && s.Saved.Voted == o.Saved.Voted
+}
