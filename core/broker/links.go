@@ -44,6 +44,7 @@ type conn struct {
 	lane        lane
 	link        core.LinkID // 0: none
 	up          bool
+	refused     bool // the last attempt to connect failed
 	correlation int32
 	calls       []*outgoing
 	backoff     time.Duration
@@ -113,8 +114,9 @@ func (l *links) input(now core.Instant, in core.Input, out *core.Outbox) {
 	}
 	switch in.Kind {
 	case core.InputLinkUp:
-		c.up, c.backoff = true, reconnectFirst
+		c.up, c.refused, c.backoff = true, false, reconnectFirst
 	case core.InputLinkDown:
+		c.refused = !c.up
 		c.fail(now)
 	case core.InputLinkFrame:
 		l.answer(now, c, in.Frame, out)

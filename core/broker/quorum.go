@@ -123,13 +123,8 @@ func (c *Control) answerQuorum(a *raft.Answer) {
 // post sends a request of the quorum to another node.
 func (c *Control) post(r *raft.Request) {
 	correlation := r.Correlation
-	then := func(resp kmsg.Response, _ bool) {
-		if !c.quorum.closed {
-			c.quorum.Respond(c.now, correlation, resp, &c.out)
-		}
-	}
 	if len(r.Endpoints) == 0 {
-		then(nil, false)
+		c.quorum.Respond(c.now, correlation, nil, &c.out)
 		return
 	}
 	ln, timeout := laneQuorum, c.quorumSettings().RequestTimeout/2
@@ -138,7 +133,16 @@ func (c *Control) post(r *raft.Request) {
 		ln = laneFetch
 	}
 	setNewest(r.Request)
-	c.links.send(c.now, &c.out, addressOf(r.Endpoints[0]), ln, r.Request, timeout, then)
+	to := addressOf(r.Endpoints[0])
+	c.links.send(c.now, &c.out, to, ln, r.Request, timeout, func(resp kmsg.Response, sent bool) {
+		switch {
+		case c.quorum.closed:
+		case resp == nil && !sent && c.links.conn(to, ln).refused:
+			c.quorum.Refused(c.now, correlation, &c.out)
+		default:
+			c.quorum.Respond(c.now, correlation, resp, &c.out)
+		}
+	})
 }
 
 // addressOf gives host:port, with brackets around the colons of an IPv6 address.

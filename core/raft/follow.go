@@ -36,6 +36,20 @@ func (f *following) hear(now core.Instant, q *Quorum) {
 	f.suspect = now.Mono + q.settings.suspicion() + q.between(0, q.settings.suspicion()/2)
 }
 
+// presume takes the leader for gone before its silence says so, since its address refuses connections. A leader that
+// was restarted leads no more, so that most often this is true. Where it is not, because a firewall is in the way,
+// nothing comes of it: a voter asks for pre-votes, which those who hear the leader deny (KIP-996), and an observer asks
+// around and is told of the same leader.
+func (q *Quorum) presume(now core.Instant) {
+	if !q.electable() {
+		q.become(Unattached, q.state.Epoch)
+		q.state.Leader = core.NoBroker
+		return
+	}
+	q.follow.heard = min(q.follow.heard, now.Mono-q.settings.suspicion())
+	q.follow.suspect = min(q.follow.suspect, now.Mono+q.between(0, q.settings.ElectionTimeout/20))
+}
+
 // pollFollower fetches. Only what is synced is asked beyond, for the offset of a fetch is counted by the leader
 // (KIP-595).
 func (q *Quorum) pollFollower(now core.Instant, out *core.Outbox) {

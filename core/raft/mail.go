@@ -53,6 +53,7 @@ type letter struct {
 	request  kmsg.Request
 	flight   *flight
 	response kmsg.Response
+	refused  bool
 }
 
 // flight is a request under way, or the rest of one: there is at most one to each node at a time.
@@ -158,9 +159,20 @@ func (q *Quorum) Receive(now core.Instant, token uint64, req kmsg.Request, out *
 
 // Respond takes the answer to a request, or nil if it failed.
 func (q *Quorum) Respond(now core.Instant, correlation uint64, resp kmsg.Response, out *core.Outbox) {
+	q.landed(now, letter{token: correlation, response: resp}, out)
+}
+
+// Refused takes the failure of a request because nobody takes connections where it was to go to: the process there has
+// most probably ended. See [Quorum.presume].
+func (q *Quorum) Refused(now core.Instant, correlation uint64, out *core.Outbox) {
+	q.landed(now, letter{token: correlation, refused: true}, out)
+}
+
+func (q *Quorum) landed(now core.Instant, l letter, out *core.Outbox) {
 	for _, f := range q.flights {
-		if f.correlation == correlation {
-			q.inbox = append(q.inbox, letter{token: correlation, flight: f, response: resp})
+		if f.correlation == l.token {
+			l.flight = f
+			q.inbox = append(q.inbox, l)
 			break
 		}
 	}
@@ -171,7 +183,7 @@ func (q *Quorum) Respond(now core.Instant, correlation uint64, resp kmsg.Respons
 func (q *Quorum) open(now core.Instant, l letter, out *core.Outbox) {
 	if l.flight != nil {
 		if l.flight.correlation == l.token {
-			q.responded(now, l.flight, l.response, out)
+			q.responded(now, l, out)
 		}
 		return
 	}
@@ -200,12 +212,16 @@ func (q *Quorum) open(now core.Instant, l letter, out *core.Outbox) {
 }
 
 // responded takes an answer to its handler.
-func (q *Quorum) responded(now core.Instant, f *flight, resp kmsg.Response, out *core.Outbox) {
-	if resp == nil {
+func (q *Quorum) responded(now core.Instant, l letter, out *core.Outbox) {
+	f := l.flight
+	if l.response == nil {
 		q.land(now, f, true)
+		if l.refused && q.role == Follower && f.to == q.state.Leader {
+			q.presume(now)
+		}
 		return
 	}
-	switch r := resp.(type) {
+	switch r := l.response.(type) {
 	case *kmsg.VoteResponse:
 		q.voted(now, f, r)
 	case *kmsg.BeginQuorumEpochResponse:

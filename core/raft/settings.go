@@ -12,6 +12,7 @@ import "time"
 //     asks for pre-votes; before those 400 ms it grants none. A pre-vote changes nothing at anybody (KIP-996): if a
 //     majority still hears the leader, the voter goes back to it. FetchTimeout itself is what leaders and observers go
 //     by.
+//   - A voter to whom the leader's address refuses a connection asks within ElectionTimeout/20, and grants pre-votes.
 //   - A restarted voter asks for pre-votes after at most ElectionTimeout/4, which also tells it who leads.
 //   - A lost election is tried again after ElectionTimeout/20 to ElectionTimeout/5, drawn anew each time.
 //   - A leader that stops tells the others with EndQuorumEpoch; the most advanced one campaigns at once. A leader that

@@ -67,3 +67,48 @@ func TestResignationIsFollowedAtOnce(t *testing.T) {
 		sound(t, w)
 	}
 }
+
+// A leader whose address refuses connections has ended; nobody waits for its silence to grow long.
+func TestARefusedConnectionToTheLeaderBringsAnElectionForward(t *testing.T) {
+	var took []time.Duration
+	for seed := range uint64(40) {
+		w := started(t, Options{Seed: seed, Nodes: 4, Voters: 3})
+		w.Run(time.Duration(seed) * 17 * time.Millisecond)
+		old := w.Active()
+		old.Crash(false)
+		died := w.Now
+		if !w.Until(5*time.Second, func() bool { return w.Active() != nil }) {
+			t.Fatalf("seed %d: no leader", seed)
+		}
+		took = append(took, w.Now-died)
+		// The observer finds the new leader without waiting for the old one either.
+		observer := w.Nodes[3]
+		if !w.Until(time.Second, func() bool { return observer.Q.Leader() == w.Active().Key.ID }) {
+			t.Errorf("seed %d: the observer still follows %d", seed, observer.Q.Leader())
+		}
+		sound(t, w)
+	}
+	slices.Sort(took)
+	t.Logf("median %v, worst %v", took[len(took)/2], took[len(took)-1])
+	if worst := took[len(took)-1]; worst > 500*time.Millisecond {
+		t.Errorf("worst %v", worst)
+	}
+}
+
+// A refusal that is not the leader's own, on one way only, deposes nobody.
+func TestARefusalByAFirewallDeposesNobody(t *testing.T) {
+	w := started(t, Options{Seed: 3, Nodes: 3, Rejects: true})
+	leader := w.Active()
+	epoch := leader.Q.Epoch()
+	for _, n := range w.Nodes {
+		if n != leader {
+			w.Cut(n.ID, leader.ID, true)
+			break
+		}
+	}
+	w.Run(10 * time.Second)
+	if n := w.Active(); n != leader || n.Q.Epoch() != epoch {
+		t.Error("another leader: " + w.Describe())
+	}
+	sound(t, w)
+}

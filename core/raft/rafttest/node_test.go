@@ -38,6 +38,9 @@ func (n *Node) Start() {
 	job := &raft.OpenJob{Slot: 1, Parent: parent, Dir: Dir, Settings: w.logSettings()}
 	if !w.Dynamic {
 		job.Static = w.InitialVoters()
+		for i := range job.Static {
+			job.Static[i].Directory = core.UUID{} // the configuration has none
+		}
 	}
 	job.Run(n.Disk)
 	if errors.Is(job.Err, logtest.ErrCrashed) {
@@ -267,10 +270,16 @@ func (w *World) deliver(n, to *Node, r raft.Request) {
 	o := origin{node: n.ID, at: to.ID, incarnation: n.Incarnation, correlation: r.Correlation,
 		version: r.Request.GetVersion(), key: r.Request.Key()}
 	raw := r.Request.AppendTo(nil)
-	refused := func() { w.respond(o, nil) }
+	failed := func() {
+		if r.Correlation%2 == 0 && w.Rejects { // as from a firewall: the receiver may be well
+			w.refuse(o)
+			return
+		}
+		w.respond(o, nil)
+	}
 	w.carry(n.ID, to.ID, func() {
 		if to.Q == nil {
-			w.carry(to.ID, n.ID, refused, nil)
+			w.carry(to.ID, n.ID, func() { w.refuse(o) }, nil)
 			return
 		}
 		req := kmsg.RequestForKey(o.key)
@@ -285,7 +294,16 @@ func (w *World) deliver(n, to *Node, r raft.Request) {
 		to.track.asked(w.token, req)
 		to.Q.Receive(w.instant(), w.token, req, &to.out)
 		to.effects()
-	}, refused)
+	}, failed)
+}
+
+// refuse tells a node that nobody takes its connection.
+func (w *World) refuse(o origin) {
+	if n := w.Nodes[o.node-1]; n.Q != nil && n.Incarnation == o.incarnation {
+		w.probe("refused")
+		n.Q.Refused(w.instant(), o.correlation, &n.out)
+		n.effects()
+	}
 }
 
 func (w *World) respond(o origin, resp kmsg.Response) {

@@ -51,6 +51,7 @@ func sweep(seed uint64) *World {
 	if p.snapshots && r.Chance(1, 2) {
 		o.Settings.LogBytes, o.Settings.SnapshotBytes = 3000, 50
 	}
+	o.Rejects, o.Directories = r.Chance(1, 2), p.changes
 	w := New(o)
 	for _, n := range w.Nodes {
 		n.Start()
@@ -188,8 +189,14 @@ func (x *chaos) one() {
 			n.Resign()
 		}
 	case 8:
-		if l := w.Active(); x.plan.changes && w.Dynamic && l != nil {
+		switch l := w.Active(); {
+		case !x.plan.changes || l == nil:
+		case l.Q.Version() > 0:
 			x.change(l, n)
+		case !w.Dynamic:
+			code, why := l.Q.Upgrade(w.instant(), 1, false, &l.out)
+			w.probe("upgrade: " + code.String() + " " + why)
+			l.effects()
 		}
 	}
 }

@@ -37,6 +37,10 @@ type Options struct {
 	NetMin, NetMax   time.Duration
 	DiskMin, DiskMax time.Duration
 	Trace            bool
+	// Rejects has every other request that is lost on its way refused, as if its receiver did not run.
+	Rejects bool
+	// Fixed voters have directories, so that they can go into the log.
+	Directories bool
 }
 
 // World is nodes, their network and their time.
@@ -152,7 +156,7 @@ func New(o Options) *World {
 	for i := range o.Nodes {
 		n := &Node{ID: i + 1, Disk: logtest.NewDisk(), w: w, down: true}
 		n.Key.ID = core.BrokerID(n.ID)
-		if o.Dynamic {
+		if o.Dynamic || o.Directories {
 			n.Key.Directory = core.UUID{15: byte(n.ID), 0: 7}
 		}
 		must(n.Disk.Mkdir(parent))
