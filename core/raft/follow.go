@@ -23,11 +23,12 @@ type following struct {
 	download      *download
 	installing    *OpenJob // the log is being replaced: nothing else happens meanwhile
 	updateAt      time.Duration
-	asking        int // the bootstrap server or voter that an observer asks next
+	asking        int           // the bootstrap server or voter that an observer asks next
+	presumeAt     time.Duration // when an observer may take the leader for gone again
 }
 
 func (f *following) forget() {
-	*f = following{heard: f.heard, installing: f.installing, asking: f.asking}
+	*f = following{heard: f.heard, installing: f.installing, asking: f.asking, presumeAt: f.presumeAt}
 }
 
 // hear takes note of a sign of life of the leader.
@@ -39,9 +40,13 @@ func (f *following) hear(now core.Instant, q *Quorum) {
 // presume takes the leader for gone before its silence says so, since its address refuses connections. A leader that
 // was restarted leads no more, so that most often this is true. Where it is not, because a firewall is in the way,
 // nothing comes of it: a voter asks for pre-votes, which those who hear the leader deny (KIP-996), and an observer asks
-// around and is told of the same leader.
+// around and is told of the same leader. As the others may not know better yet, it does so once in a while only.
 func (q *Quorum) presume(now core.Instant) {
 	if !q.electable() {
+		if !now.Reached(q.follow.presumeAt) {
+			return
+		}
+		q.follow.presumeAt = now.Mono + q.settings.ElectionTimeout/20
 		q.become(Unattached, q.state.Epoch)
 		q.state.Leader = core.NoBroker
 		return

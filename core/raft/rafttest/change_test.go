@@ -81,8 +81,14 @@ func TestChangesWaitForEachOtherAndForTheLeader(t *testing.T) {
 	if len(l.Q.Voters()) != 3 {
 		t.Fatal("a change is in force once it is in the log")
 	}
-	if code := codeOf(ask[kmsg.Response](t, w, l, removeVoter(b))); code != core.RequestTimedOut {
-		t.Errorf("a second change before the first is committed: %v", code)
+	asked := w.Now
+	code := codeOf(ask[kmsg.Response](t, w, l, removeVoter(b)))
+	if code != core.RequestTimedOut || w.Now > asked+time.Millisecond || len(l.Q.Voters()) != 3 {
+		t.Errorf("a second change before the first is committed: %v after %v, voters %v", code, w.Now-asked,
+			ids(l.Q.Voters()))
+	}
+	if code, _ := l.Q.Upgrade(w.instant(), 2, false, &l.out); code != core.RequestTimedOut {
+		t.Errorf("an upgrade meanwhile: %v", code)
 	}
 	// The next leader finds the change in its log, or not, and must not make another before it has committed.
 	w = started(t, Options{Seed: 13, Nodes: 4, Dynamic: true})
@@ -314,4 +320,70 @@ func TestSnapshotJobsSurviveCrashes(t *testing.T) {
 			return
 		}
 	}
+}
+
+// Voters of configuration go into the log with the directories that they fetch for, and then change like others.
+func TestUpgradePutsFixedVotersIntoTheLog(t *testing.T) {
+	w := New(Options{Seed: 19, Nodes: 4, Voters: 3, Directories: true})
+	for _, n := range w.Nodes[:2] {
+		n.Start()
+	}
+	upgrade := func(level int16, validate bool) core.ErrorCode {
+		l := w.Active()
+		code, _ := l.Q.Upgrade(w.instant(), level, validate, &l.out)
+		l.effects()
+		return code
+	}
+	if !w.Until(5*time.Second, func() bool { return w.Active() != nil }) {
+		t.Fatal("no leader")
+	}
+	if code := upgrade(1, false); code != core.InvalidUpdateVersion {
+		t.Errorf("with a voter that nobody knows the directory of: %v", code)
+	}
+	w.Nodes[2].Start()
+	w.Nodes[3].Start()
+	if !w.Until(5*time.Second, w.Settled) {
+		t.Fatal("not settled")
+	}
+	l := w.Active()
+	for _, c := range []struct {
+		level    int16
+		validate bool
+		want     core.ErrorCode
+	}{{2, false, core.InvalidUpdateVersion}, {0, false, core.NoError}, {1, true, core.NoError}} {
+		if code := upgrade(c.level, c.validate); code != c.want || l.Q.Version() != 0 {
+			t.Errorf("level %d: %v, version %d", c.level, code, l.Q.Version())
+		}
+	}
+	if code := upgrade(1, false); code != core.NoError || l.Q.Version() != 1 {
+		t.Fatalf("%v, version %d", code, l.Q.Version())
+	}
+	if code := codeOf(ask[kmsg.Response](t, w, l, addVoter(w.Nodes[3]))); code != core.RequestTimedOut {
+		t.Errorf("a change before the upgrade is committed: %v", code)
+	}
+	if !w.Until(5*time.Second, w.Settled) {
+		t.Fatal("not settled")
+	}
+	if code := upgrade(0, false); code != core.InvalidUpdateVersion {
+		t.Errorf("the way back: %v", code)
+	}
+	if code := codeOf(ask[kmsg.Response](t, w, l, addVoter(w.Nodes[3]))); code != core.NoError {
+		t.Errorf("a change after it: %v", code)
+	}
+	for _, n := range w.Nodes {
+		n.Crash(true)
+	}
+	for _, n := range w.Nodes {
+		n.Start()
+	}
+	if !w.Until(5*time.Second, w.Settled) {
+		t.Fatal("not settled after the restart")
+	}
+	for _, n := range w.Nodes {
+		if !n.Q.Voters().Has(n.Key) || n.Q.Voters().Has(raft.Key{ID: n.Key.ID, Directory: core.UUID{9}}) ||
+			len(n.Q.Voters()) != 4 || n.Q.State().Version != 1 {
+			t.Errorf("node %d: voters %v, state %+v", n.ID, n.Q.Voters(), n.Q.State())
+		}
+	}
+	sound(t, w)
 }
