@@ -14,6 +14,9 @@ import (
 // retentionDelay is how long after the start segments are first checked against retention (Kafka: LogManager).
 const retentionDelay = 30 * time.Second
 
+// maxScrubMs is ten years, which is never.
+const maxScrubMs = 10 * 365 * 24 * 3600 * 1000
+
 // Shard owns partitions, and the group coordinators that live on the partitions of __consumer_offsets.
 type Shard struct {
 	index        uint32
@@ -162,6 +165,8 @@ func (s *Shard) begin(m *begin) {
 	s.cluster, s.disk, s.begun = m.cluster, m.disk, m
 	s.set.ProducerExpiryMs = m.cluster.Settings.ProducerIDExpirationMs
 	s.retainAt = s.now.Mono + retentionDelay
+	s.set.ScrubRate = m.cluster.Settings.ScrubBytesPerSecond
+	s.set.ScrubInterval = time.Duration(min(m.cluster.Settings.ScrubIntervalMs, maxScrubMs)) * time.Millisecond
 	s.joinCluster(m)
 	for t := range m.cluster.Image.Topics() {
 		for _, p := range t.Partitions {

@@ -26,6 +26,8 @@ type Broker struct {
 	UncleanElectionIntervalMs   int64
 
 	RetentionCheckMs          int64
+	ScrubBytesPerSecond       int64
+	ScrubIntervalMs           int64
 	RecoveryCheckpointMs      int64 // recovery-point-offset-checkpoint
 	StartOffsetCheckpointMs   int64 // log-start-offset-checkpoint
 	HighWatermarkCheckpointMs int64 // replication-offset-checkpoint
@@ -124,6 +126,8 @@ func ResolveBroker(l Layers) Broker {
 		DefaultReplicationFactor:    int16(r.int("default.replication.factor")),
 		AutoLeaderRebalance:         r.bool("auto.leader.rebalance.enable"),
 		RetentionCheckMs:            r.long("log.retention.check.interval.ms"),
+		ScrubBytesPerSecond:         r.long("ottla.scrub.bytes.per.second"),
+		ScrubIntervalMs:             r.long("ottla.scrub.interval.ms"),
 		LeaderImbalanceCheckSeconds: r.long("leader.imbalance.check.interval.seconds"),
 		UncleanElectionIntervalMs:   r.long("unclean.leader.election.interval.ms"),
 		RecoveryCheckpointMs:        r.long("log.flush.offset.checkpoint.interval.ms"),

@@ -37,6 +37,8 @@ var otherAnswers = map[string]string{
 	"group.coordinator.rebalance.protocols": "the default is what Ottla serves",
 	"write.caching":                         "Ottla's own",
 	"ottla.shards":                          "Ottla's own",
+	"ottla.scrub.bytes.per.second":          "Ottla's own",
+	"ottla.scrub.interval.ms":               "Ottla's own",
 }
 
 func TestDescriptionsAreTheAnswersOfKafka42(t *testing.T) {

@@ -110,6 +110,11 @@ func logRows() []row {
 			"Threads per data folder that recover logs at start in Kafka."},
 		{"num.replica.alter.log.dirs.threads", Int, null, anything(), High, ReadOnly, Ignored, Public,
 			"Threads that move replicas between data folders in Kafka."},
+		{"ottla.scrub.bytes.per.second", Long, "4194304", atLeast(0), Low, ReadOnly, Obeyed, Own,
+			"How fast each shard reads its logs again to find bytes that have gone bad on the disk. A replica that has " +
+				"such bytes is copied anew from its leader. 0 reads none."},
+		{"ottla.scrub.interval.ms", Long, "604800000", atLeast(1), Low, ReadOnly, Obeyed, Own,
+			"How long after the beginning of one reading of all logs the next one begins."},
 		{"write.caching", Boolean, "false", anything(), High, ClusterWide, Obeyed, Own,
 			"Default of the topic setting write.caching."},
 	}

@@ -25,6 +25,7 @@ type LocateJob struct {
 	Start      int64 // a batch boundary at or before the wanted batch
 
 	entries int
+	verify  bool       // the segment's batches are not known to be sound
 	known   bool       // no index file is to be looked up
 	near    IndexEntry // if known: a batch that may be taken, near the last one; its zero is none
 
@@ -56,10 +57,25 @@ func (j *LocateJob) Run(fs core.FS) {
 	if !j.known {
 		index = openIndex(fs, j.IndexPath, j.Base, j.entries)
 		defer index.close()
-		j.Start = max(j.Start, index.find(func(e IndexEntry) bool { return e.Offset <= j.From }).Pos)
+		e := index.find(func(e IndexEntry) bool { return e.Offset <= j.From })
+		if e.Pos > j.Start && isBatchAt(log, e, j.Size) {
+			j.Start = e.Pos
+		}
 	}
 	s := newScanner(log, j.Start, j.Size, headerChunk)
 	j.Err = j.scan(s, index)
+	if j.Err == nil && j.verify && j.Len > 0 {
+		j.Err = j.readable(log)
+	}
+	if damage(j.Err) {
+		j.Err = &Damage{Dir: j.Path, At: j.From, Why: j.Err.Error()}
+	}
+}
+
+// isBatchAt reports whether an index entry is true: one that is not leads to no batch, or to another one.
+func isBatchAt(log core.File, e IndexEntry, size int64) bool {
+	v, _, err := newScanner(log, e.Pos, size, headerChunk).header()
+	return err == nil && v != nil && v.LastOffset() == e.Offset
 }
 
 func (j *LocateJob) scan(s *scanner, index indexFile) error {
@@ -79,12 +95,17 @@ func (j *LocateJob) scan(s *scanner, index indexFile) error {
 		near = index.find(func(e IndexEntry) bool { return e.Pos <= end && e.Offset < j.Limit })
 	}
 	if near.Pos > s.pos {
+		behind := s.pos
 		s.pos = near.Pos
 		v, _, err := s.header()
-		if err != nil || v == nil {
-			return orCorrupt(err)
+		switch {
+		case err != nil && !damage(err):
+			return err
+		case err != nil || v == nil || v.LastOffset() != near.Offset:
+			s.pos = behind // the index is wrong
+		default:
+			j.Next, j.Len = v.BaseOffset(), s.pos-j.Pos
 		}
-		j.Next, j.Len = v.BaseOffset(), s.pos-j.Pos
 	}
 	return j.extend(s, end)
 }

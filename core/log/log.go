@@ -71,6 +71,9 @@ func New(now core.Instant, slot uint32, ids *FileIDs, job *OpenJob, out *core.Ou
 	for _, info := range r.Segments {
 		s := &segment{base: info.Base, next: info.Next, size: info.Size, indexer: info.indexer, firstTS: info.FirstTimestamp,
 			created: now.Wall, txns: info.Txns, file: ids.Next()}
+		if !info.Checked {
+			s.found = info.Size
+		}
 		out.File(core.FileOp{Kind: core.OpOpen, File: s.file, Path: l.path(s.base, LogSuffix)})
 		l.segments = append(l.segments, s)
 	}

@@ -53,6 +53,7 @@ type SegmentInfo struct {
 	Size           int64
 	FirstTimestamp core.Timestamp
 	Txns           bool
+	Checked        bool // all of its batches, with their checksums
 
 	indexer
 }

@@ -74,7 +74,7 @@ func (l *Log) locate(from core.Offset, maxBytes int64, limit core.Offset, atLeas
 	s := l.segments[i]
 	s.pins++
 	j := &LocateJob{Log: l.slot, File: s.file, Path: l.path(s.base, LogSuffix), Base: s.base, Size: s.size,
-		End: s.next, From: from, Limit: limit, MaxBytes: maxBytes, AtLeastOne: atLeastOne, entries: s.entries}
+		End: s.next, verify: s.read < s.found, From: from, Limit: limit, MaxBytes: maxBytes, AtLeastOne: atLeastOne, entries: s.entries}
 	if pos, ok := l.hints.find(s.file, from); ok {
 		j.Start = pos
 	}
@@ -104,6 +104,8 @@ func nearEnd(s *segment, pos int64, limit core.Offset) IndexEntry {
 func (l *Log) Located(j *LocateJob) (Range, *LocateJob, core.ErrorCode) {
 	l.Unpin(j.File)
 	switch {
+	case l.failed == nil && Damaged(j.Err):
+		return Range{}, nil, core.CorruptMessage
 	case l.failed != nil || j.Err != nil:
 		return Range{}, nil, core.KafkaStorageError
 	case j.From < l.start || l.segmentOf(j.File) == nil:

@@ -85,7 +85,7 @@ func (o *opening) check(s *found) error {
 		return fail("refreshing "+name, err)
 	}
 	s.SegmentInfo = SegmentInfo{Base: s.Base, Next: s.Base, FirstTimestamp: core.NoTimestamp, indexer: newIndexer(s.Base),
-		Txns: s.Txns}
+		Txns: s.Txns, Checked: true}
 	s.checked, s.index, s.timeline, s.epochs = true, nil, nil, nil
 	o.Report.Scanned++
 	sc := newScanner(f, 0, s.fileSize, bodyChunk)

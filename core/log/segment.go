@@ -20,6 +20,8 @@ type segment struct {
 	firstTS core.Timestamp // of the first batch; NoTimestamp if there is none or it has none
 	created core.Timestamp // when this process began to use the segment
 	txns    bool           // there is a transaction index file
+	found   int64          // the bytes that were there when the log was opened and were not all checked
+	read    int64          // those before it were checked since
 
 	// Of the active segment only: its mapped indexes.
 	indexFile core.FileID

@@ -140,6 +140,9 @@ func (s *Set) locatedJob(now core.Instant, j *log.LocateJob, out *core.Outbox) {
 		s.depart(now, r, out)
 	default:
 		rng, again, code := r.log.Located(j)
+		if log.Damaged(j.Err) {
+			s.distrust(now, r, j.Err, out)
+		}
 		if refused := s.refuseFetch(r, rd.op, it); refused != core.NoError && code == core.NoError && again == nil {
 			rng, code = log.Range{}, refused // another leadership meanwhile
 		}

@@ -32,6 +32,7 @@ type Replica struct {
 	points        points      // what the offset checkpoints say while there is no log
 	suspicion     *suspicion  // why the replica is not trusted
 	emptied       bool        // it must have had a folder when the broker was started
+	rotten        bool        // bytes have gone bad that nobody else has
 	reopening     bool        // a damaged log is going to be opened anew
 	unneeded      bool        // and the checkpoint does not vouch for what was in it
 

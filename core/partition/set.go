@@ -41,6 +41,11 @@ type Set struct {
 	closing     bool       // no more batches are taken
 	closed      int        // how many of ordered, from the front, are known to be closed
 
+	scrubs scrubbing
+	// ScrubRate is how many bytes a second are read again to find those that have gone bad, 0 for none; ScrubInterval
+	// is the time from the beginning of a pass through all logs to that of the next.
+	ScrubRate     int64
+	ScrubInterval time.Duration
 	// ProducerExpiryMs is producer.id.expiration.ms.
 	ProducerExpiryMs int64
 	// Changed collects the replicas whose high watermark moved or whose state changed, until the owner clears it.
@@ -112,6 +117,9 @@ func (s *Set) Open(now core.Instant, o Opening, out *core.Outbox) {
 		panic("partition: " + o.Name.String() + " is opened twice")
 	}
 	s.slots++
+	if s.scrubs.due == 0 {
+		s.scrubs.due = now.Mono + scrubDelay
+	}
 	r := &Replica{id: o.ID, name: o.Name, slot: s.slots, dir: o.Dir, settings: o.Settings, leaderEpoch: o.LeaderEpoch,
 		deadline: core.Never, restored: o.HighWatermark, points: points{o.RecoveryPoint, o.LogStart, o.HighWatermark}}
 	if o.Replicated {
@@ -427,6 +435,8 @@ func (s *Set) JobDone(now core.Instant, job core.Job, out *core.Outbox) {
 		s.truncationPlanned(now, j, out)
 	case *log.DeleteJob:
 		s.departed(j, out)
+	case *log.ScrubJob:
+		s.scrubbed(now, j, out)
 	}
 }
 
@@ -442,6 +452,7 @@ func (s *Set) Tick(now core.Instant, out *core.Outbox) {
 	if now.Reached(s.readDue) {
 		s.expireReads(now, out)
 	}
+	s.scrub(now, out)
 	if !now.Reached(s.due) {
 		return
 	}
@@ -500,6 +511,9 @@ func (s *Set) touch(r *Replica) {
 // Deadline is when Tick has something to do. It may be early.
 func (s *Set) Deadline() (time.Duration, bool) {
 	at := min(s.due, s.readDue)
+	if s.ScrubRate > 0 && s.scrubs.due > 0 && !s.scrubs.running && !s.closing && !s.Loading() {
+		at = min(at, s.scrubs.due)
+	}
 	return at, at != core.Never
 }
 
