@@ -74,7 +74,8 @@ func (l *Log) locate(from core.Offset, maxBytes int64, limit core.Offset, atLeas
 	s := l.segments[i]
 	s.pins++
 	j := &LocateJob{Log: l.slot, File: s.file, Path: l.path(s.base, LogSuffix), Base: s.base, Size: s.size,
-		End: s.next, verify: s.read < s.found, From: from, Limit: limit, MaxBytes: maxBytes, AtLeastOne: atLeastOne, entries: s.entries}
+		End: s.next, verify: s.read < s.found, From: from, Limit: limit, MaxBytes: maxBytes, AtLeastOne: atLeastOne,
+		entries: s.entries}
 	if pos, ok := l.hints.find(s.file, from); ok {
 		j.Start = pos
 	}

@@ -13,8 +13,8 @@ type Scrub struct {
 	pos  int64       // where it is in its segment, 0 if that is not known
 }
 
-// ScrubJob reads part of a segment again and checks every batch, and the offset index's entries for them. The index of a
-// segment that gets no more batches is made anew if it is wrong.
+// ScrubJob reads part of a segment again and checks every batch, and the offset index's entries for them. The index
+// of a segment that gets no more batches is made anew if it is wrong.
 type ScrubJob struct {
 	Log  uint32
 	File core.FileID
@@ -50,8 +50,8 @@ func (j *ScrubJob) AppendText(dst []byte) []byte {
 // Long tells drivers that the job may take its time.
 func (j *ScrubJob) Long() bool { return true }
 
-// PlanScrub makes the job that goes on with a pass, about most bytes of it; nil if the pass is through, or if the log is
-// just being written where it would go on.
+// PlanScrub makes the job that goes on with a pass, about most bytes of it; nil if the pass is through, or if the log
+// is just being written where it would go on.
 func (l *Log) PlanScrub(s Scrub, most int64) *ScrubJob {
 	if l.failed != nil || l.closing || l.truncating || s.Next >= l.end {
 		return nil

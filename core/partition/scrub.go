@@ -76,8 +76,8 @@ func (s *Set) scrubbed(now core.Instant, j *log.ScrubJob, out *core.Outbox) {
 	s.reopen(now, r, out)
 }
 
-// distrust takes note that bytes of a log in service have gone bad. A replica that has all that was committed and is the
-// only one goes on serving what is left, and refuses what is not; any other gives up its part and is copied anew.
+// distrust takes note that bytes of a log in service have gone bad. A replica that has all that was committed and is
+// the only one goes on serving what is left, and refuses what is not; any other gives up its part and is copied anew.
 func (s *Set) distrust(now core.Instant, r *Replica, why error, out *core.Outbox) {
 	if r.removed || r.reopening || r.suspicion != nil && r.suspicion.damaged {
 		return
