@@ -30,6 +30,8 @@ type Outbox struct {
 	// Halt, when not empty, is why the broker must stop at once without another effect: storage can no longer be
 	// trusted. A driver ends the process with this sentence.
 	Halt string
+	// Offline are log directories that the broker does not use any more.
+	Offline []string
 	// Notes are sentences for the operator's log.
 	Notes []Note
 }
@@ -109,7 +111,8 @@ func (o *Outbox) Release(frame []byte) { o.Releases = append(o.Releases, frame) 
 
 // Empty reports whether there is nothing to execute.
 func (o *Outbox) Empty() bool {
-	return len(o.Files)+len(o.Jobs)+len(o.Sends)+len(o.Links)+len(o.Answers)+len(o.Releases)+len(o.Notes) == 0 &&
+	return len(o.Files)+len(o.Jobs)+len(o.Sends)+len(o.Links)+len(o.Answers)+len(o.Releases)+len(o.Notes)+
+		len(o.Offline) == 0 &&
 		!o.Resume && !o.Close && !o.Listen && !o.ListenQuorum && !o.Stopped && o.Halt == ""
 }
 
@@ -122,5 +125,5 @@ func (o *Outbox) Reset() {
 	clear(o.Parts)
 	clear(o.Releases)
 	*o = Outbox{Files: o.Files[:0], Jobs: o.Jobs[:0], Sends: o.Sends[:0], Links: o.Links[:0], Answers: o.Answers[:0],
-		Parts: o.Parts[:0], Releases: o.Releases[:0], Notes: o.Notes[:0]}
+		Parts: o.Parts[:0], Releases: o.Releases[:0], Notes: o.Notes[:0], Offline: o.Offline[:0]}
 }

@@ -24,7 +24,7 @@ type Machines interface {
 }
 
 // compose makes the machines of core/broker for the settings and the addresses that clients are told.
-func compose(settings *config.Config, dataDir, version string, told []config.Listener) Machines {
+func compose(settings *config.Config, version string, told []config.Listener) Machines {
 	var seed [8]byte
 	crand.Read(seed[:])
 	var endpoints []metadata.Endpoint
@@ -36,10 +36,10 @@ func compose(settings *config.Config, dataDir, version string, told []config.Lis
 		controllers = append(controllers, record.Endpoint{Name: l.Name, Host: l.Host, Port: l.Port})
 	}
 	return broker.New(broker.Config{
-		Version:   version,
-		Seed:      binary.BigEndian.Uint64(seed[:]),
-		Static:    settings.Static,
-		LogDirs:   []string{dataDir},
+		Version: version,
+		Seed:    binary.BigEndian.Uint64(seed[:]),
+		Static:  settings.Static,
+		LogDirs: settings.DataDirs, MetadataDir: settings.MetadataDir,
 		Endpoints: endpoints,
 		Voters:    settings.Voters, ControllerEndpoints: controllers, Bootstrap: settings.Bootstrap,
 		ControllerOnly: settings.ControllerOnly,

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ottla.dev/core"
@@ -32,13 +32,14 @@ type Config struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	// compose replaces the machines in tests.
-	compose func(settings *config.Config, dataDir, version string, told []config.Listener) Machines
+	compose func(settings *config.Config, version string, told []config.Listener) Machines
 }
 
 // Node is a running broker.
 type Node struct {
 	log      *slog.Logger
-	dataDir  string
+	dirs     []string
+	offline  atomic.Int64 // data folders that are not used any more
 	disk     *disk.Disk
 	engine   *run.Engine
 	server   *server.Server
@@ -60,15 +61,15 @@ type Node struct {
 	err      error
 }
 
-// Start locks the data folder, opens the listeners and starts the broker, which is Ready some time later. An error is a
-// sentence that says what to do.
+// Start locks the data folders, opens the listeners and starts the broker, which is Ready some time later. An error is
+// a sentence that says what to do.
 func Start(cfg Config) (*Node, error) {
-	dir := filepath.Clean(cfg.Settings.DataDir)
-	d, err := disk.Open(dir)
+	dirs := cfg.Settings.DataDirs
+	d, err := disk.Open(cfg.Settings.MetadataDir, dirs...)
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{log: cfg.Log, dataDir: dir, disk: d,
+	n := &Node{log: cfg.Log, dirs: dirs, disk: d,
 		ready: make(chan struct{}), stopped: make(chan struct{}), done: make(chan struct{})}
 	n.engine = run.New((*host)(n), d.FS())
 	n.server = server.New(serverConfig(cfg.Settings, d.Connections()), n.engine, sessions{n}, n.table, cfg.Log)
@@ -94,7 +95,7 @@ func (n *Node) open(cfg Config) error {
 			n.controllers = append(n.controllers, l.Name)
 		}
 	}
-	n.metrics = metrics.New(n.engine, n.disk, n.server)
+	n.metrics = metrics.New(n.engine, n.disk, n.server, n.OfflineDirs)
 	if cfg.Metrics != "" {
 		addr, err := n.metrics.Listen(cfg.Metrics)
 		if err != nil {
@@ -106,7 +107,7 @@ func (n *Node) open(cfg Config) error {
 	if cfg.compose != nil {
 		makeMachines = cfg.compose
 	}
-	n.machines = makeMachines(cfg.Settings, n.dataDir, cfg.Version, n.told(cfg.Settings.Advertised))
+	n.machines = makeMachines(cfg.Settings, cfg.Version, n.told(cfg.Settings.Advertised))
 	n.engine.AddControl(n.machines.Control(), n.disk.Table(n.engine))
 	for i := range uint32(n.machines.Shards()) {
 		n.engine.AddShard(n.machines.Shard(i), n.disk.Table(n.engine))
@@ -222,8 +223,11 @@ func (n *Node) Listeners() []config.Listener { return n.bound }
 // MetricsAddress returns where the metrics are served, or nil.
 func (n *Node) MetricsAddress() net.Addr { return n.address }
 
-// DataDir returns the data folder.
-func (n *Node) DataDir() string { return n.dataDir }
+// DataDirs returns the data folders.
+func (n *Node) DataDirs() []string { return n.dirs }
+
+// OfflineDirs returns how many data folders are not used any more, because they have failed.
+func (n *Node) OfflineDirs() int64 { return n.offline.Load() }
 
 // errUnclean is the error of a shutdown that the broker did not finish in time. Nothing acknowledged is lost by it; the
 // next start checks the logs as after a crash.
@@ -291,6 +295,9 @@ func (h *host) Halt(from core.Address, why string) {
 	n.log.Error("the broker stops at once", "machine", from.String(), "reason", why)
 	n.finish(errors.New(why))
 }
+
+// Offline counts a data folder that is not used any more. A note says why.
+func (h *host) Offline(string) { h.offline.Add(1) }
 
 // Note writes a machine's sentence to the log.
 func (h *host) Note(from core.Address, note core.Note) {

@@ -78,7 +78,7 @@ func settings(t *testing.T, set ...string) *config.Config {
 func startFake(t *testing.T, f *fake, log io.Writer) *Node {
 	t.Helper()
 	n, err := Start(Config{Settings: settings(t), Metrics: "127.0.0.1:0", Log: slog.New(slog.NewTextHandler(log, nil)),
-		compose: func(_ *config.Config, _, _ string, told []config.Listener) Machines { f.told = told; return f }})
+		compose: func(_ *config.Config, _ string, told []config.Listener) Machines { f.told = told; return f }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +171,7 @@ func TestAFailedStartLeavesTheFolderUnlocked(t *testing.T) {
 	defer taken.Close()
 	s := settings(t, "listeners=PLAINTEXT://"+taken.Addr().String())
 	cfg := Config{Settings: s, Log: slog.New(slog.DiscardHandler),
-		compose: func(*config.Config, string, string, []config.Listener) Machines { return &fake{} }}
+		compose: func(*config.Config, string, []config.Listener) Machines { return &fake{} }}
 	if _, err := Start(cfg); err == nil || !strings.Contains(err.Error(), taken.Addr().String()) {
 		t.Fatalf("Start = %v, want an error that names the address", err)
 	}

@@ -175,7 +175,7 @@ func metadataTopic(c *Context, t *metadata.Topic, req *kmsg.MetadataRequest) kms
 	for _, p := range t.Partitions {
 		rp := kmsg.NewMetadataResponseTopicPartition()
 		rp.Partition, rp.Leader, rp.LeaderEpoch = int32(p.ID), int32(p.Leader), int32(p.LeaderEpoch)
-		rp.Replicas, rp.ISR, rp.OfflineReplicas = int32s(p.Replicas), int32s(p.ISR), c.Cluster.offline(p.Replicas)
+		rp.Replicas, rp.ISR, rp.OfflineReplicas = int32s(p.Replicas), int32s(p.ISR), c.Cluster.offline(p)
 		if b := c.Cluster.Image.Broker(p.Leader); b == nil || b.Fenced {
 			// Clients cannot reach it (Kafka: KRaftMetadataCache.partitionMetadata).
 			rp.Leader, rp.ErrorCode = int32(core.NoBroker), int16(core.LeaderNotAvailable)

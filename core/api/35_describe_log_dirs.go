@@ -11,14 +11,18 @@ import (
 )
 
 // DescribeLogDirs serves API key 35, v0-5 (KIP-113): the size of each partition's log in each data folder. Null topics
-// ask for all. v4 asks for the volume's total and usable bytes, which the broker does not measure and answers as -1.
+// ask for all. A folder that has failed is listed with KAFKA_STORAGE_ERROR and without partitions. v4 asks for the
+// volume's total and usable bytes, which the broker does not measure and answers as -1.
 func DescribeLogDirs(c *Context) {
 	req := c.Request.(*kmsg.DescribeLogDirsRequest)
 	resp := kmsg.NewPtrDescribeLogDirsResponse()
 	c.Response = resp
 	for _, dir := range c.Cluster.LogDirs {
 		d := kmsg.NewDescribeLogDirsResponseDir()
-		d.Dir = dir
+		d.Dir = dir.Path
+		if dir.Offline != nil {
+			d.ErrorCode = int16(core.KafkaStorageError)
+		}
 		resp.Dirs = append(resp.Dirs, d)
 	}
 	asked := askedLogDirs(req)
@@ -48,7 +52,7 @@ func addLogDir(c *Context, asked map[core.TopicPartition]bool, resp *kmsg.Descri
 	p.Partition, p.Size = int32(it.ID.Partition), it.Size
 	for i := range resp.Dirs {
 		d := &resp.Dirs[i]
-		if d.Dir != it.Dir {
+		if d.Dir != it.Dir || d.ErrorCode != 0 {
 			continue
 		}
 		for j := range d.Topics {

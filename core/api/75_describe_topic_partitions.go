@@ -96,7 +96,7 @@ func describeTopic(c *Context, t *metadata.Topic, first, count int) (kmsg.Descri
 		rp.Partition, rp.LeaderID, rp.LeaderEpoch = int32(p.ID), int32(p.Leader), int32(p.LeaderEpoch)
 		rp.Replicas, rp.ISR = int32s(p.Replicas), int32s(p.ISR)
 		rp.EligibleLeaderReplicas, rp.LastKnownELR = int32s(p.ELR), int32s(p.LastKnownELR)
-		rp.OfflineReplicas = c.Cluster.offline(p.Replicas)
+		rp.OfflineReplicas = c.Cluster.offline(p)
 		if p.Leader == core.NoBroker {
 			rp.ErrorCode = int16(core.LeaderNotAvailable)
 		}

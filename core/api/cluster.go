@@ -24,8 +24,17 @@ type Cluster struct {
 	Settings *config.Broker
 	// Static is what server.properties and the command line say.
 	Static map[string]string
-	// LogDirs are the configured data folders.
-	LogDirs []string
+	// LogDirs are the log directories, in the order of log.dirs.
+	LogDirs []LogDir
+}
+
+// LogDir is a log directory of this broker.
+type LogDir struct {
+	Path string
+	// ID is the directory.id, zero if it could not be read.
+	ID core.UUID
+	// Offline is why the directory is not used any more, nil if it is.
+	Offline error
 }
 
 // Layers are the values that were set for a topic (none for the name "") and for this broker.
@@ -123,11 +132,15 @@ func int32s(ids []core.BrokerID) []int32 {
 	return out
 }
 
-// offline returns the replicas that are not on active brokers.
-func (c *Cluster) offline(replicas []core.BrokerID) []int32 {
+// offline returns the replicas that are on brokers that are not active, or in log directories that have failed (Kafka:
+// KRaftMetadataCache.isReplicaOffline).
+func (c *Cluster) offline(p *metadata.Partition) []int32 {
 	out := []int32{}
-	for _, id := range replicas {
-		if b := c.Image.Broker(id); b == nil || b.Fenced {
+	for _, id := range p.Replicas {
+		b := c.Image.Broker(id)
+		if b == nil || b.Fenced {
+			out = append(out, int32(id))
+		} else if dir, ok := p.Directory(id); ok && !b.HasOnline(dir) {
 			out = append(out, int32(id))
 		}
 	}

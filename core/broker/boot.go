@@ -3,6 +3,7 @@ package broker
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,20 +28,20 @@ const (
 const controlLog = 1
 
 // bootJob reads, or on the first start makes, everything that must be known before the broker can do anything: who it
-// is, what its log directories hold, and the metadata log.
+// is, what its log directories hold, and the metadata log. A directory that cannot be read is left out, unless it is
+// that of the metadata.
 type bootJob struct {
 	node      core.BrokerID
-	dirs      []string
-	clusterID string      // for a new cluster
-	ids       []core.UUID // for new directories
-	random    core.PRNG   // names folders that are put aside
+	dirs      []logDir // the paths are given, the rest is found
+	clusterID string   // for a new cluster
+	ids       []core.UUID
+	random    core.PRNG // names folders that are put aside
 	wall      core.Timestamp
 	settings  log.Settings
 	voters    raft.Voters
 	founder   []record.Endpoint // of a node that, if it has no data, makes a cluster and is its first voter
 
 	memory      diskMemory
-	directories []core.UUID // of dirs
 	brokerEpoch core.BrokerEpoch
 	open        *raft.OpenJob
 	found       map[string][]log.OffsetEntry // what each checkpoint file holds, by its path
@@ -61,155 +62,67 @@ func (j *bootJob) Long() bool { return true }
 
 // Run implements [core.Job].
 func (j *bootJob) Run(fs core.FS) {
-	j.memory = diskMemory{directories: map[core.UUID]string{}, holders: map[string]string{}, clean: map[string]bool{},
-		unsure: map[string]bool{}, lost: map[string]bool{},
-		recovery: map[string]core.Offset{}, logStart: map[string]core.Offset{},
+	j.memory = diskMemory{holders: map[string][]string{}, clean: map[string]bool{}, unsure: map[string]bool{},
+		lost: map[string]bool{}, recovery: map[string]core.Offset{}, logStart: map[string]core.Offset{},
 		marks: map[string]core.Offset{}}
-	j.brokerEpoch, j.found = -1, map[string][]log.OffsetEntry{}
-	if j.clusterID == "" {
-		j.clusterID = knownCluster(fs, j.dirs)
-	}
-	if j.homeless = j.clusterID == ""; j.homeless {
+	j.found = map[string][]log.OffsetEntry{}
+	if j.err = j.identify(fs); j.err != nil || j.homeless {
 		return
 	}
-	found := ""
-	for i, dir := range j.dirs {
-		if j.err = j.identify(fs, i, dir, &found); j.err != nil {
-			return
+	epochs := make([]core.BrokerEpoch, len(j.dirs))
+	for i := range j.dirs {
+		if d := &j.dirs[i]; d.err == nil {
+			epochs[i], d.err = j.remember(fs, d.path)
 		}
-		if j.err = j.remember(fs, dir); j.err != nil {
-			return
+		if j.dirs[i].err != nil {
+			j.leaveOut(j.dirs[i].path)
 		}
 	}
-	if j.first, j.err = readBootstrap(fs, j.dirs[0]); j.err == nil {
-		j.err = j.openMetadata(fs)
+	// Only a clean end of all that there is shows that nothing can be missing (Kafka:
+	// LogManager.readBrokerEpochFromCleanShutdownFiles).
+	j.brokerEpoch = epochs[0]
+	for i := range j.dirs {
+		if j.dirs[i].err != nil || epochs[i] != epochs[0] {
+			j.brokerEpoch = -1
+		}
+	}
+	j.err = j.openMetadata(fs)
+}
+
+// leaveOut drops what was found in a directory that failed then.
+func (j *bootJob) leaveOut(dir string) {
+	//core:unordered each entry is handled alone
+	for name, holders := range j.memory.holders {
+		j.memory.holders[name] = slices.DeleteFunc(holders, func(h string) bool { return h == dir })
 	}
 }
 
-// identify reads the directory's meta.properties, or writes one for a directory that has none. A directory that holds
-// data is never taken for a new one of another cluster.
-func (j *bootJob) identify(fs core.FS, i int, dir string, found *string) error {
-	if err := makeFolder(fs, dir); err != nil {
-		return fmt.Errorf("making the data folder %s: %w", dir, err)
-	}
-	b, err := readAll(fs, dir+"/"+metaPropertiesFile)
-	if errors.Is(err, core.ErrNotExist) {
-		if *found != "" {
-			j.clusterID = *found
-		}
-		for _, c := range j.checkpointFiles() {
-			if err := j.begin(fs, dir, c.file); err != nil {
-				return err
-			}
-		}
-		j.directories = append(j.directories, j.ids[i])
-		*found = j.clusterID
-		j.memory.directories[j.ids[i]] = dir
-		if i == 0 && len(j.founder) > 0 {
-			self := raft.Voters{{ID: j.node, Directory: j.ids[0], Endpoints: j.founder, MaxKRaftVersion: 1}}
-			if err := foundQuorum(fs, dir, self, j.wall); err != nil {
-				return fmt.Errorf("writing the first voters in %s: %w", dir, err)
-			}
-		}
-		return log.WriteAtomically(fs, dir, metaPropertiesFile, metaProperties(j.clusterID, j.node, j.ids[i]))
-	}
-	if err != nil {
-		return fmt.Errorf("reading %s in %s: %w", metaPropertiesFile, dir, err)
-	}
-	p := parseMeta(string(b))
-	node := p["node.id"]
-	if node == "" {
-		node = p["broker.id"]
-	}
-	id, ok := core.ParseUUID(p["directory.id"])
-	switch {
-	case node != strconv.Itoa(int(j.node)):
-		return fmt.Errorf("the data folder %s belongs to node %s, but node.id is %d: use the folder's own node.id, or "+
-			"another folder in log.dirs", dir, node, j.node)
-	case p["cluster.id"] == "" || *found != "" && *found != p["cluster.id"]:
-		return fmt.Errorf("the data folder %s belongs to cluster %q, another one to %q: log.dirs must name folders of one "+
-			"cluster", dir, p["cluster.id"], *found)
-	case !ok:
-		return fmt.Errorf("the data folder %s has no directory.id in %s", dir, metaPropertiesFile)
-	}
-	*found, j.clusterID = p["cluster.id"], p["cluster.id"]
-	j.directories = append(j.directories, id)
-	j.memory.directories[id] = dir
-	return nil
-}
-
-// begin writes an empty checkpoint into a new log directory: from then on one that is not there has been lost.
-func (j *bootJob) begin(fs core.FS, dir, name string) error {
-	if _, err := readAll(fs, dir+"/"+name); !errors.Is(err, core.ErrNotExist) {
-		return err
-	}
-	return log.WriteAtomically(fs, dir, name, log.AppendOffsetCheckpoint(nil, nil))
-}
-
-// makeFolder makes a folder and its parents, and has each of them known to the disk: a folder whose own entry a crash
-// takes away is lost with everything in it, however often that was synced.
-func makeFolder(fs core.FS, dir string) error {
-	if _, err := fs.List(dir); !errors.Is(err, core.ErrNotExist) {
-		return err
-	}
-	parent := "."
-	if i := strings.LastIndexByte(strings.TrimRight(dir, "/"), '/'); i == 0 {
-		parent = "/"
-	} else if i > 0 {
-		parent = dir[:i]
-	}
-	if parent != "." && parent != "/" {
-		if err := makeFolder(fs, parent); err != nil {
-			return err
-		}
-	}
-	if err := fs.Mkdir(dir); err != nil {
-		return err
-	}
-	err := fs.SyncDir(parent)
-	if parent == "." && errors.Is(err, core.ErrNotExist) {
-		return nil // a driver without a working folder
-	}
-	return err
-}
-
-func parseMeta(text string) map[string]string {
-	p := map[string]string{}
-	for _, line := range strings.Split(text, "\n") {
-		line = strings.TrimSpace(line)
-		if key, value, ok := strings.Cut(line, "="); ok && !strings.HasPrefix(line, "#") {
-			p[strings.TrimSpace(key)] = strings.TrimSpace(value)
-		}
-	}
-	return p
-}
-
-// remember reads what a log directory says about its partitions. The clean shutdown marker is taken away at once, so
-// that a crash from here on is seen as one. Every directory has its checkpoints from its first day on: if one is
-// damaged or gone, nothing is known of what it said.
-func (j *bootJob) remember(fs core.FS, dir string) error {
+// remember reads what a log directory says about its partitions, and the broker epoch of its clean shutdown, if it had
+// one. The marker of that is taken away at once, so that a crash from here on is seen as one. Every directory has its
+// checkpoints from its first day on: if one is damaged or gone, nothing is known of what it said.
+func (j *bootJob) remember(fs core.FS, dir string) (core.BrokerEpoch, error) {
 	entries, err := fs.List(dir)
 	if err != nil {
-		return fmt.Errorf("listing %s: %w", dir, err)
+		return -1, fmt.Errorf("listing %s: %w", dir, err)
 	}
 	for _, e := range entries {
 		if tp, ok := log.ParseDirName(e.Name); e.Dir && ok {
-			j.memory.holders[e.Name] = dir
+			j.memory.holders[e.Name] = append(j.memory.holders[e.Name], dir)
 			j.populated = j.populated || tp != metadataPartition()
 		}
 	}
+	epoch := core.BrokerEpoch(-1)
 	marker, err := readAll(fs, dir+"/"+cleanShutdownFile)
 	if err == nil {
-		j.memory.clean[dir] = true
-		j.brokerEpoch = parseMarker(string(marker))
+		j.memory.clean[dir], epoch = true, parseMarker(string(marker))
 		if err = fs.Remove(dir + "/" + cleanShutdownFile); err == nil {
 			err = fs.SyncDir(dir)
 		}
 		if err != nil {
-			return fmt.Errorf("removing %s in %s: %w", cleanShutdownFile, dir, err)
+			return -1, fmt.Errorf("removing %s in %s: %w", cleanShutdownFile, dir, err)
 		}
 	} else if !errors.Is(err, core.ErrNotExist) {
-		return fmt.Errorf("reading %s in %s: %w", cleanShutdownFile, dir, err)
+		return -1, fmt.Errorf("reading %s in %s: %w", cleanShutdownFile, dir, err)
 	}
 	for _, c := range j.checkpointFiles() {
 		b, err := readAll(fs, dir+"/"+c.file)
@@ -226,10 +139,10 @@ func (j *bootJob) remember(fs core.FS, dir string) error {
 		}
 		j.found[dir+"/"+c.file] = offsets
 		for _, e := range offsets {
-			c.into[e.TopicPartition.String()] = e.Offset
+			c.into[dir+"/"+e.TopicPartition.String()] = e.Offset
 		}
 	}
-	return nil
+	return epoch, nil
 }
 
 // parseMarker reads the broker epoch from {"version":0,"brokerEpoch":N}; -1 if it has none.
@@ -249,18 +162,25 @@ func marker(epoch core.BrokerEpoch) []byte {
 	return []byte(`{"version":0,"brokerEpoch":` + strconv.FormatInt(int64(epoch), 10) + "}")
 }
 
-// openMetadata opens the metadata log, and reads the latest snapshot of it.
+// openMetadata opens the metadata log, and reads the latest snapshot of it. Nothing goes without its directory.
 func (j *bootJob) openMetadata(fs core.FS) error {
-	root, name := j.dirs[0], metadataPartition()
+	if j.dirs[0].err != nil {
+		return fmt.Errorf("the log directory of the metadata cannot be used: %w", j.dirs[0].err)
+	}
+	root, name := j.dirs[0].path, metadataPartition()
+	var err error
+	if j.first, err = readBootstrap(fs, root); err != nil {
+		return err
+	}
 	j.open = &raft.OpenJob{Slot: controlLog, Parent: root, Dir: root + "/" + name.String(), Wall: j.wall,
-		Settings: j.settings, Clean: j.memory.clean[root], Recovery: j.memory.recovery[name.String()],
+		Settings: j.settings, Clean: j.memory.clean[root], Recovery: j.memory.recovery[root+"/"+name.String()],
 		Unsure: j.memory.unsure[root], Static: j.voters}
 	if err := j.openVoter(fs); err != nil {
 		return fmt.Errorf("opening the metadata log: %w", err)
 	}
 	if j.blank() && j.populated && !j.forgetful {
 		return fmt.Errorf("%s has no metadata, but log.dirs hold partitions: restore it, or name the folder that has it "+
-			"first in log.dirs", j.open.Dir)
+			"with metadata.log.dir", j.open.Dir)
 	}
 	j.image = metadata.NewImage(j.clusterID)
 	if n := len(j.open.Snapshots); n > 0 {

@@ -19,8 +19,10 @@ type Config struct {
 	Seed uint64
 	// Static are the settings of server.properties and the command line, validated.
 	Static map[string]string
-	// LogDirs are the data folders, at least one. The first holds the metadata log.
+	// LogDirs are the data folders, at least one.
 	LogDirs []string
+	// MetadataDir holds the metadata log: one of LogDirs or a folder of its own; empty is the first of LogDirs.
+	MetadataDir string
 	// Endpoints are the addresses that clients are told to use.
 	Endpoints []metadata.Endpoint
 	// Voters are those of controller.quorum.voters; none means that this node is the whole quorum.

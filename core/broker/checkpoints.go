@@ -22,20 +22,22 @@ type checkpoints struct {
 	got     []*checkpoint
 }
 
-// checkpointJob writes the checkpoint files of the log directories, and on a clean shutdown the markers after them.
+// checkpointJob writes the checkpoint files of the log directories.
 type checkpointJob struct {
-	dirs []string
+	dirs []logDir
 	data [][3][]byte // of each directory: recovery points, log start offsets, high watermarks
-	err  error
 }
 
 // Run implements [core.Job].
 func (j *checkpointJob) Run(fs core.FS) {
-	for i, dir := range j.dirs {
+	for i := range j.dirs {
+		d := &j.dirs[i]
 		for k, name := range []string{recoveryCheckpointFile, startCheckpointFile, highWatermarkFile} {
-			if err := log.WriteAtomically(fs, dir, name, j.data[i][k]); err != nil {
-				j.err = fmt.Errorf("writing %s in %s: %w", name, dir, err)
-				return
+			if d.err != nil {
+				break
+			}
+			if err := log.WriteAtomically(fs, d.path, name, j.data[i][k]); err != nil {
+				d.err = fmt.Errorf("writing %s in %s: %w", name, d.path, err)
 			}
 		}
 	}
@@ -46,17 +48,19 @@ func (j *checkpointJob) AppendText(dst []byte) []byte { return append(dst, "chec
 
 // markerJob writes the clean shutdown markers.
 type markerJob struct {
-	dirs  []string
+	dirs  []logDir
 	epoch core.BrokerEpoch
 	err   error
 }
 
 // Run implements [core.Job].
 func (j *markerJob) Run(fs core.FS) {
-	for _, dir := range j.dirs {
-		if err := log.WriteAtomically(fs, dir, cleanShutdownFile, marker(j.epoch)); err != nil {
+	for _, d := range j.dirs {
+		if d.err != nil {
+			continue // what is there was not closed
+		}
+		if err := log.WriteAtomically(fs, d.path, cleanShutdownFile, marker(j.epoch)); err != nil {
 			j.err = err
-			return
 		}
 	}
 }
@@ -106,8 +110,8 @@ func (c *Control) collect(m *checkpoint) {
 func (c *Control) writeCheckpoint() {
 	p := &c.points
 	slices.SortFunc(p.got, func(a, b *checkpoint) int { return int(a.shard) - int(b.shard) })
-	job := &checkpointJob{dirs: c.cfg.LogDirs}
-	for i, dir := range c.cfg.LogDirs {
+	job := &checkpointJob{dirs: slices.Clone(c.dirs)}
+	for i, dir := range c.dirs {
 		var lists [3][]log.OffsetEntry
 		if i == 0 {
 			lists[0] = append(lists[0], log.OffsetEntry{TopicPartition: metadataPartition(),
@@ -115,7 +119,7 @@ func (c *Control) writeCheckpoint() {
 		}
 		for _, m := range p.got {
 			for _, e := range m.entries {
-				if e.dir == dir {
+				if e.dir == dir.path {
 					for k, offset := range [3]core.Offset{e.recovery, e.logStart, e.highWatermark} {
 						lists[k] = append(lists[k], log.OffsetEntry{TopicPartition: e.name, Offset: offset})
 					}
@@ -139,9 +143,7 @@ func (c *Control) writeCheckpoint() {
 
 // checkpointWritten ends a round: the shards may answer those who waited for it.
 func (c *Control) checkpointWritten(j *checkpointJob) {
-	if j.err != nil {
-		c.halt("The offset checkpoints cannot be written (" + j.err.Error() +
-			"). Check the disk, then start the broker again.")
+	if c.takeDirs(j.dirs); c.halted {
 		return
 	}
 	p := &c.points
@@ -155,7 +157,7 @@ func (c *Control) checkpointWritten(j *checkpointJob) {
 	switch {
 	case final:
 		c.phase = stopped
-		c.out.Run(&markerJob{dirs: c.cfg.LogDirs, epoch: c.epoch})
+		c.out.Run(&markerJob{dirs: slices.Clone(c.dirs), epoch: c.epoch})
 	case again:
 		c.startCheckpoint()
 	}

@@ -68,7 +68,7 @@ func (c *cluster) start(id int) {
 	}
 	maps.Copy(static, c.set)
 	c.starts++
-	cfg := broker.Config{Version: "test", Seed: c.starts * 7919, Static: static, LogDirs: []string{"/data"}, Shards: 2,
+	cfg := broker.Config{Version: "test", Seed: c.starts * 7919, Static: static, LogDirs: dirsOf(static), Shards: 2,
 		Endpoints: []metadata.Endpoint{{Name: "PLAINTEXT", Host: "n" + strconv.Itoa(id), Port: 9092}}}
 	if c.bootstrap > 0 {
 		cfg.Bootstrap = []record.Endpoint{{Name: "X", Host: "n" + strconv.Itoa(c.bootstrap), Port: 9093}}

@@ -49,7 +49,9 @@ type Control struct {
 	first       []metadata.Record // that a new cluster begins with, if the folder was formatted
 	tidying     bool
 	memory      *diskMemory
-	directories []core.UUID
+	dirs        []logDir
+	offline     offlineDirs
+	dirsMoved   bool             // and nobody has been told yet
 	previous    core.BrokerEpoch // of the incarnation that was shut down cleanly, or -1
 	incarnation core.UUID
 	epoch       core.BrokerEpoch // of the registration, or -1
@@ -87,8 +89,8 @@ type Control struct {
 func newControl(cfg Config, random core.PRNG) *Control {
 	settings := config.ResolveBroker(config.Layers{Static: cfg.Static})
 	c := &Control{cfg: cfg, settings: settings, random: random, heartbeat: core.Never, registerAt: core.Never,
-		leaveBy: core.Never, epoch: -1, known: core.NoBroker, seeking: seeking{at: core.Never},
-		standings: standings{retryAt: core.Never}}
+		leaveBy: core.Never, epoch: -1, known: core.NoBroker, seeking: seeking{at: core.Never}, dirs: logDirs(cfg),
+		offline: offlineDirs{untold: core.Never}, standings: standings{retryAt: core.Never}}
 	c.incarnation = c.random.UUID()
 	c.controller = controller.New(controllerSettings(settings),
 		&configs{static: cfg.Static, self: settings.NodeID}, c.random.Fork(1))
@@ -124,8 +126,8 @@ func (c *Control) Deadline() (time.Duration, bool) {
 	if c.halted || c.phase == stopped {
 		return core.Never, false
 	}
-	at := min(c.heartbeat, c.points.due, c.registerAt, c.leaveBy, c.seeking.at, c.standings.retryAt, c.links.deadline(),
-		c.askDeadline())
+	at := min(c.heartbeat, c.points.due, c.registerAt, c.leaveBy, c.seeking.at, c.standings.retryAt, c.offline.untold,
+		c.links.deadline(), c.askDeadline())
 	if c.quorum != nil {
 		if d, ok := c.quorum.Deadline(); ok {
 			at = min(at, d)
@@ -195,8 +197,7 @@ func (c *Control) message(in core.Input) {
 		c.points.again = true
 		c.startCheckpoint()
 	case *storageFailed:
-		c.halt("The log directory " + m.dir + " failed (" + m.err.Error() + "). What was acknowledged is on disk up to " +
-			"there; nothing later was. Check the disk, then start the broker again: it recovers by itself.")
+		c.dirFailed(m.dir, m.err)
 	case *shutdown:
 		c.waiting--
 	default:
@@ -211,12 +212,12 @@ func (c *Control) halt(why string) {
 
 // boot reads the log directories.
 func (c *Control) boot() {
-	job := &bootJob{node: c.settings.NodeID, dirs: c.cfg.LogDirs, clusterID: c.newClusterID(), wall: c.now.Wall,
+	job := &bootJob{node: c.settings.NodeID, dirs: slices.Clone(c.dirs), clusterID: c.newClusterID(), wall: c.now.Wall,
 		settings: metadataLogSettings(c.settings.Metadata), voters: c.voters()}
 	if c.founder() {
 		job.founder = c.cfg.ControllerEndpoints
 	}
-	for range c.cfg.LogDirs {
+	for range c.dirs {
 		job.ids = append(job.ids, c.random.UUID())
 	}
 	job.random = c.random.Fork(2)
@@ -255,7 +256,7 @@ func (c *Control) voters() raft.Voters {
 
 // replica is what the quorum knows this node's replica of the metadata log by: the node and its folder.
 func (c *Control) replica() raft.Key {
-	return raft.Key{ID: c.settings.NodeID, Directory: c.directories[0]}
+	return raft.Key{ID: c.settings.NodeID, Directory: c.dirs[0].id}
 }
 
 func (c *Control) quorumSettings() raft.Settings {
@@ -318,8 +319,11 @@ func (c *Control) booted(j *bootJob) {
 	for _, n := range append(j.notes, j.open.Log.Report.Notes...) {
 		c.out.Note(core.Warn, n)
 	}
-	c.clusterID, c.memory, c.directories, c.previous = j.clusterID, &j.memory, j.directories, j.brokerEpoch
+	c.clusterID, c.memory, c.previous = j.clusterID, &j.memory, j.brokerEpoch
 	c.booting, c.committed, c.first = j, j.image, j.first
+	if c.takeDirs(j.dirs); c.halted {
+		return
+	}
 	m := &quorumMember{codecs: record.NewCodecs(0)}
 	c.quorum = m
 	m.due = c.now.Mono + time.Duration(c.settings.Metadata.SnapshotIntervalMs)*time.Millisecond
@@ -418,6 +422,11 @@ func (c *Control) tick() {
 	}
 	if c.now.Reached(c.heartbeat) && c.epoch >= 0 && c.phase <= leaving {
 		c.beat()
+	}
+	if c.now.Reached(c.offline.untold) && c.phase <= leaving {
+		c.halt("A log directory has failed, and the controller could not be told for log.dir.failure.timeout.ms: as long " +
+			"as it does not know, the partitions there have no other leader. Check the network, then start the broker again.")
+		return
 	}
 	// After the heartbeat: a pause of the whole process is not to fence the broker that the controller lives in.
 	for c.leads() {

@@ -197,8 +197,8 @@ func (c *Control) publish(image *metadata.Image) bool {
 	if c.phase < loading {
 		return false
 	}
-	moved := c.cluster != nil && (c.cluster.Leader != c.leaderSeen() || c.cluster.KRaftVersion != c.quorum.Version() ||
-		!sameVoters(c.cluster.Controllers, c.quorum.Voters()))
+	moved := c.cluster != nil && (c.dirsMoved || c.cluster.Leader != c.leaderSeen() ||
+		c.cluster.KRaftVersion != c.quorum.Version() || !sameVoters(c.cluster.Controllers, c.quorum.Voters()))
 	if image == c.published && !moved {
 		return false
 	}
@@ -212,7 +212,7 @@ func (c *Control) publish(image *metadata.Image) bool {
 	if !first && !moved && delta.Empty() {
 		return true
 	}
-	c.cluster = c.view(image)
+	c.cluster, c.dirsMoved = c.view(image), false
 	c.settings = *c.cluster.Settings
 	c.controller.Settings = controllerSettings(c.settings)
 	m := &news{cluster: c.cluster, delta: delta}
@@ -244,7 +244,7 @@ func (c *Control) leaderSeen() core.BrokerID {
 func (c *Control) view(image *metadata.Image) *api.Cluster {
 	v := &api.Cluster{ID: c.clusterID, Self: c.settings.NodeID, Shards: uint32(c.cfg.Shards), Image: image,
 		Leader: c.leaderSeen(), Controllers: c.quorum.Voters(), KRaftVersion: c.quorum.Version(),
-		Static: c.cfg.Static, LogDirs: c.cfg.LogDirs}
+		Static: c.cfg.Static, LogDirs: c.viewDirs()}
 	settings := config.ResolveBroker(v.Layers(""))
 	v.Settings = &settings
 	return v

@@ -18,7 +18,7 @@ const forgottenFile = "metadata-forgotten"
 // gives it, if there is one: who is the only voter has nobody to ask, and whose voters are in the log does not know
 // whom.
 func (j *bootJob) openVoter(fs core.FS) error {
-	_, err := readAll(fs, j.dirs[0]+"/"+forgottenFile)
+	_, err := readAll(fs, j.dirs[0].path+"/"+forgottenFile)
 	if err != nil && !errors.Is(err, core.ErrNotExist) {
 		return err
 	}
@@ -46,7 +46,7 @@ func (j *bootJob) blank() bool { return j.open.Log.Result.LogEnd == 0 && j.open.
 
 // forget puts the metadata aside and begins anew.
 func (j *bootJob) forget(fs core.FS, open raft.OpenJob, why error) error {
-	root := j.dirs[0]
+	root := j.dirs[0].path
 	if err := log.WriteAtomically(fs, root, forgottenFile, []byte(why.Error()+"\n")); err != nil {
 		return err
 	}
@@ -88,6 +88,6 @@ func (j *rememberedJob) Run(fs core.FS) {
 func (c *Control) remembered() {
 	if c.forgetful && !c.quorum.Recalling() && c.points.written {
 		c.forgetful = false
-		c.out.Run(&rememberedJob{dir: c.cfg.LogDirs[0]})
+		c.out.Run(&rememberedJob{dir: c.dirs[0].path})
 	}
 }

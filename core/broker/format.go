@@ -173,13 +173,3 @@ func ReadMeta(fs core.FS, dir string) (map[string]string, error) {
 	}
 	return p, nil
 }
-
-// knownCluster is the cluster that one of the folders belongs to, or "".
-func knownCluster(fs core.FS, dirs []string) string {
-	for _, dir := range dirs {
-		if p, err := ReadMeta(fs, dir); err == nil && p["cluster.id"] != "" {
-			return p["cluster.id"]
-		}
-	}
-	return ""
-}

@@ -55,14 +55,13 @@ func (m *incarnation) AppendText(dst []byte) []byte {
 
 // diskMemory is what the log directories say about partitions, read once at the start. Nobody changes it.
 type diskMemory struct {
-	directories map[core.UUID]string   // log directories by their id
-	holders     map[string]string      // partition folder name -> log directory
-	clean       map[string]bool        // log directories that were shut down cleanly
-	unsure      map[string]bool        // log directories whose checkpoints are damaged or gone
-	lost        map[string]bool        // partition folder name -> the checkpoints know it, and it is not there
-	recovery    map[string]core.Offset // partition folder name -> recovery point
-	logStart    map[string]core.Offset // partition folder name -> log start offset
-	marks       map[string]core.Offset // partition folder name -> high watermark
+	holders  map[string][]string    // partition folder name -> log directories that have one
+	clean    map[string]bool        // log directories that were shut down cleanly
+	unsure   map[string]bool        // log directories whose checkpoints are damaged or gone
+	lost     map[string]bool        // partition folder name -> a checkpoint knows it, and it is nowhere
+	recovery map[string]core.Offset // path of a partition folder -> recovery point
+	logStart map[string]core.Offset // path of a partition folder -> log start offset
+	marks    map[string]core.Offset // path of a partition folder -> high watermark
 }
 
 // checkpoint asks a shard for the offsets that the checkpoint files of the log directories hold; then, with Written,
@@ -129,6 +128,7 @@ func drain(from, to *core.Outbox) {
 	to.Parts = append(to.Parts, from.Parts...)
 	to.Releases = append(to.Releases, from.Releases...)
 	to.Notes = append(to.Notes, from.Notes...)
+	to.Offline = append(to.Offline, from.Offline...)
 	to.Resume = to.Resume || from.Resume
 	to.Close = to.Close || from.Close
 	to.Listen = to.Listen || from.Listen

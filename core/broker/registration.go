@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -59,9 +60,7 @@ func (c *Control) registration() *kmsg.BrokerRegistrationRequest {
 	if c.settings.Rack != "" {
 		req.Rack = &c.settings.Rack
 	}
-	for _, id := range c.directories {
-		req.LogDirs = append(req.LogDirs, id)
-	}
+	req.LogDirs = c.onlineIDs()
 	req.PreviousBrokerEpoch = int64(c.previous)
 	return req
 }
@@ -139,7 +138,7 @@ func (c *Control) arrive() {
 	case c.phase == catchingUp && !c.tidying:
 		// The committed metadata are at least as new as the registration: what they do not know is no more.
 		c.tidying = true
-		c.out.Run(&tidyJob{boot: c.booting, image: image})
+		c.out.Run(&tidyJob{boot: c.booting, image: image, dirs: slices.Clone(c.dirs)})
 	case c.phase == joining && !self.Fenced:
 		c.serve()
 	}
@@ -147,8 +146,7 @@ func (c *Control) arrive() {
 
 // tidied begins to load: the shards get the metadata, and open their logs.
 func (c *Control) tidied(j *tidyJob) {
-	if j.err != nil {
-		c.halt(j.err.Error())
+	if c.takeDirs(j.dirs); c.halted {
 		return
 	}
 	for _, n := range j.notes {
@@ -178,6 +176,7 @@ func (c *Control) beat() {
 	req.BrokerID, req.BrokerEpoch = int32(c.settings.NodeID), int64(c.epoch)
 	req.CurrentMetadataOffset = int64(c.committed.Offset())
 	req.WantFence, req.WantShutdown = c.phase < joining, c.phase == leaving
+	req.OfflineLogDirs = slices.Clone(c.offline.ids)
 	c.beating = &question{req: req, lane: laneBroker, until: c.now.Mono + c.sessionTimeout(),
 		then: func(resp kmsg.Response, _ core.ErrorCode) {
 			c.beating = nil
@@ -196,6 +195,9 @@ func (c *Control) sessionTimeout() time.Duration {
 // moment, or with the request, is said, and tried again at the next interval.
 func (c *Control) beaten(r *kmsg.BrokerHeartbeatResponse, req *kmsg.BrokerHeartbeatRequest) {
 	code := core.ErrorCode(r.ErrorCode)
+	if code == core.NoError {
+		c.dirsTold(len(req.OfflineLogDirs))
+	}
 	switch {
 	case c.phase > leaving || req.BrokerEpoch != int64(c.epoch):
 		return

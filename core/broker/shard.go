@@ -36,7 +36,6 @@ type Shard struct {
 	retainAt     time.Duration
 	closing      *shutdown
 	asked        bool // a checkpoint was asked for
-	failed       bool
 }
 
 func newShard(index uint32, random core.PRNG) *Shard {
@@ -138,10 +137,10 @@ func (s *Shard) after() {
 		}
 	}
 	s.replicate()
-	if s.set.Failed != nil && !s.failed {
-		s.failed = true
-		s.out.Send(core.Control(), &storageFailed{dir: s.set.Dir, err: s.set.Failed})
+	for _, f := range s.set.Failures {
+		s.out.Send(core.Control(), &storageFailed{dir: f.Dir, err: f.Err})
 	}
+	s.set.Failures = nil
 	if len(s.set.Standings) > 0 {
 		s.out.Send(core.Control(), &standing{replicas: s.set.Standings})
 		s.set.Standings = nil
@@ -170,11 +169,11 @@ func (s *Shard) begin(m *begin) {
 	s.joinCluster(m)
 	for t := range m.cluster.Image.Topics() {
 		for _, p := range t.Partitions {
-			s.place(t, p)
+			s.place(t, p, false)
 		}
 	}
 	// What the disk remembers is of the partitions of the start. A topic that is created again has a new log.
-	s.disk = &diskMemory{directories: m.disk.directories}
+	s.disk = &diskMemory{}
 }
 
 // lost reports whether the metadata do not rely on this broker's replica.
@@ -186,6 +185,11 @@ func (s *Shard) lost(p *metadata.Partition) bool {
 // learn applies what has changed in the metadata.
 func (s *Shard) learn(m *news) {
 	s.cluster = m.cluster
+	for _, d := range m.cluster.LogDirs {
+		if d.Offline != nil {
+			s.set.FailDir(s.now, d.Path, d.Offline, &s.out)
+		}
+	}
 	if s.closing != nil {
 		return
 	}
@@ -205,9 +209,9 @@ func (s *Shard) learn(m *news) {
 		}
 	}
 	for _, change := range m.delta.Topics {
-		change.Partitions(func(_, after *metadata.Partition) {
+		change.Partitions(func(before, after *metadata.Partition) {
 			if after != nil {
-				s.place(change.After, after)
+				s.place(change.After, after, before == nil || !before.HasReplica(s.cluster.Self))
 			}
 		})
 	}
@@ -216,8 +220,9 @@ func (s *Shard) learn(m *news) {
 	}
 }
 
-// place opens a partition that is new here, or tells one that is known its leader epoch.
-func (s *Shard) place(t *metadata.Topic, p *metadata.Partition) {
+// place opens a partition that is new here, or tells one that is known its leader epoch. fresh says that the broker has
+// only now become a replica.
+func (s *Shard) place(t *metadata.Topic, p *metadata.Partition, fresh bool) {
 	id := core.TopicIDPartition{Topic: t.ID, Partition: p.ID}
 	if s.cluster.ShardOf(t.Name, p.ID) != s.self {
 		return
@@ -231,35 +236,23 @@ func (s *Shard) place(t *metadata.Topic, p *metadata.Partition) {
 		return
 	}
 	name := core.TopicPartition{Topic: t.Name, Partition: p.ID}
-	dir := s.directory(p, name.String())
-	// A clean stop leaves a folder of every replica.
-	gone := s.disk.clean[dir] && len(p.Replicas) > 1 && s.disk.holders[name.String()] == ""
-	s.set.Open(s.now, partition.Opening{ID: id, Name: name, Dir: dir, LeaderEpoch: p.LeaderEpoch,
-		Settings: config.ResolveTopic(s.cluster.Layers(t.Name)), Clean: s.disk.clean[dir],
-		RecoveryPoint: s.disk.recovery[name.String()], LogStart: s.disk.logStart[name.String()],
-		HighWatermark: s.disk.marks[name.String()], Unsure: s.disk.unsure[dir],
-		Emptied: s.disk.lost[name.String()] || gone,
-		Lost:    s.lost(p), Replicated: s.replicated}, &s.out)
+	dir := s.directory(p, name.String(), fresh)
+	path := dir.Path + "/" + name.String()
+	found := slices.Contains(s.disk.holders[name.String()], dir.Path)
+	// A clean stop leaves a folder of every replica. A directory that is gone has taken its replicas with it, and what
+	// another one has of them is old.
+	gone := s.disk.clean[dir.Path] && len(p.Replicas) > 1
+	moved := !fresh && s.away(p)
+	s.set.Open(s.now, partition.Opening{ID: id, Name: name, Dir: dir.Path, LeaderEpoch: p.LeaderEpoch,
+		Settings: config.ResolveTopic(s.cluster.Layers(t.Name)), Clean: s.disk.clean[dir.Path],
+		RecoveryPoint: s.disk.recovery[path], LogStart: s.disk.logStart[path], HighWatermark: s.disk.marks[path],
+		Unsure:  s.disk.unsure[dir.Path] || found && moved,
+		Emptied: !found && (s.disk.lost[name.String()] || gone || moved),
+		Lost:    s.lost(p), Replicated: s.replicated, Offline: dir.Offline}, &s.out)
+	s.locate(p, id, dir, moved)
 	if s.replicated {
 		s.appoint(s.set.Replica(id), p)
 	}
-}
-
-// directory is the log directory of a partition: the one that the metadata name, the one that holds it already, or any.
-func (s *Shard) directory(p *metadata.Partition, name string) string {
-	if id, ok := p.Directory(s.cluster.Self); ok {
-		if dir, ok := s.disk.directories[id]; ok {
-			return dir
-		}
-	}
-	if dir, ok := s.disk.holders[name]; ok {
-		return dir
-	}
-	h := uint32(2166136261)
-	for i := range len(name) {
-		h = (h ^ uint32(name[i])) * 16777619
-	}
-	return s.cluster.LogDirs[h%uint32(len(s.cluster.LogDirs))]
 }
 
 func (s *Shard) removePartition(t *metadata.Topic, p core.PartitionID) {

@@ -125,16 +125,6 @@ func (c *Control) assign(req *kmsg.AssignReplicasToDirsRequest, s partition.Stan
 	d.Topics[k].Partitions = append(d.Topics[k].Partitions, p)
 }
 
-// directoryID is the id of a log directory.
-func (c *Control) directoryID(dir string) core.UUID {
-	for i, d := range c.cfg.LogDirs {
-		if d == dir && i < len(c.directories) {
-			return c.directories[i]
-		}
-	}
-	return metadata.UnassignedDirectory()
-}
-
 // loaded goes on to have the broker unfenced, when all its logs are open and the controller has heard of all that are
 // damaged: from then on the broker may be elected.
 func (c *Control) loaded() {

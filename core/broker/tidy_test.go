@@ -30,10 +30,10 @@ func TestAFolderWhoseReplicaHasMovedIsPutAside(t *testing.T) {
 		}
 		disk.Put(folder+"/"+log.PartitionMetadataName, log.AppendPartitionMetadata(nil, topic), true)
 	}
-	j := &tidyJob{boot: &bootJob{node: 1, dirs: []string{"/data"}, memory: diskMemory{holders: map[string]string{}}},
-		image: image}
-	if j.Run(disk); j.err != nil {
-		t.Fatal(j.err)
+	j := &tidyJob{boot: &bootJob{node: 1, memory: diskMemory{holders: map[string][]string{}}}, image: image,
+		dirs: []logDir{{path: "/data"}}}
+	if j.Run(disk); j.dirs[0].err != nil {
+		t.Fatal(j.dirs[0].err)
 	}
 	entries, err := disk.List("/data")
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -79,13 +80,22 @@ func compose(disk *logtest.Disk, shards int, set map[string]string) *world {
 	maps.Copy(static, set)
 	// Each start on a disk has a seed of its own, and the same in every run: what fuzzing finds must come again.
 	seed := uint64(disk.Ops) + 1
-	w.broker = broker.New(broker.Config{Version: "test", Seed: seed, Static: static, LogDirs: []string{"/data"},
-		Endpoints: []metadata.Endpoint{{Name: "PLAINTEXT", Host: "localhost", Port: 9092}}, Shards: shards})
+	w.broker = broker.New(broker.Config{Version: "test", Seed: seed, Static: static, LogDirs: dirsOf(static),
+		MetadataDir: static["metadata.log.dir"], Shards: shards,
+		Endpoints: []metadata.Endpoint{{Name: "PLAINTEXT", Host: "localhost", Port: 9092}}})
 	w.add(core.Control(), w.broker.Control())
 	for i := range uint32(shards) {
 		w.add(core.Shard(i), w.broker.Shard(i))
 	}
 	return w
+}
+
+// dirsOf is log.dirs, or the one folder of all worlds that do not say anything of it.
+func dirsOf(static map[string]string) []string {
+	if dirs := static["log.dirs"]; dirs != "" {
+		return strings.Split(dirs, ",")
+	}
+	return []string{"/data"}
 }
 
 func (w *world) add(a core.Address, m core.Machine) *actor {

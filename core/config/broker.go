@@ -30,6 +30,7 @@ type Broker struct {
 	ScrubIntervalMs           int64
 	RecoveryCheckpointMs      int64 // recovery-point-offset-checkpoint
 	StartOffsetCheckpointMs   int64 // log-start-offset-checkpoint
+	LogDirFailureTimeoutMs    int64
 	HighWatermarkCheckpointMs int64 // replication-offset-checkpoint
 	ProducerIDExpirationMs    int64
 
@@ -132,6 +133,7 @@ func ResolveBroker(l Layers) Broker {
 		UncleanElectionIntervalMs:   r.long("unclean.leader.election.interval.ms"),
 		RecoveryCheckpointMs:        r.long("log.flush.offset.checkpoint.interval.ms"),
 		StartOffsetCheckpointMs:     r.long("log.flush.start.offset.checkpoint.interval.ms"),
+		LogDirFailureTimeoutMs:      r.long("log.dir.failure.timeout.ms"),
 		HighWatermarkCheckpointMs:   r.long("replica.high.watermark.checkpoint.interval.ms"),
 		ProducerIDExpirationMs:      r.long("producer.id.expiration.ms"),
 		FetchMaxBytes:               r.int("fetch.max.bytes"),

@@ -53,7 +53,7 @@ func quorumRows() []row {
 		{"internal.metadata.max.fetch.size.in.bytes", Int, "8388608", anything(), Low, ReadOnly, Ignored, Internal,
 			"Most bytes that Kafka's quorum replicas fetch from the metadata log at once."},
 		{"metadata.log.dir", String, null, anything(), High, ReadOnly, Obeyed, Public,
-			"Folder of the metadata log; in this version it can only be the data folder, which is the default."},
+			"Folder of the metadata log; the first of the data folders if it is not set."},
 		{"metadata.log.max.record.bytes.between.snapshots", Long, "20971520",
 			atLeast(1), High, ReadOnly, Obeyed, Public,
 			"Bytes of metadata records after which a new metadata snapshot is written."},

@@ -87,7 +87,7 @@ func (d *draft) assign(
 	}
 	n := newTransition(d.img, t.ID, p, r)
 	n.purpose, n.moved, n.directory = r.automatic(), b.ID, directory
-	if !online(b, directory) {
+	if !b.HasOnline(directory) {
 		n.outage = removal(b.ID)
 		n.outage.unclean = b.ID
 		n.isr = without(p.ISR, b.ID)

@@ -207,7 +207,7 @@ func (t *transition) acceptable(r core.BrokerID) bool {
 	if r == t.moved {
 		directory = t.directory
 	}
-	return ok && online(b, directory) && (r == t.outage.added || b.Active())
+	return ok && b.HasOnline(directory) && (r == t.outage.added || b.Active())
 }
 
 // damaged reports whether a replica could lead but for what its broker says of it.
@@ -216,17 +216,6 @@ func (t *transition) damaged(r core.BrokerID) bool {
 	directory, ok := t.before.Directory(r)
 	return ok && directory == metadata.LostDirectory() && b != nil && b.Active() && slices.Contains(t.replicas, r) &&
 		r != t.outage.removed && r != t.outage.unclean
-}
-
-// online reports whether a broker's directory is in use, as far as is known (Kafka: DirectoryId.isOnline).
-func online(b *metadata.Broker, directory core.UUID) bool {
-	switch {
-	case directory == metadata.UnassignedDirectory() || directory == metadata.MigratingDirectory():
-		return true
-	case directory == metadata.LostDirectory():
-		return false
-	}
-	return len(b.LogDirs) == 0 || slices.Contains(b.LogDirs, directory)
 }
 
 // setLastKnownLeader remembers who led when the last replica left the ISR. If all of them come back uncleanly, that one

@@ -198,6 +198,9 @@ func (l *Log) SegmentCount() int { return len(l.segments) }
 // Failed is why the log is fenced, or nil. A fenced log must not be asked for anything.
 func (l *Log) Failed() error { return l.failed }
 
+// Fail fences the log for a reason from outside: the log directory that holds it has failed.
+func (l *Log) Fail(err error) { l.fence(err) }
+
 func (l *Log) fence(err error) {
 	if l.failed == nil {
 		l.failed = err

@@ -132,6 +132,17 @@ type Broker struct {
 // Active reports whether the broker may lead and join ISRs: it is neither fenced nor on its way down.
 func (b *Broker) Active() bool { return !b.Fenced && !b.InControlledShutdown }
 
+// HasOnline reports whether a log directory of the broker is in use, as far as is known (Kafka: DirectoryId.isOnline).
+func (b *Broker) HasOnline(directory core.UUID) bool {
+	switch directory {
+	case UnassignedDirectory(), MigratingDirectory():
+		return true
+	case LostDirectory():
+		return false
+	}
+	return len(b.LogDirs) == 0 || slices.Contains(b.LogDirs, directory)
+}
+
 // Endpoint returns the broker's listener of that name.
 func (b *Broker) Endpoint(listener string) (Endpoint, bool) {
 	for _, e := range b.Endpoints {

@@ -28,10 +28,12 @@ func (s *Set) refuseProduce(r *Replica, acks Acks, it *ProduceItem) core.ErrorCo
 	switch {
 	case r == nil:
 		return core.UnknownTopicOrPartition
-	case s.closing || !r.Leading():
+	case s.closing:
 		return core.NotLeaderOrFollower
 	case !r.Online():
 		return core.KafkaStorageError
+	case !r.Leading():
+		return core.NotLeaderOrFollower
 	case r.log.Truncating():
 		return core.NotLeaderOrFollower // as a follower it was being cut; that is done in a moment
 	case acks == AcksAll && r.underMinISR():

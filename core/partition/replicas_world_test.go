@@ -258,8 +258,8 @@ func (c *cluster) pump(n *node) {
 			}
 		}
 		n.driver.Execute(&n.out)
-		if n.set.Failed != nil && !c.mayFail {
-			c.checks.fail("broker %d: %v", n.id, n.set.Failed)
+		if len(n.set.Failures) > 0 && !c.mayFail {
+			c.checks.fail("broker %d: %v", n.id, n.set.Failures)
 		}
 		c.checks.after(n)
 		for _, s := range sends {

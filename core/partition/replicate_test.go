@@ -242,8 +242,8 @@ func TestAFollowerWhoseLogFailsIsReportedAndFetchesNoMore(t *testing.T) {
 	c.produceBatch(leader, 0, 3, AcksAll)
 	c.settleQuietly()
 	r := n.set.Replica(c.partitions[0])
-	if r.Online() || n.set.Failed == nil || n.set.Dir != testDir {
-		t.Fatalf("online %v, failure %v in %q", r.Online(), n.set.Failed, n.set.Dir)
+	if r.Online() || len(n.set.Failures) != 1 || n.set.Failures[0].Dir != testDir {
+		t.Fatalf("online %v, failures %v", r.Online(), n.set.Failures)
 	}
 	if f := n.set.Fetcher(0); !f.Idle() || f.busy != 0 || f.named != 0 || len(r.frames) != 0 {
 		t.Errorf("the fetcher still waits for it: %+v, %d frames", f, len(r.frames))

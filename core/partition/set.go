@@ -55,9 +55,16 @@ type Set struct {
 	Standings []Standing
 	// Proposals collects what leaders ask the controller for, until the owner takes and clears it.
 	Proposals []*Proposal
-	// Failed is the first failure of a log since the owner cleared it; Dir is the log directory concerned.
-	Failed error
-	Dir    string
+	// Failures collects the log directories that failed, each once, until the owner takes and clears it.
+	Failures []DirFailure
+	failed   []DirFailure // all so far
+}
+
+// DirFailure is a log directory that can no longer be trusted, and why: one of its logs could not be opened, written
+// or synced. The others in it are to be given up as well (KIP-112), see [Set.FailDir].
+type DirFailure struct {
+	Dir string
+	Err error
 }
 
 // reading says which item a locate job works for, asking the same for a timestamp job.
@@ -104,6 +111,8 @@ type Opening struct {
 	Lost bool
 	// Replicated says that Lead or Follow will appoint the replica. Until then it refuses everything.
 	Replicated bool
+	// Offline says why there will be no log: the log directory has failed. The replica refuses everything.
+	Offline error
 	// HighWatermark is what replication-offset-checkpoint says, of a replicated partition.
 	HighWatermark core.Offset
 }
@@ -135,6 +144,10 @@ func (s *Set) Open(now core.Instant, o Opening, out *core.Outbox) {
 		Settings: LogSettings(o.Settings, s.ProducerExpiryMs, &s.random)}
 	s.byID[o.ID], s.bySlot[r.slot] = r, r
 	s.ordered = append(s.ordered, r)
+	if o.Offline != nil {
+		r.opening, r.offline = nil, o.Offline
+		return
+	}
 	if o.Emptied && r.role == alone {
 		r.opening = nil
 		s.openedDamaged(now, r, &log.Damage{Dir: o.Dir + "/" + log.DirName(o.Name), At: core.NoOffset,
@@ -249,6 +262,9 @@ func (s *Set) opened(now core.Instant, j *log.OpenJob, out *core.Outbox) {
 		s.loading--
 	}
 	s.Changed = append(s.Changed, r)
+	if err := s.failureOf(r.dir); err != nil {
+		j.Err = err // meanwhile
+	}
 	if log.Damaged(j.Err) && !r.reopening {
 		s.openedDamaged(now, r, j.Err, out)
 	} else if j.Err != nil {
@@ -371,6 +387,7 @@ func (s *Set) end(now core.Instant, r *Replica, out *core.Outbox) {
 		if code = core.KafkaStorageError; !r.reopening || r.log.Failed() != nil {
 			s.fail(r, r.log.Failed())
 		}
+		s.Changed = append(s.Changed, r)
 	}
 	if r.writing == 0 {
 		s.failWaits(r, code, out)
@@ -381,12 +398,6 @@ func (s *Set) end(now core.Instant, r *Replica, out *core.Outbox) {
 	s.wakeAll(now, r, out)
 	if r.removed {
 		s.depart(now, r, out)
-	}
-}
-
-func (s *Set) fail(r *Replica, err error) {
-	if s.Failed == nil {
-		s.Failed, s.Dir = err, r.dir
 	}
 }
 

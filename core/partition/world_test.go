@@ -288,9 +288,9 @@ func (w *world) after() {
 			}
 		}
 	}
-	if w.set.Failed != nil && !w.failed {
+	if len(w.set.Failures) > 0 && !w.failed {
 		w.failed = true
-		w.say("failed %s: %v", w.set.Dir, w.set.Failed)
+		w.say("failed %s: %v", w.set.Failures[0].Dir, w.set.Failures[0].Err)
 	}
 	if w.set.closing && w.set.Closed() && !w.closed {
 		w.closed = true

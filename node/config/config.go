@@ -30,7 +30,9 @@ type Config struct {
 
 	Listeners  []Listener // to listen on, at least one
 	Advertised []Listener // to tell clients, at least one; port 0 is the port of the listener of that name
-	DataDir    string
+	DataDirs   []string   // log.dirs, at least one
+	// MetadataDir holds the metadata log: one of DataDirs, or a folder of its own.
+	MetadataDir string
 
 	// The quorum. Without voters the node is one of its own, and opens no listeners for it.
 	Voters               []broker.Voter
@@ -66,7 +68,7 @@ func Load(in Input) (*Config, error) {
 	l.roles(c)
 	l.bootstrap(c)
 	l.voters(c)
-	c.DataDir = l.dataDir()
+	l.dataDirs(c)
 	l.listeners(c, in.Hostname)
 	if len(l.errs) > 0 {
 		return nil, errors.Join(l.errs...)

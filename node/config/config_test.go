@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,7 +24,8 @@ func TestANodeThatIsToldNothing(t *testing.T) {
 	if diff := cmp.Diff(local, c.Listeners) + cmp.Diff(local, c.Advertised); diff != "" {
 		t.Error(diff)
 	}
-	if c.DataDir != "./ottla-data" || c.Broker.NodeID != 1 || len(c.Warnings) != 0 {
+	if !slices.Equal(c.DataDirs, []string{"ottla-data"}) || c.MetadataDir != "ottla-data" ||
+		c.Broker.NodeID != 1 || len(c.Warnings) != 0 {
 		t.Errorf("%+v", c)
 	}
 	if c.Broker.Group.OffsetsTopicReplicationFactor != 1 {
@@ -69,8 +71,8 @@ func TestKafkasOwnExampleFileIsTaken(t *testing.T) {
 	if diff := cmp.Diff([]Listener{{"PLAINTEXT", "localhost", 9092}}, c.Advertised); diff != "" {
 		t.Error(diff)
 	}
-	if c.DataDir != "/tmp/kraft-combined-logs" {
-		t.Errorf("data folder %s", c.DataDir)
+	if !slices.Equal(c.DataDirs, []string{"/tmp/kraft-combined-logs"}) {
+		t.Errorf("data folders %v", c.DataDirs)
 	}
 	want := []Listener{{"CONTROLLER", "localhost", 9093}}
 	if diff := cmp.Diff(want, c.ControllerAdvertised); diff != "" || len(c.Controllers) != 1 || len(c.Bootstrap) != 1 {
@@ -118,9 +120,8 @@ func TestRefusalsSayWhereAndWhy(t *testing.T) {
 			`a controller needs one of its listeners for the quorum`},
 		{"controller.quorum.voters=a:1", `f line 1: controller.quorum.voters = "a:1" is not allowed: ` +
 			`each voter must be of the form id@host:port`},
-		{"log.dirs=a,b", `f line 1: log.dirs = "a,b" is not allowed: for now there is one data folder`},
-		{"log.dirs=a\nmetadata.log.dir=b", `f line 2: metadata.log.dir = "b" is not allowed: ` +
-			`for now it must be the data folder, a`},
+		{"log.dirs=a,b,./a", `f line 1: log.dirs = "a,b,./a" is not allowed: a stands in it twice`},
+		{"log.dirs=a\nmetadata.log.dir=a/b", `f line 1: log.dirs = "a" is not allowed: a/b lies in a`},
 		{"listeners=localhost:9092", `f line 1: listeners = "localhost:9092" is not allowed: ` +
 			`"localhost:9092" is not of the form NAME://host:port`},
 		{"listeners=SSL://:1", `f line 1: listeners = "SSL://:1" is not allowed: ` +
@@ -203,8 +204,18 @@ func TestListenersWithoutAHostAdvertiseTheMachine(t *testing.T) {
 
 func TestOldNamesOfOneSettingCount(t *testing.T) {
 	c := load(t, Input{Set: []string{"broker.id=9", "log.dir=/data"}})
-	if c.Broker.NodeID != 9 || c.DataDir != "/data" {
-		t.Errorf("node %d, data in %s", c.Broker.NodeID, c.DataDir)
+	if c.Broker.NodeID != 9 || !slices.Equal(c.DataDirs, []string{"/data"}) {
+		t.Errorf("node %d, data in %v", c.Broker.NodeID, c.DataDirs)
+	}
+}
+
+func TestDataFoldersAreKeptInOrder(t *testing.T) {
+	c := load(t, Input{Set: []string{"log.dirs=/b,/a/, /c"}})
+	if !slices.Equal(c.DataDirs, []string{"/b", "/a", "/c"}) || c.MetadataDir != "/b" {
+		t.Errorf("data in %v, metadata in %s", c.DataDirs, c.MetadataDir)
+	}
+	if c := load(t, Input{Set: []string{"log.dirs=/b,/a", "metadata.log.dir=/m"}}); c.MetadataDir != "/m" {
+		t.Errorf("metadata in %s", c.MetadataDir)
 	}
 }
 
@@ -265,7 +276,7 @@ func FuzzLoad(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if len(c.Listeners) == 0 || len(c.Advertised) == 0 || c.DataDir == "" {
+		if len(c.Listeners) == 0 || len(c.Advertised) == 0 || len(c.DataDirs) == 0 || c.MetadataDir == "" {
 			t.Fatalf("%+v", c)
 		}
 		_ = c.Explain()

@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -78,22 +79,44 @@ func (l *loader) bootstrap(c *Config) {
 	}
 }
 
-// dataDir gives the one data folder.
-func (l *loader) dataDir() string {
+// dataDirs reads the data folders and that of the metadata.
+func (l *loader) dataDirs(c *Config) {
 	key := "log.dirs"
 	if _, ok := l.static[key]; !ok {
 		key = "log.dir"
 	}
-	dirs := l.words(key)
-	if len(dirs) != 1 {
-		l.refuseValue(key, "for now there is one data folder")
-		return ""
+	for _, dir := range l.words(key) {
+		dir = filepath.Clean(strings.TrimSpace(dir))
+		switch {
+		case slices.Contains(c.DataDirs, dir):
+			l.refuseValue(key, "%s stands in it twice", dir)
+		case len(c.DataDirs) == maxDataDirs:
+			l.refuseValue(key, "more than %d data folders", maxDataDirs)
+			return
+		default:
+			c.DataDirs = append(c.DataDirs, dir)
+		}
 	}
-	if dir := l.text("metadata.log.dir"); dir != "" && dir != dirs[0] {
-		l.refuseValue("metadata.log.dir", "for now it must be the data folder, %s", dirs[0])
+	if len(c.DataDirs) == 0 {
+		l.refuseValue(key, "there must be a data folder")
+		return
 	}
-	return dirs[0]
+	if c.MetadataDir = c.DataDirs[0]; l.text("metadata.log.dir") != "" {
+		c.MetadataDir = filepath.Clean(l.text("metadata.log.dir"))
+	}
+	all := append([]string{c.MetadataDir}, c.DataDirs...)
+	for _, inner := range all {
+		for _, outer := range all {
+			if strings.HasPrefix(inner, outer+string(filepath.Separator)) {
+				l.refuseValue(key, "%s lies in %s", inner, outer)
+				return
+			}
+		}
+	}
 }
+
+// maxDataDirs bounds the data folders; each has a lock, a committer and checkpoints of its own.
+const maxDataDirs = 64
 
 // listeners gives the broker's listeners and what clients are told of them, and the controller's, which are opened if
 // there is a quorum: a single node has nobody to serve on them.

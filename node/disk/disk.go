@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -21,15 +22,24 @@ type Disk struct {
 	Writes  atomic.Int64
 }
 
-// Open makes and locks the data folders. An error names the folder, and what can be done about it.
-func Open(paths ...string) (*Disk, error) {
+// Open makes and locks the data folders, the given one and the others that are not the same. An error names the
+// folder, and what can be done about it. Of the others a folder that cannot be used is no error: all that is done in it
+// fails. One that another broker uses is.
+func Open(path string, others ...string) (*Disk, error) {
 	d := &Disk{limit: raiseDescriptorLimit()}
 	d.cache.limit = max(d.limit/2, fewestDescriptors)
-	for _, path := range paths {
-		folder, err := openFolder(strings.TrimRight(path, "/"))
-		if err != nil {
+	for i, path := range append([]string{path}, others...) {
+		if path = strings.TrimRight(path, "/"); d.folders.has(path) {
+			continue
+		}
+		folder, err := openFolder(path)
+		if err != nil && (i == 0 || errors.Is(err, errInUse)) {
 			d.Close()
 			return nil, err
+		}
+		if err != nil {
+			folder = &Folder{path: path, root: -1, unusable: err, committer: committer{method: newMethod(), failed: err}}
+			d.folders.unusable = true
 		}
 		folder.calls = systemCalls()
 		d.folders.all = append(d.folders.all, folder)
@@ -81,7 +91,7 @@ func (d *Disk) Table(e *run.Engine) *Table {
 // folder returns the data folder that holds path.
 func (d *Disk) folder(path string) (*Folder, error) {
 	if f := d.folders.find(path); f != nil {
-		return f, nil
+		return f, f.unusable
 	}
 	return nil, fmt.Errorf("%s is in none of the data folders", path)
 }

@@ -47,3 +47,5 @@ func drive(t *testing.T, build func(dir string) coretest.World) {
 }
 
 func TestDriver(t *testing.T) { coretest.RunDriver(t, drive) }
+
+func (h *host) Offline(string) {}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,6 +18,8 @@ type Folder struct {
 	path string
 	lock *os.File
 	root int // a descriptor of the folder itself, for syncfs
+	// unusable says why nothing can be done in the folder, nil if it was opened.
+	unusable error
 	committer
 }
 
@@ -25,7 +28,7 @@ const lockName = ".lock"
 
 // openFolder makes the folder if it does not exist, and locks it.
 func openFolder(path string) (*Folder, error) {
-	if err := os.MkdirAll(path, 0o755); err != nil {
+	if err := makeFolder(path); err != nil {
 		return nil, fmt.Errorf("cannot make the data folder %s: %w", path, cause(err))
 	}
 	lock, err := takeLock(filepath.Join(path, lockName), path)
@@ -38,6 +41,27 @@ func openFolder(path string) (*Folder, error) {
 		return nil, fmt.Errorf("cannot open the data folder %s: %w", path, err)
 	}
 	return &Folder{path: path, lock: lock, root: root, committer: committer{method: newMethod()}}, nil
+}
+
+// makeFolder makes a folder and its parents, and has each of them known to the disk: a folder whose own entry a power
+// cut takes away is lost with everything in it.
+func makeFolder(path string) error {
+	var made []string
+	for p := path; ; p = filepath.Dir(p) {
+		if _, err := os.Stat(p); !errors.Is(err, os.ErrNotExist) {
+			break
+		}
+		made = append(made, filepath.Dir(p))
+	}
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		return err
+	}
+	for _, parent := range made {
+		if err := fsyncDir(parent); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // takeLock takes both kinds of lock on the file: flock, and the record lock with which the JVM's Kafka locks it.
@@ -61,9 +85,11 @@ func takeLock(name, folder string) (*os.File, error) {
 	if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EACCES) {
 		return nil, fmt.Errorf("cannot lock the data folder %s: %w", folder, err)
 	}
-	return nil, fmt.Errorf("the data folder %s is in use by another broker%s; stop it, or choose another folder with "+
-		"log.dirs", folder, owner(lock))
+	return nil, fmt.Errorf("the data folder %s is %w%s; stop it, or choose another folder with log.dirs", folder, errInUse,
+		owner(lock))
 }
+
+var errInUse = errors.New("in use by another broker")
 
 // owner reads the process id that the holder of the lock wrote.
 func owner(lock *os.File) string {
@@ -86,14 +112,32 @@ func cause(err error) error {
 
 // close gives the lock back.
 func (f *Folder) close() {
-	unix.Close(f.root)
-	f.lock.Close()
+	if f.unusable == nil {
+		unix.Close(f.root)
+		f.lock.Close()
+	}
 }
 
 // folders finds the folder that holds a path.
 type folders struct {
-	mu  sync.RWMutex
-	all []*Folder
+	mu       sync.RWMutex
+	all      []*Folder
+	unusable bool // one of them is
+}
+
+func (f *folders) has(path string) bool {
+	return slices.ContainsFunc(f.all, func(o *Folder) bool { return o.path == path })
+}
+
+// refuse says why nothing can be done at a path, or nil.
+func (f *folders) refuse(path string) error {
+	if !f.unusable {
+		return nil
+	}
+	if folder := f.find(path); folder != nil {
+		return folder.unusable
+	}
+	return nil
 }
 
 // find returns the folder with the longest path that is a prefix of path, or nil.

@@ -25,6 +25,9 @@ func (s fs) Create(path string) (core.File, error) {
 }
 
 func (s fs) open(op, path string, flags int) (core.File, error) {
+	if err := s.disk.folders.refuse(path); err != nil {
+		return nil, err
+	}
 	f, err := os.OpenFile(path, flags, 0o644)
 	if err != nil {
 		return nil, wrap(op, path, cause(err))
@@ -37,6 +40,9 @@ func (s fs) Rename(from, to string) error { return wrap("rename", from, unix.Ren
 
 // Remove deletes a file or an empty folder.
 func (s fs) Remove(path string) error {
+	if err := s.disk.folders.refuse(path); err != nil {
+		return err
+	}
 	if err := os.Remove(path); err != nil {
 		return wrap("remove", path, cause(err))
 	}
@@ -45,6 +51,9 @@ func (s fs) Remove(path string) error {
 
 // Mkdir makes a folder and its parents.
 func (s fs) Mkdir(path string) error {
+	if err := s.disk.folders.refuse(path); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return wrap("mkdir", path, cause(err))
 	}
@@ -53,6 +62,9 @@ func (s fs) Mkdir(path string) error {
 
 // List returns the entries of a folder, sorted by name.
 func (s fs) List(dir string) ([]core.DirEntry, error) {
+	if err := s.disk.folders.refuse(dir); err != nil {
+		return nil, err
+	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, wrap("list", dir, cause(err))

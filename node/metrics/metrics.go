@@ -24,7 +24,9 @@ type Metrics struct {
 }
 
 // New returns the counters of a broker that has not started: it observes the disk's syncs from then on.
-func New(e *run.Engine, d *disk.Disk, s *server.Server) *Metrics {
+//
+// offline counts the log directories that have failed.
+func New(e *run.Engine, d *disk.Disk, s *server.Server, offline func() int64) *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry()}
 	m.registry.MustRegister(collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -42,6 +44,7 @@ func New(e *run.Engine, d *disk.Disk, s *server.Server) *Metrics {
 	m.labelled("sent_bytes_total", sent, "by", "copy", s.BytesCopied.Load)
 	m.gauge("queued_request_bytes", "Bytes of large requests in memory.", s.QueuedBytes)
 
+	m.gauge("offline_log_directory_count", "Log directories that have failed and are not used any more.", offline)
 	m.counter("disk_written_bytes_total", "Bytes written to logs and indexes.", d.Written.Load)
 	m.counter("disk_writes_total", "System calls for that.", d.Writes.Load)
 	m.gauge("disk_open_files", "Open files of logs.", func() int64 { return int64(d.OpenFiles()) })

@@ -17,6 +17,8 @@ type Host interface {
 	// Halt is called once. No effect of any machine is executed from then on.
 	Halt(from core.Address, why string)
 	Note(from core.Address, n core.Note)
+	// Offline says that a log directory is not used any more.
+	Offline(dir string)
 }
 
 // Engine runs the machines of one broker.

@@ -56,6 +56,7 @@ func (h *host) ListenQuorum()                {}
 func (h *host) Stopped()                     { h.stopped.Add(1) }
 func (h *host) Halt(core.Address, string)    { h.halted.Add(1) }
 func (h *host) Note(core.Address, core.Note) {}
+func (h *host) Offline(string)               {}
 
 // files counts what it executes.
 type files struct {

@@ -121,6 +121,9 @@ func (w *Worker) execute(a *Actor) {
 	for i := range out.Notes {
 		e.host.Note(a.address, out.Notes[i])
 	}
+	for _, dir := range out.Offline {
+		e.host.Offline(dir)
+	}
 	if len(out.Files) > 0 {
 		a.files.Execute(a, out.Files)
 	}

@@ -181,6 +181,7 @@ func (h fakeHost) ListenQuorum()                   {}
 func (h fakeHost) Stopped()                        {}
 func (h fakeHost) Halt(_ core.Address, why string) { h.t.Error(why) }
 func (h fakeHost) Note(core.Address, core.Note)    {}
+func (h fakeHost) Offline(string)                  {}
 
 // world is a running server.
 type world struct {

@@ -20,7 +20,7 @@ func printBanner(out io.Writer, n *node.Node, c *config.Config, took time.Durati
 	for _, l := range n.Listeners() {
 		fmt.Fprintf(&b, "  listener    %s\n", l)
 	}
-	fmt.Fprintf(&b, "  data        %s\n", n.DataDir())
+	fmt.Fprintf(&b, "  data        %s\n", strings.Join(n.DataDirs(), ", "))
 	fmt.Fprintf(&b, "  durability  %s\n", durability(c))
 	if addr := n.MetricsAddress(); addr != nil {
 		fmt.Fprintf(&b, "  metrics     http://%s/metrics\n", addr)
