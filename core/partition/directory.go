@@ -42,6 +42,7 @@ func (s *Set) FailDir(now core.Instant, dir string, err error, out *core.Outbox)
 			s.end(now, r, out)
 		}
 	}
+	s.settleDeletions(now, out)
 }
 
 // CountIn counts the replicas in a log directory, for the choice of one for the next.
