@@ -82,6 +82,9 @@ func (j *FormatJob) format(fs core.FS, dir string, id core.UUID) error {
 	if err := makeFolder(fs, dir); err != nil {
 		return err
 	}
+	if err := beginCheckpoints(fs, dir); err != nil {
+		return err
+	}
 	if dir == j.Metadata {
 		if err := j.bootstrap(fs, dir); err != nil {
 			return err

@@ -46,21 +46,14 @@ func (j *bootJob) identify(fs core.FS) error {
 	return nil
 }
 
-// format makes a directory this node's own. It has its checkpoints from then on: one that is not there has been lost.
+// format makes a directory this node's own.
 func (j *bootJob) format(fs core.FS, i int) error {
 	d := &j.dirs[i]
 	if err := makeFolder(fs, d.path); err != nil {
 		return fmt.Errorf("making the data folder %s: %w", d.path, err)
 	}
-	for _, c := range j.checkpointFiles() {
-		if _, err := readAll(fs, d.path+"/"+c.file); err == nil {
-			continue
-		} else if !errors.Is(err, core.ErrNotExist) {
-			return err
-		}
-		if err := log.WriteAtomically(fs, d.path, c.file, log.AppendOffsetCheckpoint(nil, nil)); err != nil {
-			return err
-		}
+	if err := beginCheckpoints(fs, d.path); err != nil {
+		return err
 	}
 	if i == 0 && len(j.founder) > 0 {
 		self := raft.Voters{{ID: j.node, Directory: d.id, Endpoints: j.founder, MaxKRaftVersion: 1}}
@@ -69,6 +62,20 @@ func (j *bootJob) format(fs core.FS, i int) error {
 		}
 	}
 	return log.WriteAtomically(fs, d.path, metaPropertiesFile, metaProperties(j.clusterID, j.node, d.id))
+}
+
+// beginCheckpoints writes empty checkpoints into a new log directory: from then on one that is not there has been lost.
+func beginCheckpoints(fs core.FS, dir string) error {
+	for _, name := range []string{recoveryCheckpointFile, startCheckpointFile, highWatermarkFile} {
+		_, err := readAll(fs, dir+"/"+name)
+		if errors.Is(err, core.ErrNotExist) {
+			err = log.WriteAtomically(fs, dir, name, log.AppendOffsetCheckpoint(nil, nil))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // recognise takes the properties of a directory.

@@ -115,6 +115,17 @@ func (l *loader) dataDirs(c *Config) {
 	}
 }
 
+// Folders are all folders of the node, that of the metadata first.
+func (c *Config) Folders() []string {
+	all := []string{c.MetadataDir}
+	for _, dir := range c.DataDirs {
+		if dir != c.MetadataDir {
+			all = append(all, dir)
+		}
+	}
+	return all
+}
+
 // maxDataDirs bounds the data folders; each has a lock, a committer and checkpoints of its own.
 const maxDataDirs = 64
 

@@ -182,7 +182,7 @@ func (f *voterFlags) toAdd(args []string) (voter, error) {
 			"settings with --config")
 	}
 	if settings != nil && v.directory.IsZero() {
-		if meta, err := broker.ReadMeta(readOnly{}, settings.DataDir); err == nil {
+		if meta, err := broker.ReadMeta(readOnly{}, settings.MetadataDir); err == nil {
 			v.directory, _ = core.ParseUUID(meta["directory.id"])
 		}
 	}

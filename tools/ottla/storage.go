@@ -130,12 +130,12 @@ func format(out io.Writer, o *formatOptions) error {
 	if err := o.resolve(c); err != nil {
 		return exitError{exitUsage, err.Error()}
 	}
-	d, err := disk.Open(c.DataDir)
+	d, err := disk.Open(c.MetadataDir, c.DataDirs...)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	j := broker.FormatJob{Dirs: []string{c.DataDir}, Metadata: c.DataDir, Node: core.BrokerID(c.Broker.NodeID),
+	j := broker.FormatJob{Dirs: c.Folders(), Metadata: c.MetadataDir, Node: core.BrokerID(c.Broker.NodeID),
 		ClusterID: o.cluster, Voters: o.voters, Features: o.levels, Skip: o.skip,
 		Wall: core.Timestamp(time.Now().UnixMilli())}
 	for range j.Dirs {
@@ -300,7 +300,7 @@ func newStorageInfo() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return storageInfo(cmd.OutOrStdout(), []string{c.DataDir}, asJSON)
+			return storageInfo(cmd.OutOrStdout(), c.Folders(), asJSON)
 		},
 	}
 	configFlags(cmd, &file, &set)
