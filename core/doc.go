@@ -7,7 +7,10 @@
 //  2. After one or more steps, call Drain and execute the effects as [Outbox] says: files, jobs, sends, the rest.
 //  3. Bring back every completion exactly once, as an input of the machine that asked. A completion may come at once or
 //     much later, but the writes, maps, truncations and removals of one file take effect in order.
-//  4. Deliver messages between two machines in order, and never lose one while the process lives.
+//     The [InputFailed] of an operation comes before the completion of any later sync of the same machine: a machine
+//     takes a sync without a failure before it for the word that everything until then is well.
+//  4. Deliver messages between two machines in order, and never lose one while the process lives. Messages to a session
+//     that has said its last word, such as new metadata that control sent before it heard of that, are dropped.
 //  5. Step the machine with an [InputTick] at or after its Deadline.
 //  6. Never step one machine from two places at a time. Different machines may run in parallel.
 //  7. Keep what the core lent: the data of writes until their completion, the bytes of answers until they are done;

@@ -26,7 +26,8 @@ const (
 	InputMapped
 	// InputJobDone brings back Job.
 	InputJobDone
-	// InputFailed reports that an operation on File without a completion of its own failed with Err.
+	// InputFailed reports that an operation on File without a completion of its own failed with Err. It comes before the
+	// completion of any later sync of the same machine.
 	InputFailed
 	// InputLinkUp tells the owner of Link that the connection stands.
 	InputLinkUp

@@ -7,7 +7,6 @@ import (
 
 	"ottla.dev/core"
 	"ottla.dev/core/api"
-	"ottla.dev/core/metadata"
 	"ottla.dev/core/wire"
 )
 
@@ -137,6 +136,11 @@ func (c *Control) tickQuestions() {
 			c.try(q)
 		}
 	}
+	c.reflect()
+}
+
+// reflect answers those whose change is seen here by now, or who have waited long enough.
+func (c *Control) reflect() {
 	kept := c.reflections[:0]
 	for _, r := range c.reflections {
 		if c.published != nil && reflects(c.published, r.op) || c.now.Reached(r.until) {
@@ -208,65 +212,6 @@ func changes(req kmsg.Request) bool {
 	switch req.(type) {
 	case *kmsg.ListPartitionReassignmentsRequest, *kmsg.DescribeQuorumRequest:
 		return false
-	}
-	return true
-}
-
-// reflects reports whether an image shows what a request has changed, as far as that can be told.
-func reflects(img *metadata.Image, op *api.ControlOp) bool {
-	switch resp := op.Response.(type) {
-	case *kmsg.CreateTopicsResponse:
-		if op.Request.(*kmsg.CreateTopicsRequest).ValidateOnly {
-			return true
-		}
-		for i := range resp.Topics {
-			if t := &resp.Topics[i]; t.ErrorCode == 0 && img.TopicByName(t.Topic) == nil {
-				return false
-			}
-		}
-	case *kmsg.DeleteTopicsResponse:
-		for i := range resp.Topics {
-			t := &resp.Topics[i]
-			if t.ErrorCode == 0 && (img.TopicByID(t.TopicID) != nil ||
-				core.UUID(t.TopicID).IsZero() && t.Topic != nil && img.TopicByName(*t.Topic) != nil) {
-				return false
-			}
-		}
-	case *kmsg.CreatePartitionsResponse:
-		req := op.Request.(*kmsg.CreatePartitionsRequest)
-		for i := range resp.Topics {
-			if resp.Topics[i].ErrorCode != 0 || req.ValidateOnly {
-				continue
-			}
-			for j := range req.Topics {
-				t := img.TopicByName(req.Topics[j].Topic)
-				if req.Topics[j].Topic == resp.Topics[i].Topic && t != nil && len(t.Partitions) < int(req.Topics[j].Count) {
-					return false
-				}
-			}
-		}
-	case *kmsg.IncrementalAlterConfigsResponse:
-		return op.Request.(*kmsg.IncrementalAlterConfigsRequest).ValidateOnly ||
-			configsReflected(img, op.Request.(*kmsg.IncrementalAlterConfigsRequest), resp)
-	}
-	return true
-}
-
-func configsReflected(img *metadata.Image, req *kmsg.IncrementalAlterConfigsRequest,
-	resp *kmsg.IncrementalAlterConfigsResponse) bool {
-	const set, remove = 0, 1
-	for i := range req.Resources {
-		r := &req.Resources[i]
-		if i >= len(resp.Resources) || resp.Resources[i].ErrorCode != 0 {
-			continue
-		}
-		has := img.Configs(metadata.Resource{Type: metadata.ResourceType(r.ResourceType), Name: r.ResourceName})
-		for _, x := range r.Configs {
-			value, ok := has.Get(x.Name)
-			if x.Op == set && (!ok || x.Value != nil && value != *x.Value) || x.Op == remove && ok {
-				return false
-			}
-		}
 	}
 	return true
 }

@@ -189,6 +189,9 @@ func (c *Control) commit() bool {
 	for _, d := range done {
 		d.then(true)
 	}
+	if told {
+		c.reflect()
+	}
 	return told || n > 0
 }
 
