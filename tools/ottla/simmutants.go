@@ -82,13 +82,11 @@ func (o *mutantsOptions) run(out io.Writer) error {
 		return fmt.Errorf("--jobs %d: at least 1", o.jobs)
 	}
 	r := &mutantRun{options: o, root: root, out: out, results: map[string]mutants.Outcome{}}
+	if !o.noTable {
+		r.table = all
+	}
 	if err := r.all(wanted); err != nil {
 		return err
-	}
-	if !o.noTable {
-		if err := mutants.WriteTable(root, all, r.results); err != nil {
-			return err
-		}
 	}
 	return r.finish(wanted)
 }
@@ -107,6 +105,7 @@ type mutantRun struct {
 	options *mutantsOptions
 	root    string
 	out     io.Writer
+	table   []*mutants.Mutant // to be written, nil: not at all
 
 	mu      sync.Mutex
 	results map[string]mutants.Outcome
@@ -141,6 +140,9 @@ func (r *mutantRun) note(m *mutants.Mutant, o mutants.Outcome, err error, of int
 		return
 	}
 	r.results[m.Name] = o
+	if r.table != nil { // after each, so that nothing is lost when the run is cut short
+		r.err = errors.Join(r.err, mutants.WriteTable(r.root, r.table, r.results))
+	}
 	fmt.Fprintf(r.out, "%d of %d: %s: %s\n", len(r.results), of, m.Name, o.Text())
 }
 
