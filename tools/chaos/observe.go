@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -13,6 +14,7 @@ type observer struct {
 	client      *kgo.Client
 	controllers *kgo.Client
 	cluster     *cluster
+	epoch       atomic.Int32 // the quorum's, the newest that was seen
 }
 
 // askFor is how long one broker is waited for.
@@ -33,7 +35,7 @@ func newObserver(c *cluster) (*observer, error) {
 		quorum = append(quorum, m.controllers)
 	}
 	controllers, err := to(quorum)
-	return &observer{client, controllers, c}, err
+	return &observer{client: client, controllers: controllers, cluster: c}, err
 }
 
 func (o *observer) close() {
@@ -90,6 +92,9 @@ func (o *observer) look(ctx context.Context) *view {
 		a := <-answers
 		v.addQuorum(a.quorum)
 		v.addMetadata(a.metadata)
+	}
+	for seen := o.epoch.Load(); v.controllerEpoch > seen && !o.epoch.CompareAndSwap(seen, v.controllerEpoch); {
+		seen = o.epoch.Load()
 	}
 	return v
 }

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -19,8 +20,9 @@ const (
 	powerCut = 0x8004587d
 	// noLogFlush has it stop without writing its journal first (EXT4_GOING_FLAGS_NOLOGFLUSH).
 	noLogFlush = 2
-	// diskSize is that of one broker's file system.
-	diskSize = 2 << 30
+	// diskSize is that of one broker's file system, trialSize of one that only tells whether there can be any.
+	diskSize  = 2 << 30
+	trialSize = 8 << 20
 )
 
 // disk is a file system in a file.
@@ -42,18 +44,32 @@ func CanCutPower() error {
 			return fmt.Errorf("power cuts need %s", tool)
 		}
 	}
-	return nil
+	return tryPowerCut()
+}
+
+// tryPowerCut cuts the power of a small file system: containers may be root and mount nothing.
+func tryPowerCut() error {
+	dir, err := os.MkdirTemp("", "ottla-chaos-try-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	d := &disk{image: filepath.Join(dir, "image"), mount: filepath.Join(dir, "mount")}
+	if err := d.format(trialSize); err != nil {
+		return err
+	}
+	if err := d.attach(); err != nil {
+		return err
+	}
+	return errors.Join(d.cut(), d.detach())
 }
 
 // makeDisks gives each broker a file system of its own.
 func (r *run) makeDisks() error {
-	if err := CanCutPower(); err != nil {
-		return err
-	}
 	for _, m := range r.cluster.members {
 		d := &disk{image: filepath.Join(r.options.Dir, fmt.Sprintf("disk-%d.img", m.id)),
 			mount: filepath.Join(r.options.Dir, fmt.Sprintf("disk-%d", m.id))}
-		if err := d.format(); err != nil {
+		if err := d.format(diskSize); err != nil {
 			return err
 		}
 		m.disk, m.data = d, filepath.Join(d.mount, "data")
@@ -64,13 +80,13 @@ func (r *run) makeDisks() error {
 	return nil
 }
 
-func (d *disk) format() error {
+func (d *disk) format(size int64) error {
 	if err := os.MkdirAll(d.mount, 0o755); err != nil {
 		return err
 	}
 	f, err := os.Create(d.image)
 	if err == nil {
-		err = f.Truncate(diskSize)
+		err = f.Truncate(size)
 		f.Close()
 	}
 	if err != nil {

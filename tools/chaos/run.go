@@ -22,7 +22,7 @@ const (
 	// startWithin bounds how long a new cluster takes to be there.
 	startWithin = 60 * time.Second
 	// healWithin bounds how long a cluster without faults takes until all replicas are in sync.
-	healWithin = 90 * time.Second
+	healWithin = 60 * time.Second
 	// readyWithin is how long a round waits for the cluster to be there again, before it goes on anyway.
 	readyWithin = 8 * time.Second
 	// readWithin bounds the final read.
@@ -261,7 +261,7 @@ func (r *run) finish(ctx context.Context) (*Result, error) {
 	for _, s := range v.partitions {
 		res.Elections += int(s.epoch)
 	}
-	res.ControllerElections = int(v.controllerEpoch)
+	res.ControllerElections = int(r.observer.epoch.Load())
 	r.say("faults are over; all replicas in sync after %.1fs; reading everything", res.HealSeconds)
 	r.load.stop()
 	r.load.producing.Wait()
