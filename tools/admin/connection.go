@@ -70,7 +70,7 @@ func (f *Flags) Run(cmd *cobra.Command, work func(context.Context, *Client) erro
 	}
 	a := kadm.NewClient(client)
 	a.SetTimeoutMillis(int32(f.Timeout.Milliseconds()))
-	return f.explain(work(ctx, &Client{Client: a, Raw: client, JSON: f.JSON, out: out, Colour: colours(out)}))
+	return f.explain(work(ctx, &Client{Client: a, Raw: client, JSON: f.JSON, out: out, Colour: Colours(out)}))
 }
 
 // Out is where the command prints to.
@@ -83,8 +83,8 @@ func (c *Client) PrintJSON(v any) error {
 	return enc.Encode(v)
 }
 
-// colours says whether out is a terminal whose user did not ask for plain text (https://no-color.org).
-func colours(out io.Writer) bool {
+// Colours says whether out is a terminal whose user did not ask for plain text (https://no-color.org).
+func Colours(out io.Writer) bool {
 	file, ok := out.(*os.File)
 	if !ok || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
 		return false

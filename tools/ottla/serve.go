@@ -44,6 +44,7 @@ type serveOptions struct {
 	metrics string
 	print   bool
 	verbose bool
+	quiet   bool
 	profile string
 	via     map[string]string
 }
@@ -65,6 +66,7 @@ func newServe(started time.Time) *cobra.Command {
 	flags.StringVar(&options.metrics, "metrics", "", "serve metrics for Prometheus at this `address`")
 	flags.BoolVar(&options.print, "print-settings", false, "print the settings in force, and do not start")
 	flags.StringVar(&options.profile, "cpu-profile", "", "write a CPU profile to this `file` until the broker stops")
+	flags.BoolVar(&options.quiet, "quiet", false, "say in one line that the broker is ready")
 	flags.BoolVar(&options.verbose, "verbose", false, "log the ends of connections as well")
 	flags.StringToStringVar(&options.via, "dial-via", nil, "where to dial other nodes instead, as `address=address`")
 	flags.MarkHidden("dial-via") // for ottla chaos, which puts its faults in between
@@ -120,7 +122,11 @@ func serve(out, errs io.Writer, args []string, options serveOptions, started tim
 	for {
 		select {
 		case <-ready:
-			printBanner(out, n, settings, time.Since(started))
+			if options.quiet {
+				fmt.Fprintf(out, "Ready after %d ms.\n", time.Since(started).Milliseconds())
+			} else {
+				printBanner(out, n, settings, time.Since(started))
+			}
 			ready = nil
 		case <-n.Done():
 			return n.Err()
