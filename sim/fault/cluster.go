@@ -34,13 +34,14 @@ func DrawCluster(seed uint64, brokers int) *Plan {
 	p.Brokers = brokers
 	r := p.Stream(streamCluster)
 	shape, topics, stops, net, machines := r.Fork(1), r.Fork(2), r.Fork(3), r.Fork(4), r.Fork(5)
-	operations, pauses := r.Fork(6), r.Fork(7)
+	operations, pauses, voters := r.Fork(6), r.Fork(7), r.Fork(8)
 	p.drawMachines(&machines)
 	p.clusterShape(&shape)
 	p.clusterTopics(&topics)
 	p.clusterStops(&stops)
 	p.clusterPauses(&pauses)
 	p.clusterOperations(&operations)
+	p.voterOperations(&voters)
 	p.clusterNet(&net)
 	return p
 }

@@ -13,23 +13,28 @@ type OperationKind uint8
 
 // The kinds.
 const (
-	Reassign         OperationKind = iota + 1 // gives a partition other replicas
-	CancelReassign                            // of a partition
-	SetMinISR                                 // min.insync.replicas of a topic
-	AddPartitions                             // to a topic
-	AllowUnclean                              // unclean.leader.election.enable of a topic
-	ElectPreferred                            // the preferred leader of a partition
-	ElectUnclean                              // any replica of a partition, whatever is lost
-	UnregisterBroker                          // refused if it is alive
+	Reassign          OperationKind = iota + 1 // gives a partition other replicas
+	CancelReassign                             // of a partition
+	SetMinISR                                  // min.insync.replicas of a topic
+	AddPartitions                              // to a topic
+	AllowUnclean                               // unclean.leader.election.enable of a topic
+	ElectPreferred                             // the preferred leader of a partition
+	ElectUnclean                               // any replica of a partition, whatever is lost
+	UnregisterBroker                           // refused if it is alive
+	RaiseKRaftVersion                          // puts the voters into the metadata log
+	RemoveVoter                                // of the metadata quorum
+	AddVoter                                   // one that was removed
 
-	// LastOperation is the last kind.
-	LastOperation = UnregisterBroker
+	// LastOperation is the last kind, and lastDrawn the last of those that are drawn one by one.
+	LastOperation = AddVoter
+	lastDrawn     = UnregisterBroker
 )
 
 // String gives the kind's name.
 func (k OperationKind) String() string {
 	return [...]string{"", "reassign", "cancel-reassignment", "min-isr", "add-partitions", "allow-unclean",
-		"elect-preferred", "elect-unclean", "unregister-broker"}[k]
+		"elect-preferred", "elect-unclean", "unregister-broker", "raise-kraft-version", "remove-voter",
+		"add-voter"}[k]
 }
 
 // Operation is one thing that the operator does.
@@ -56,7 +61,7 @@ func (p *Plan) clusterOperations(r *core.PRNG) {
 	}
 	p.Clients = append(p.Clients, Client{Kind: Operator, Pause: 200 * time.Millisecond})
 	var kinds []OperationKind
-	for k := Reassign; k <= LastOperation; k++ {
+	for k := Reassign; k <= lastDrawn; k++ {
 		on := r.Chance(1, 2)
 		if k == AllowUnclean || k == ElectUnclean {
 			on = r.Chance(1, 6) // what may be lost is not checked

@@ -17,13 +17,15 @@ type operator struct {
 	next   int // of the plan's operations
 	flying bool
 	tries  int
+	// voters are the addresses of all that have been voters.
+	voters map[int32]kmsg.DescribeQuorumResponseNodeListener
 }
 
 // operateWithin is how long after its time an operation is tried again.
 const operateWithin = 5 * time.Second
 
 func newOperator(c client) *operator {
-	o := &operator{client: c}
+	o := &operator{client: c, voters: map[int32]kmsg.DescribeQuorumResponseNodeListener{}}
 	o.opened, o.lost = o.act, func() { o.flying = false }
 	return o
 }
@@ -69,6 +71,10 @@ func (o *operator) act() {
 		o.elect(op)
 	case fault.UnregisterBroker:
 		o.unregister(op)
+	case fault.RaiseKRaftVersion:
+		o.raise(op)
+	case fault.RemoveVoter, fault.AddVoter:
+		o.changeVoter(op)
 	}
 }
 
