@@ -27,6 +27,7 @@ type OpenJob struct {
 	Clean    bool           // the last shutdown was clean
 	Recovery core.Offset    // from recovery-point-offset-checkpoint, or 0: what is below is not checked
 	Unsure   bool           // that checkpoint is lost: all is checked
+	Full     bool           // all batches are checked, whatever the checkpoint vouches for
 	// Resync opens what is damaged up to where the damage begins, and cuts off the rest: the replica has a leader that has
 	// all of it. All batches are checked.
 	Resync bool

@@ -53,7 +53,7 @@ func (o *opening) load() error {
 		last := i == len(o.segments)-1
 		// A recovery point at the end of the segment says that its batches are durable; only one beyond says that its
 		// indexes are, for their syncs were asked for after those of the last batch and before those of the next.
-		trusted := (o.Clean || !last && o.segments[i+1].Base < o.Recovery) && !o.Resync && !o.Unsure
+		trusted := (o.Clean || !last && o.segments[i+1].Base < o.Recovery) && !o.Resync && !o.Unsure && !o.Full
 		ok := false
 		var err error
 		if trusted {

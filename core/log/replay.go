@@ -26,6 +26,11 @@ func (o *opening) loadEpochs() error {
 		err = o.scanEpochs()
 	} else {
 		o.takeEpochs()
+		var sound bool
+		if sound, err = o.epochsTrue(); err == nil && !sound {
+			e.list = nil
+			err = o.scanEpochs()
+		}
 	}
 	if err != nil {
 		return err
@@ -56,6 +61,64 @@ func (o *opening) takeEpochs() {
 				e.Assign(x.Epoch, x.Start)
 			}
 		}
+	}
+}
+
+// epochsTrue compares the epochs with the first and the last batch of each. Epochs do not go back in a log, so that
+// these speak for all between them. The checkpoint has no checksum, and a wrong digit in it would have followers cut
+// their logs where nothing is to be cut.
+func (o *opening) epochsTrue() (bool, error) {
+	list, end := o.Result.Epochs.list, o.end()
+	start := max(o.LogStart, o.segments[0].Base)
+	for i, e := range list {
+		next := end
+		if i+1 < len(list) {
+			next = min(end, list[i+1].Start)
+		}
+		if e.Start >= next || next <= start {
+			continue // it has no batches, or none any more
+		}
+		for _, at := range [...]core.Offset{max(e.Start, start), next - 1} {
+			v, err := o.batchOf(at)
+			if err != nil {
+				return false, err
+			}
+			if v == nil || v.LeaderEpoch() != e.Epoch || at == e.Start && e.Start > start && v.BaseOffset() != at {
+				return false, nil
+			}
+		}
+	}
+	return len(list) > 0 || end == start, nil
+}
+
+// batchOf finds the header of the batch that holds an offset; nil if there is none.
+func (o *opening) batchOf(offset core.Offset) (record.View, error) {
+	i := len(o.segments) - 1
+	for i > 0 && o.segments[i].Base > offset {
+		i--
+	}
+	s := o.segments[i]
+	name := o.path(FileName(s.Base, LogSuffix))
+	file, err := o.fs.Open(name)
+	if err != nil {
+		return nil, fail("opening "+name, err)
+	}
+	defer file.Close()
+	index := openIndex(o.fs, o.path(FileName(s.Base, IndexSuffix)), s.Base, s.entries)
+	defer index.close()
+	sc := newScanner(file, 0, s.Size, headerChunk)
+	if e := index.find(func(e IndexEntry) bool { return e.Offset <= offset }); isBatchAt(file, e, s.Size) {
+		sc.pos = e.Pos
+	}
+	for {
+		v, size, err := sc.header()
+		if err != nil {
+			return nil, unlessDamage(err)
+		}
+		if v == nil || v.LastOffset() >= offset {
+			return v, nil
+		}
+		sc.pos += size
 	}
 }
 
@@ -112,6 +175,9 @@ func (o *opening) each(s *found, offset core.Offset, f func(record.View)) error 
 		v, size, err := sc.header()
 		if err == nil && v != nil && v.IsControl() {
 			v, err = sc.whole(size)
+		}
+		if damage(err) {
+			return &Damage{Dir: o.Dir, At: s.Base, Why: "reading " + name + ": " + err.Error()}
 		}
 		if err != nil {
 			return fail("reading "+name, err)

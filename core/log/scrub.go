@@ -2,6 +2,7 @@ package log
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 
 	"ottla.dev/core"
@@ -28,6 +29,7 @@ type ScrubJob struct {
 	dir      string
 	interval int64
 	gaps     bool
+	epochs   []EpochStart
 	sealed   bool
 	trimmed  bool // the index file holds nothing but entries
 	entries  int
@@ -68,6 +70,7 @@ func (l *Log) PlanScrub(s Scrub, most int64) *ScrubJob {
 	}
 	j := &ScrubJob{Log: l.slot, File: seg.file, Path: l.path(seg.base, LogSuffix), Base: seg.base, Size: seg.size,
 		Next: seg.base, Most: most, dir: l.dir, interval: l.settings.IndexIntervalBytes, gaps: l.settings.Gaps,
+		epochs: slices.Clone(l.epochs.All()),
 		sealed: !last, trimmed: seg.indexFile == 0, entries: seg.entries}
 	if s.pos > 0 && s.Next > seg.base && s.Next < seg.next {
 		j.From, j.Next = s.pos, s.Next
@@ -151,6 +154,9 @@ func (j *ScrubJob) check(file core.File, index []byte, sound *bool) error {
 			return nil
 		case v.BaseOffset() < j.At || v.BaseOffset() > j.At && !j.gaps:
 			return &Damage{Dir: j.dir, At: j.At, Why: errOrder.Error()}
+		case j.epochAt(v.BaseOffset()) != v.LeaderEpoch():
+			return &Damage{Dir: j.dir, At: j.At, Why: "leader epoch " + strconv.Itoa(int(v.LeaderEpoch())) + " is not that of " +
+				"its place in the log"}
 		}
 		for ; *sound && at < n; at++ {
 			e := IndexEntryAt(index, j.Base, at)
@@ -164,6 +170,17 @@ func (j *ScrubJob) check(file core.File, index []byte, sound *bool) error {
 		j.Read, j.Pos = j.Read+size, sc.pos
 	}
 	return nil
+}
+
+// epochAt is the leader epoch that a batch at offset must have. The checksum does not cover it.
+func (j *ScrubJob) epochAt(offset core.Offset) core.LeaderEpoch {
+	epoch := core.NoLeaderEpoch
+	for _, e := range j.epochs {
+		if e.Start <= offset {
+			epoch = e.Epoch
+		}
+	}
+	return epoch
 }
 
 // rebuild writes the two indexes of a segment from the headers of its batches.

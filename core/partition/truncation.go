@@ -85,6 +85,11 @@ func (s *Set) truncationPlanned(now core.Instant, j *log.TruncateJob, out *core.
 	if r == nil || r.trunc == nil || r.trunc.job != j || !r.Online() {
 		return
 	}
+	if log.Damaged(j.Err) {
+		r.trunc = nil
+		s.distrust(now, r, j.Err, out)
+		return
+	}
 	if j.Err != nil {
 		r.log.Truncate(now, j, out) // which fences the log
 		s.settle(now, r, out)
