@@ -59,8 +59,8 @@ func logOf(dir, partition string) string {
 	return all.String()
 }
 
-// Fifty flipped bits anywhere in the files of one of three nodes that is down: it comes back, finds them all, and has the
-// logs of the others again, without anything lost and without anything wrong read.
+// Fifty flipped bits anywhere in the files of one of three nodes that is down: it comes back, finds them all, and has
+// the logs of the others again, without anything lost and without anything wrong read.
 func TestFlippedBitsAreFoundAndRepaired(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()

@@ -272,8 +272,8 @@ func damageAtRandom(t *testing.T, seed uint64, rounds int) {
 		}
 		for !same() {
 			if c.pass(100 * time.Millisecond); c.now.Mono-from > 60*time.Second {
-				t.Fatalf("seed %d, round %d: node %d is not repaired: %q\n%q, halted %q", seed, round, down, did, c.worlds[down-1].notes,
-					c.worlds[down-1].halted)
+				t.Fatalf("seed %d, round %d: node %d is not repaired: %q\n%q, halted %q", seed, round, down, did,
+					c.worlds[down-1].notes, c.worlds[down-1].halted)
 			}
 		}
 		if next, code := c.fetchedFrom(t, c.leaderOf(t, up, "t", 0), "t", 0); code != core.NoError || next != acked {
