@@ -228,5 +228,5 @@ func (q *Quorum) sendUpdateVoter(now core.Instant, f *flight) {
 		req.Listeners = append(req.Listeners, l)
 	}
 	req.KRaftVersionFeature.MaxSupportedVersion = 1
-	q.send(now, f, Key{ID: f.to}, q.endpointsOf(f.to), req, q.settings.suspicion())
+	q.send(now, f, Key{ID: f.to}, q.endpointsOf(f.to), req, q.patience())
 }

@@ -101,7 +101,7 @@ func (q *Quorum) askVote(now core.Instant, v *record.Voter) {
 	}
 	req := q.voteRequest(v)
 	req.Topics[0].Partitions[0].PreVote = q.role == Prospective
-	q.send(now, f, key, v.Endpoints, req, q.settings.suspicion())
+	q.send(now, f, key, v.Endpoints, req, q.patience())
 }
 
 func (q *Quorum) voteRequest(v *record.Voter) *kmsg.VoteRequest {
@@ -153,7 +153,7 @@ func (q *Quorum) lose(now core.Instant) {
 
 // backOff puts the next election off, by another time on every node.
 func (q *Quorum) backOff(now core.Instant) {
-	q.electionAt = now.Mono + q.between(q.settings.ElectionTimeout/20, q.settings.ElectionTimeout/5)
+	q.electionAt = now.Mono + q.between(q.settings.ElectionTimeout/20, q.spread())
 }
 
 // vote answers a request for a vote or a pre-vote (KIP-595, KIP-996).
@@ -219,7 +219,7 @@ func (q *Quorum) grant(now core.Instant, p *kmsg.VoteRequestTopicPartition) bool
 		case Leader:
 			return false
 		case Follower:
-			return complete && now.Mono >= q.follow.heard+q.settings.suspicion()
+			return complete && now.Mono >= q.follow.heard+q.suspicion()
 		case Unattached, Voted, Prospective, Candidate, Resigned:
 		}
 		return complete
@@ -251,6 +251,7 @@ func (q *Quorum) voted(now core.Instant, f *flight, resp *kmsg.VoteResponse) {
 		q.epochTold(now, f, resp)
 		return
 	}
+	q.silence = max(q.silence, now.Mono-f.sent+q.settings.maxWait())
 	preVote := q.role == Prospective
 	if len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 || !q.ballot.open {
 		q.land(now, f, true)
@@ -282,6 +283,6 @@ func (q *Quorum) voted(now core.Instant, f *flight, resp *kmsg.VoteResponse) {
 	default:
 		q.ballot.rejected = append(q.ballot.rejected, key)
 		// The epoch's votes are split or another has won; the first to try the next epoch will have them all.
-		q.electionAt = min(q.electionAt, now.Mono+q.between(q.settings.ElectionTimeout/20, q.settings.ElectionTimeout/5))
+		q.electionAt = min(q.electionAt, now.Mono+q.between(q.settings.ElectionTimeout/20, q.spread()))
 	}
 }

@@ -34,7 +34,7 @@ func (f *following) forget() {
 // hear takes note of a sign of life of the leader.
 func (f *following) hear(now core.Instant, q *Quorum) {
 	f.heard = now.Mono
-	f.suspect = now.Mono + q.settings.suspicion() + q.between(0, q.settings.suspicion()/2)
+	f.suspect = now.Mono + q.suspicion() + q.between(0, q.suspicion()/2)
 }
 
 // presume takes the leader for gone before its silence says so, since its address refuses connections. A leader that
@@ -51,7 +51,7 @@ func (q *Quorum) presume(now core.Instant) {
 		q.state.Leader = core.NoBroker
 		return
 	}
-	q.follow.heard = min(q.follow.heard, now.Mono-q.settings.suspicion())
+	q.follow.heard = min(q.follow.heard, now.Mono-q.suspicion())
 	q.follow.suspect = min(q.follow.suspect, now.Mono+q.between(0, q.settings.ElectionTimeout/20))
 }
 
@@ -85,7 +85,7 @@ func (q *Quorum) pollFollower(now core.Instant, out *core.Outbox) {
 	case q.updateDue(now):
 		q.sendUpdateVoter(now, f)
 	default:
-		q.send(now, f, Key{ID: q.state.Leader}, q.endpointsOf(q.state.Leader), q.fetchRequest(), 2*q.settings.suspicion())
+		q.send(now, f, Key{ID: q.state.Leader}, q.endpointsOf(q.state.Leader), q.fetchRequest(), 2*q.suspicion())
 	}
 }
 
@@ -140,7 +140,7 @@ func (q *Quorum) askAround(now core.Instant) {
 			return
 		}
 		if f.ready(now) && f.to != q.self.ID {
-			q.send(now, f, Key{ID: f.to}, at, q.fetchRequest(), q.settings.suspicion())
+			q.send(now, f, Key{ID: f.to}, at, q.fetchRequest(), 2*q.patience())
 			return
 		}
 		q.follow.asking++
@@ -167,6 +167,7 @@ func (q *Quorum) fetch(now core.Instant, f *flight, r *kmsg.FetchResponse, out *
 	if q.role != role || q.state.Epoch != epoch || p.ErrorCode != 0 || q.role != Follower || f.to != q.state.Leader {
 		return
 	}
+	q.silence = max(now.Mono-f.sent, q.silence-q.silence/16)
 	q.follow.hear(now, q)
 	switch {
 	case p.DivergingEpoch.Epoch >= 0 || p.DivergingEpoch.EndOffset >= 0:

@@ -207,7 +207,7 @@ func (q *Quorum) beginEpoch(now core.Instant) {
 			continue
 		}
 		p.beginAt = now.Mono + q.settings.suspicion()
-		q.send(now, f, p.key, v.Endpoints, q.beginRequest(v), q.settings.suspicion())
+		q.send(now, f, p.key, v.Endpoints, q.beginRequest(v), q.suspicion())
 	}
 }
 

@@ -63,6 +63,7 @@ type flight struct {
 	key         Key
 	correlation uint64 // 0: none under way
 	request     kmsg.Request
+	sent        time.Duration
 	expires     time.Duration // when the one under way is given up
 	again       time.Duration // when the next may leave
 }
@@ -86,7 +87,7 @@ func (f *flight) ready(now core.Instant) bool { return f.correlation == 0 && now
 func (q *Quorum) send(now core.Instant, f *flight, key Key, at []record.Endpoint, req kmsg.Request,
 	timeout time.Duration) {
 	q.correlation++
-	f.key, f.correlation, f.request, f.expires = key, q.correlation, req, now.Mono+timeout
+	f.key, f.correlation, f.request, f.sent, f.expires = key, q.correlation, req, now.Mono, now.Mono+timeout
 	r := Request{To: f.to, Endpoints: at, Correlation: f.correlation, Request: req}
 	q.mail.Requests = append(q.mail.Requests, r)
 }

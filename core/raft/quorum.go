@@ -47,6 +47,7 @@ type Quorum struct {
 	ready       Outbox // what may leave of it
 	flights     []*flight
 	correlation uint64
+	silence     time.Duration // how long a healthy leader was not heard of lately, at most
 	again       bool          // Poll has something to do whatever the time
 	polled      time.Duration // when Poll ran last
 

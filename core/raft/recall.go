@@ -72,7 +72,7 @@ func (q *Quorum) askEpochs(now core.Instant) {
 		if f := q.flightTo(v.ID, ""); f.ready(now) {
 			req := q.voteRequest(v)
 			req.Topics[0].Partitions[0].PreVote = true
-			q.send(now, f, Key{v.ID, v.Directory}, v.Endpoints, req, q.settings.suspicion())
+			q.send(now, f, Key{v.ID, v.Directory}, v.Endpoints, req, q.patience())
 		}
 	}
 	if !missing {

@@ -65,7 +65,7 @@ func (q *Quorum) pollResigned(now core.Instant) {
 		if v.ID == q.self.ID || slices.Contains(q.ballot.granted, key) || !f.ready(now) {
 			continue
 		}
-		q.send(now, f, key, v.Endpoints, q.endRequest(), q.settings.suspicion())
+		q.send(now, f, key, v.Endpoints, q.endRequest(), q.patience())
 	}
 }
 
@@ -155,7 +155,7 @@ func (q *Quorum) succeed(now core.Instant, p *kmsg.EndQuorumEpochRequestTopicPar
 			position++
 		}
 	}
-	q.follow.heard = now.Mono - q.settings.suspicion()
+	q.follow.heard = now.Mono - q.suspicion()
 	q.follow.suspect = now.Mono
 	if position > 0 {
 		step := q.settings.ElectionTimeout / 10

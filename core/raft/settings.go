@@ -18,7 +18,9 @@ import "time"
 //   - A leader that stops tells the others with EndQuorumEpoch; the most advanced one campaigns at once. A leader that
 //     was elected tells the others with BeginQuorumEpoch, and again whoever has not fetched for FetchTimeout/5.
 //
-// A round trip between voters has to be well under FetchTimeout/5; slower networks need a larger FetchTimeout.
+// Where round trips are long, all of that takes longer: FetchTimeout/5 becomes one and a half times the silence
+// between two answers of the leader, or that which the round trips of the votes lead to expect, up to FetchTimeout. A
+// round trip has to be under ElectionTimeout/3; slower networks need larger timeouts.
 type Settings struct {
 	ElectionTimeout time.Duration // controller.quorum.election.timeout.ms
 	FetchTimeout    time.Duration // controller.quorum.fetch.timeout.ms
@@ -37,6 +39,22 @@ func DefaultSettings() Settings {
 
 // suspicion is the least time of silence after which a leader may be gone.
 func (s Settings) suspicion() time.Duration { return s.FetchTimeout / 5 }
+
+// suspicion is the least time of silence after which this node's leader may be gone: longer than the settings say where
+// the network has shown that a healthy leader is heard of less often than that.
+func (q *Quorum) suspicion() time.Duration {
+	return min(max(q.settings.suspicion(), q.silence*3/2), q.settings.FetchTimeout)
+}
+
+// spread is the longest pause before an election that was lost is tried again: long enough for one of several voters to
+// be a round trip ahead of the others, up to ElectionTimeout (Kafka: controller.quorum.election.backoff.max.ms).
+func (q *Quorum) spread() time.Duration {
+	roundTrip := q.silence - q.settings.maxWait()
+	return min(max(q.settings.ElectionTimeout/5, 3*roundTrip), q.settings.ElectionTimeout)
+}
+
+// patience is how long a request waits for an answer that nobody keeps back.
+func (q *Quorum) patience() time.Duration { return max(q.suspicion(), q.settings.ElectionTimeout/2) }
 
 // maxWait is how long a leader may keep a fetch.
 func (s Settings) maxWait() time.Duration { return s.FetchTimeout / 10 }

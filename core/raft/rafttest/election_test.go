@@ -112,3 +112,36 @@ func TestARefusalByAFirewallDeposesNobody(t *testing.T) {
 	}
 	sound(t, w)
 }
+
+// A quorum over a continent, and one around the world: it elects, nobody is deposed without a reason, and a silent
+// leader is still replaced.
+func TestElectionsEndWhereRoundTripsAreLong(t *testing.T) {
+	for _, oneWay := range []time.Duration{40, 120, 150} {
+		oneWay *= time.Millisecond
+		for seed := range uint64(20) {
+			w := New(Options{Seed: seed, Nodes: 3, NetMin: oneWay, NetMax: oneWay + oneWay/10, DiskMin: time.Millisecond,
+				DiskMax: 15 * time.Millisecond})
+			for _, n := range w.Nodes {
+				n.Start()
+			}
+			if !w.Until(20*time.Second, w.Settled) {
+				t.Fatalf("%v, seed %d: no leader\n%s", oneWay, seed, w.Describe())
+			}
+			w.Run(5 * time.Second)
+			old := w.Active()
+			if old == nil {
+				t.Fatalf("%v, seed %d: no leader after a while", oneWay, seed)
+			}
+			epoch := old.Q.Epoch()
+			w.Run(20 * time.Second)
+			if n := w.Active(); n != old || n.Q.Epoch() != epoch {
+				t.Errorf("%v, seed %d: a healthy leader was deposed", oneWay, seed)
+			}
+			w.Isolate(old.ID, true)
+			if !w.Until(20*time.Second, func() bool { n := w.Active(); return n != nil && n != old }) {
+				t.Fatalf("%v, seed %d: no other leader", oneWay, seed)
+			}
+			sound(t, w)
+		}
+	}
+}
