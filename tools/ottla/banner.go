@@ -20,6 +20,9 @@ func printBanner(out io.Writer, n *node.Node, c *config.Config, took time.Durati
 	for _, l := range n.Listeners() {
 		fmt.Fprintf(&b, "  listener    %s\n", l)
 	}
+	for _, l := range c.Controllers {
+		fmt.Fprintf(&b, "  controller  %s\n", l)
+	}
 	fmt.Fprintf(&b, "  data        %s\n", strings.Join(n.DataDirs(), ", "))
 	fmt.Fprintf(&b, "  durability  %s\n", durability(c))
 	if addr := n.MetricsAddress(); addr != nil {
