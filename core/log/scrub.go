@@ -154,7 +154,7 @@ func (j *ScrubJob) check(file core.File, index []byte, sound *bool) error {
 			return nil
 		case v.BaseOffset() < j.At || v.BaseOffset() > j.At && !j.gaps:
 			return &Damage{Dir: j.dir, At: j.At, Why: errOrder.Error()}
-		case j.epochAt(v.BaseOffset()) != v.LeaderEpoch():
+		case len(j.epochs) > 0 && v.BaseOffset() >= j.epochs[0].Start && j.epochAt(v.BaseOffset()) != v.LeaderEpoch():
 			return &Damage{Dir: j.dir, At: j.At, Why: "leader epoch " + strconv.Itoa(int(v.LeaderEpoch())) + " is not that of " +
 				"its place in the log"}
 		}
@@ -172,7 +172,8 @@ func (j *ScrubJob) check(file core.File, index []byte, sound *bool) error {
 	return nil
 }
 
-// epochAt is the leader epoch that a batch at offset must have. The checksum does not cover it.
+// epochAt is the leader epoch that a batch at offset must have. The checksum does not cover it. Of what is below the log
+// start offset the epochs are forgotten.
 func (j *ScrubJob) epochAt(offset core.Offset) core.LeaderEpoch {
 	epoch := core.NoLeaderEpoch
 	for _, e := range j.epochs {
