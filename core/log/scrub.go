@@ -172,8 +172,8 @@ func (j *ScrubJob) check(file core.File, index []byte, sound *bool) error {
 	return nil
 }
 
-// epochAt is the leader epoch that a batch at offset must have. The checksum does not cover it. Of what is below the log
-// start offset the epochs are forgotten.
+// epochAt is the leader epoch that a batch at offset must have. The checksum does not cover it. Of what is below the
+// log start offset the epochs are forgotten.
 func (j *ScrubJob) epochAt(offset core.Offset) core.LeaderEpoch {
 	epoch := core.NoLeaderEpoch
 	for _, e := range j.epochs {
