@@ -63,6 +63,9 @@ func (n *node) effects(p *process, a *actor, out *core.Outbox) {
 		n.halt(p, out.Halt)
 		return
 	}
+	if len(out.Offline) > 0 {
+		n.giveUp(p, out.Offline)
+	}
 	for _, op := range out.Files {
 		n.file(p, a, op)
 	}

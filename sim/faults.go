@@ -32,6 +32,7 @@ func (w *World) planFaults() {
 			w.trace.Begin(w.now, "clock").Num("ms", int64(j.By/time.Millisecond)).End()
 		})
 	}
+	w.planDirs()
 	w.after(w.plan.Duration, w.heal)
 }
 
@@ -104,6 +105,11 @@ func (n *node) strikes(kind fault.Kind) bool {
 }
 
 func (n *node) diskFault(op disk.Op, path string) error {
+	if len(n.deadDirs) > 0 && n.inDeadDir(path) {
+		n.injected++
+		n.syncFailed = n.syncFailed || op == disk.Sync
+		return disk.ErrIO
+	}
 	kind := fault.Kind(0)
 	switch op {
 	case disk.Read:
@@ -150,7 +156,8 @@ func (w *World) heal() {
 	// them.
 	w.healed = true
 	for _, n := range w.nodes {
-		n.disk.Full, n.again, n.cut = false, nil, 0
+		n.disk.Full, n.again, n.cut, n.deadDirs = false, nil, 0, nil
+		n.startAfresh()
 	}
 	w.trace.Begin(w.now, "heal").End()
 	if w.net != nil {

@@ -21,7 +21,7 @@ func newFired(clustered bool) Fired {
 	for k := fault.Clean; k <= fault.Crash; k++ {
 		f["stop "+k.String()] = 0
 	}
-	for _, name := range []string{firedAgain, firedEarly, firedJump} {
+	for _, name := range []string{firedAgain, firedEarly, firedJump, firedDir, firedOffline} {
 		f[name] = 0
 	}
 	if !clustered {
@@ -45,6 +45,8 @@ const (
 	firedAgain     = "stop in recovery"
 	firedEarly     = "crash after opening"
 	firedJump      = "clock jump"
+	firedDir       = "directory failure"
+	firedOffline   = "directory given up"
 	firedSkew      = "clock off"
 	firedDrift     = "clock drifts"
 	firedLongPause = "pause longer than a session"

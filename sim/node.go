@@ -25,9 +25,10 @@ type node struct {
 	opened      int  // the number of the last process that opened for clients
 	ended       bool // the last clean stop is complete
 	pausedUntil time.Duration
-	injected    int  // faults of the disk that struck
-	syncFailed  bool // since the process started
-	cut         int  // file operations until the process is stopped again
+	injected    int      // faults of the disk that struck
+	deadDirs    []string // log directories that have failed
+	syncFailed  bool     // since the process started
+	cut         int      // file operations until the process is stopped again
 	again       []int
 	stopKind    fault.StopKind
 	stopDue     bool

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"ottla.dev/core"
@@ -14,7 +15,7 @@ import (
 	"ottla.dev/sim/history"
 )
 
-// logDir is the broker's only data folder.
+// logDir is the data folder with the metadata, and of most brokers the only one.
 const logDir = "/data"
 
 // maxFrame is socket.request.max.bytes.
@@ -35,8 +36,9 @@ type process struct {
 	nextConn  uint32
 	jobs      []*running
 	links     map[link]time.Duration
-	pending   int // file operations and syncs under way
-	injected  int // faults before it started
+	pending   int      // file operations and syncs under way
+	injected  int      // faults before it started
+	offline   []string // log directories that it does not use any more
 }
 
 // link is a pair of machines, whose messages keep their order.
@@ -79,7 +81,7 @@ type machines struct {
 // broker makes the machines of a broker.
 func (w *World) broker(n *node) machines {
 	cfg := broker.Config{Version: "sim", Seed: w.seeds.Uint64(), Static: w.plan.StaticMap(),
-		LogDirs: []string{logDir}, Shards: w.plan.Shards,
+		LogDirs: w.plan.DirNames(), Shards: w.plan.Shards,
 		Endpoints: []metadata.Endpoint{{Name: "PLAINTEXT", Host: "broker", Port: clientPort}}}
 	if w.plan.Clustered() {
 		n.join(&cfg)
@@ -192,11 +194,15 @@ func (n *node) stopNow() {
 	}
 	p.jobs = nil
 	if kind == fault.Clean {
-		check.Files(n.disk, logDir, n.plan, n.fail)
+		for _, dir := range n.plan.DirNames() {
+			if !slices.Contains(p.offline, dir) {
+				check.Files(n.disk, dir, n.plan, n.fail)
+			}
+		}
 	}
 	// A process that was stopped in its recovery leaves it at what the last complete life has left.
 	if p.listening || n.before == nil {
-		n.before = check.ReadLogs(n.disk, logDir)
+		n.before = n.readLogs(p)
 	}
 	switch kind {
 	case fault.Crash:
@@ -243,7 +249,7 @@ func (n *node) listen(p *process) {
 	n.listenOn(clientPort)
 	var logs *check.Logs
 	if n.net == nil {
-		logs = check.ReadLogs(n.disk, logDir)
+		logs = n.readLogs(p)
 		if n.before != nil {
 			check.Recovery(n.before, logs, n.fail)
 		}
@@ -292,11 +298,16 @@ func (n *node) restart(d time.Duration) {
 	})
 }
 
-// folder makes the data folder, which is there before the broker is.
+// folder makes the data folders, which are there before the broker is.
 func (n *node) folder() error {
 	fs := n.disk.FS(nil)
-	if err := fs.Mkdir(logDir); err != nil {
-		return err
+	for _, dir := range n.plan.DirNames() {
+		if n.inDeadDir(dir) {
+			continue
+		}
+		if err := fs.Mkdir(dir); err != nil {
+			return err
+		}
 	}
 	return fs.SyncDir("/")
 }

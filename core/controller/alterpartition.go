@@ -133,8 +133,9 @@ func (s *proposal) refuse(img *metadata.Image, p *metadata.Partition) core.Error
 		if b == nil || !b.Active() || s.epochs[i] != anyBrokerEpoch && s.epochs[i] != b.Epoch {
 			return core.IneligibleReplica
 		}
-		// Nor a replica that its broker has called damaged, before the broker says that it has everything again.
-		if directory, _ := p.Directory(id); directory == metadata.LostDirectory() {
+		// Nor a replica that its broker has called damaged, before the broker says that it has everything again, or one in
+		// a log directory that has failed: it kept up a moment ago, which is all that the leader knows.
+		if directory, _ := p.Directory(id); !b.HasOnline(directory) {
 			return core.IneligibleReplica
 		}
 	}

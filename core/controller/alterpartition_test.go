@@ -98,6 +98,10 @@ func TestAProposedISRIsRefused(t *testing.T) {
 		{"with a member that is unregistered", func(k *cluster, _ *request) {
 			k.apply([]metadata.Record{&metadata.UnregisterBrokerRecord{Broker: 2, Epoch: k.img.Broker(2).Epoch}})
 		}, core.IneligibleReplica},
+		{"with a member whose log directory has failed", func(k *cluster, _ *request) {
+			k.apply([]metadata.Record{&metadata.BrokerRegistrationChangeRecord{
+				Broker: 2, Epoch: k.img.Broker(2).Epoch, LogDirs: []core.UUID{{2, 77}}}})
+		}, core.IneligibleReplica},
 		{"with an earlier incarnation of a member", func(_ *cluster, r *request) { part(r).NewEpochISR[1].BrokerEpoch-- },
 			core.IneligibleReplica},
 		{"with a member whose incarnation is not said", func(_ *cluster, r *request) {

@@ -49,11 +49,18 @@ func isPartition(name string) bool {
 }
 
 // ReadLogs reads all partitions.
-func ReadLogs(d *disk.Disk, dir string) *Logs {
+func ReadLogs(d *disk.Disk, dirs ...string) *Logs {
 	logs := &Logs{byDir: map[string]*Log{}}
+	for _, dir := range dirs {
+		logs.read(d, dir)
+	}
+	return logs
+}
+
+func (logs *Logs) read(d *disk.Disk, dir string) {
 	entries, err := d.List(dir)
 	if err != nil {
-		return logs
+		return
 	}
 	for _, e := range entries {
 		if !e.Dir || !isPartition(e.Name) {
@@ -67,7 +74,6 @@ func ReadLogs(d *disk.Disk, dir string) *Logs {
 		_, l.Sure = eachBatch(survivingSegments(d, path), func(record.View, segment, int64) {})
 		logs.byDir[e.Name] = l
 	}
-	return logs
 }
 
 // segment is one log file.

@@ -43,6 +43,8 @@ func DrawCluster(seed uint64, brokers int) *Plan {
 	p.clusterOperations(&operations)
 	p.voterOperations(&voters)
 	p.clusterNet(&net)
+	dirs := p.Stream(streamDirs)
+	p.drawDirs(&dirs, len(p.Machines))
 	return p
 }
 

@@ -18,6 +18,8 @@ func Draw(seed uint64) *Plan {
 	p.drawClients(&clients)
 	p.drawFaults(&faults)
 	p.drawStops(&stops)
+	dirs := p.Stream(streamDirs)
+	p.drawDirs(&dirs, 1)
 	return p
 }
 

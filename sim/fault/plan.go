@@ -26,6 +26,9 @@ type Plan struct {
 	Operations []Operation
 	// UnorderedNames lets a crash undo any subset of a folder's changes.
 	UnorderedNames bool
+	// Dirs is how many log directories a broker has; 0 is 1.
+	Dirs        int
+	DirFailures []DirFailure
 	// StaleCache lets a broker that halts after a failed sync be started again with the same page cache, which holds bytes
 	// that are not on the disk and count as clean.
 	StaleCache bool
@@ -222,7 +225,7 @@ func (p *Plan) AppendText(dst []byte) []byte {
 	for _, j := range p.Jumps {
 		dst = append(dst, "clock node="+strconv.Itoa(j.Node)+" at="+j.At.String()+" by="+j.By.String()+"\n"...)
 	}
-	return dst
+	return p.appendDirs(dst)
 }
 
 // Clustered reports whether there are several machines.
@@ -260,6 +263,7 @@ const (
 	streamBrokers = 1005
 	streamCluster = 1006
 	StreamNet     = 1007
+	streamDirs    = 1008
 )
 
 // Stream is one of a seed's independent random streams.
