@@ -30,6 +30,12 @@ type Config struct {
 	Log     *slog.Logger
 	// Dial makes the connections to other nodes; nil stands for a plain net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Listen opens the listeners; nil stands for [net.Listen]. See [server.Stream].
+	Listen func(network, address string) (net.Listener, error)
+	// System holds the data folders; nil stands for this machine's.
+	System disk.System
+	// Interference is for tests.
+	Interference run.Interference
 
 	// compose replaces the machines in tests.
 	compose func(settings *config.Config, version string, told []config.Listener) Machines
@@ -65,14 +71,21 @@ type Node struct {
 // a sentence that says what to do.
 func Start(cfg Config) (*Node, error) {
 	dirs := cfg.Settings.DataDirs
-	d, err := disk.Open(cfg.Settings.MetadataDir, dirs...)
+	system := cfg.System
+	if system == nil {
+		system = disk.Kernel{}
+	}
+	d, err := disk.OpenOn(system, cfg.Settings.MetadataDir, dirs...)
 	if err != nil {
 		return nil, err
 	}
 	n := &Node{log: cfg.Log, dirs: dirs, disk: d,
 		ready: make(chan struct{}), stopped: make(chan struct{}), done: make(chan struct{})}
 	n.engine = run.New((*host)(n), d.FS())
-	n.server = server.New(serverConfig(cfg.Settings, d.Connections()), n.engine, sessions{n}, n.table, cfg.Log)
+	n.engine.Interfere(cfg.Interference)
+	serve := serverConfig(cfg.Settings, d.Connections())
+	serve.Listen = cfg.Listen
+	n.server = server.New(serve, n.engine, sessions{n}, n.table, cfg.Log)
 	if err := n.open(cfg); err != nil {
 		n.server.StopAccepting(server.Every)
 		d.Close()
@@ -256,6 +269,20 @@ func (n *Node) Shutdown(ctx context.Context) error {
 	n.disk.Close()
 	n.finish(nil)
 	return nil
+}
+
+// Kill ends the node as the end of its process does, and waits for its goroutines. What it has written stays, synced or
+// not. It is for tests that have several nodes in one process, and for nodes that have ended by themselves: see Done.
+func (n *Node) Kill() {
+	ctx := context.Background()
+	n.engine.Kill()
+	n.server.Close(ctx)
+	n.metrics.Close(ctx)
+	for _, l := range n.links {
+		l.Close()
+	}
+	n.disk.Close()
+	n.finish(nil)
 }
 
 func (n *Node) finish(err error) {

@@ -55,10 +55,6 @@ type syncCalls struct {
 	fsyncDir  func(path string) error
 }
 
-func systemCalls() syncCalls {
-	return syncCalls{fdatasync: unix.Fdatasync, syncfs: unix.Syncfs, fsyncDir: fsyncDir}
-}
-
 // enqueue adds a request. The committer releases its file.
 func (f *Folder) enqueue(r syncRequest, engine engine) {
 	c := &f.committer

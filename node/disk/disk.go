@@ -13,6 +13,7 @@ import (
 
 // Disk is the data folders of a broker and the descriptors of their files.
 type Disk struct {
+	system  System
 	cache   descriptors
 	limit   int // of the process's descriptors
 	folders folders
@@ -25,14 +26,17 @@ type Disk struct {
 // Open makes and locks the data folders, the given one and the others that are not the same. An error names the
 // folder, and what can be done about it. Of the others a folder that cannot be used is no error: all that is done in it
 // fails. One that another broker uses is.
-func Open(path string, others ...string) (*Disk, error) {
-	d := &Disk{limit: raiseDescriptorLimit()}
+func Open(path string, others ...string) (*Disk, error) { return OpenOn(Kernel{}, path, others...) }
+
+// OpenOn is Open on another system than the machine's.
+func OpenOn(system System, path string, others ...string) (*Disk, error) {
+	d := &Disk{system: system, limit: system.Descriptors()}
 	d.cache.limit = max(d.limit/2, fewestDescriptors)
 	for i, path := range append([]string{path}, others...) {
 		if path = strings.TrimRight(path, "/"); d.folders.has(path) {
 			continue
 		}
-		folder, err := openFolder(path)
+		folder, err := openFolder(system, path)
 		if err != nil && (i == 0 || errors.Is(err, errInUse)) {
 			d.Close()
 			return nil, err
@@ -41,7 +45,7 @@ func Open(path string, others ...string) (*Disk, error) {
 			folder = &Folder{path: path, root: -1, unusable: err, committer: committer{method: newMethod(), failed: err}}
 			d.folders.unusable = true
 		}
-		folder.calls = systemCalls()
+		folder.calls = syncCalls{fdatasync: system.Fdatasync, syncfs: system.Syncfs, fsyncDir: system.SyncDir}
 		d.folders.all = append(d.folders.all, folder)
 	}
 	return d, nil

@@ -8,6 +8,7 @@ import (
 
 // File is a file of a machine's table. Its descriptor is opened at the first use and may be closed between uses.
 type File struct {
+	system System
 	cache  *descriptors
 	folder *Folder
 
@@ -61,21 +62,26 @@ func (f *File) acquire() (int, error) {
 }
 
 // open makes the system call.
-func (f *File) open() (fd int, err error) {
-	flags := unix.O_RDWR | unix.O_CLOEXEC
+func (f *File) open() (int, error) {
+	flags := 0
 	if !f.created {
-		flags |= unix.O_CREAT
+		flags = unix.O_CREAT
 	}
-	err = retry(func() (err error) {
-		fd, err = unix.Open(f.path, flags, 0o644)
-		return err
-	})
-	return fd, err
+	return f.system.Open(f.path, flags)
 }
 
 // Acquire keeps the file readable, even if it is removed meanwhile, until Release. The descriptor is for reading at
 // explicit offsets only.
 func (f *File) Acquire() (int, error) { return f.acquire() }
+
+// Pread reads at pos, on a descriptor that Acquire has returned.
+func (f *File) Pread(fd int, p []byte, pos int64) (int, error) { return f.system.Pread(fd, p, pos) }
+
+// InKernel reports whether descriptors are the kernel's, which can send from them by itself.
+func (f *File) InKernel() bool {
+	_, ok := f.system.(Kernel)
+	return ok
+}
 
 // Release ends the use that Acquire began.
 func (f *File) Release() { f.release() }
@@ -118,7 +124,7 @@ func (f *File) forget() {
 // closeDescriptor needs the file's lock. Errors of close are those of earlier writes on network file systems; what
 // matters was synced.
 func (f *File) closeDescriptor() {
-	unix.Close(f.fd)
+	f.system.Close(f.fd)
 	f.fd = -1
 	f.cache.returned()
 }

@@ -15,9 +15,9 @@ import (
 
 // Folder is one data folder, locked against other brokers, with its committer.
 type Folder struct {
-	path string
-	lock *os.File
-	root int // a descriptor of the folder itself, for syncfs
+	path    string
+	root    int    // a descriptor of the folder itself, for syncfs
+	release func() // gives root and the lock back
 	// unusable says why nothing can be done in the folder, nil if it was opened.
 	unusable error
 	committer
@@ -27,20 +27,29 @@ type Folder struct {
 const lockName = ".lock"
 
 // openFolder makes the folder if it does not exist, and locks it.
-func openFolder(path string) (*Folder, error) {
-	if err := makeFolder(path); err != nil {
-		return nil, fmt.Errorf("cannot make the data folder %s: %w", path, cause(err))
-	}
-	lock, err := takeLock(filepath.Join(path, lockName), path)
+func openFolder(system System, path string) (*Folder, error) {
+	root, release, err := system.Claim(path)
 	if err != nil {
 		return nil, err
 	}
-	root, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	return &Folder{path: path, root: root, release: release, committer: committer{method: newMethod()}}, nil
+}
+
+// claim makes and locks a folder of the machine's own file system.
+func claim(path string) (root int, release func(), err error) {
+	if err := makeFolder(path); err != nil {
+		return -1, nil, fmt.Errorf("cannot make the data folder %s: %w", path, cause(err))
+	}
+	lock, err := takeLock(filepath.Join(path, lockName), path)
+	if err != nil {
+		return -1, nil, err
+	}
+	root, err = unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		lock.Close()
-		return nil, fmt.Errorf("cannot open the data folder %s: %w", path, err)
+		return -1, nil, fmt.Errorf("cannot open the data folder %s: %w", path, err)
 	}
-	return &Folder{path: path, lock: lock, root: root, committer: committer{method: newMethod()}}, nil
+	return root, func() { unix.Close(root); lock.Close() }, nil
 }
 
 // makeFolder makes a folder and its parents, and has each of them known to the disk: a folder whose own entry a power
@@ -113,8 +122,7 @@ func cause(err error) error {
 // close gives the lock back.
 func (f *Folder) close() {
 	if f.unusable == nil {
-		unix.Close(f.root)
-		f.lock.Close()
+		f.release()
 	}
 }
 

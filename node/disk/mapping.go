@@ -1,10 +1,6 @@
 package disk
 
-import (
-	"fmt"
-
-	"golang.org/x/sys/unix"
-)
+import "fmt"
 
 // pageSize is the granularity in which a mapping's pages become backed by the disk.
 const pageSize = 4096
@@ -17,18 +13,18 @@ func (f *File) mapFirst(size int64) error {
 		return err
 	}
 	defer f.release()
-	var stat unix.Stat_t
-	if err := unix.Fstat(fd, &stat); err != nil {
+	present, err := f.system.Size(fd)
+	if err != nil {
 		return wrap("map", f.path, err)
 	}
-	if stat.Size < size {
-		if err := retry(func() error { return unix.Ftruncate(fd, size) }); err != nil {
+	if present < size {
+		if err := f.system.Truncate(fd, size); err != nil {
 			return wrap("map", f.path, err)
 		}
 	}
 	view := []byte{}
 	if size > 0 {
-		view, err = unix.Mmap(fd, 0, int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+		view, err = f.system.Map(fd, int(size))
 		if err != nil {
 			return wrap("map", f.path, err)
 		}
@@ -48,7 +44,7 @@ func (f *File) writeMapped(t *Table, fd int, pos int64, data []byte) error {
 		return fmt.Errorf("write %s: bytes %d to %d are outside the mapping of %d", f.path, pos, end, len(f.mapped))
 	}
 	if f.backedFrom <= pos && end <= f.backedTo {
-		copy(f.mapped[pos:end], data)
+		f.system.Store(fd, f.mapped, pos, data)
 		return nil
 	}
 	if err := t.pwrite(f, fd, data, pos); err != nil {
@@ -71,14 +67,14 @@ func (f *File) truncate(size int64) error {
 		return err
 	}
 	defer f.release()
-	return wrap("truncate", f.path, retry(func() error { return unix.Ftruncate(fd, size) }))
+	return wrap("truncate", f.path, f.system.Truncate(fd, size))
 }
 
 // unmap ends all mappings of the file. Views of them must not be touched again.
 func (f *File) unmap() {
 	for _, m := range append(f.mappings, f.mapped) {
 		if len(m) > 0 {
-			if err := unix.Munmap(m); err != nil {
+			if err := f.system.Unmap(m); err != nil {
 				panic("disk: unmap " + f.path + ": " + err.Error())
 			}
 		}

@@ -224,7 +224,7 @@ func (t *Table) open(op *core.FileOp) error {
 	if err != nil {
 		return err
 	}
-	f := &File{cache: &t.disk.cache, folder: folder, path: op.Path, fd: -1}
+	f := &File{system: t.disk.system, cache: &t.disk.cache, folder: folder, path: op.Path, fd: -1}
 	t.mu.Lock()
 	t.files[op.File] = f
 	t.mu.Unlock()
@@ -244,7 +244,7 @@ func (t *Table) rename(f *File, to string) error {
 	t.settle(f)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err := unix.Rename(f.path, to); err != nil {
+	if err := f.system.Rename(f.path, to); err != nil {
 		return wrap("rename", f.path, err)
 	}
 	f.path, f.folder = to, folder
@@ -252,7 +252,7 @@ func (t *Table) rename(f *File, to string) error {
 }
 
 func (t *Table) remove(id core.FileID, f *File) error {
-	err := unix.Unlink(f.path)
+	err := f.system.Unlink(f.path)
 	t.forget(id, f)
 	if err == unix.ENOENT {
 		return nil

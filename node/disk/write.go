@@ -56,7 +56,7 @@ func (t *Table) writeAdjacent(f *File, fd int, writes []int, ops []core.FileOp) 
 		t.iov = append(t.iov, ops[i].Data)
 		total += len(ops[i].Data)
 	}
-	n, err := unix.Pwritev(fd, t.iov, first.Pos)
+	n, err := t.disk.system.Pwritev(fd, t.iov, first.Pos)
 	clear(t.iov)
 	t.disk.Writes.Add(1)
 	t.disk.Written.Add(int64(max(n, 0)))
@@ -82,7 +82,7 @@ func (t *Table) writeAdjacent(f *File, fd int, writes []int, ops []core.FileOp) 
 // pwrite writes all of data. A disk that takes a part of it gets the rest again, and then says why it could not.
 func (t *Table) pwrite(f *File, fd int, data []byte, pos int64) error {
 	for len(data) > 0 {
-		n, err := unix.Pwrite(fd, data, pos)
+		n, err := t.disk.system.Pwrite(fd, data, pos)
 		t.disk.Writes.Add(1)
 		if err == unix.EINTR {
 			continue

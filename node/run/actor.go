@@ -113,9 +113,16 @@ func (a *Actor) arm() {
 }
 
 // clock reads both clocks.
-type clock struct{ start time.Time }
+type clock struct {
+	start time.Time
+	shift func() time.Duration // nil for a clock that is right
+}
 
-func (c clock) now() core.Instant {
+func (c *clock) now() core.Instant {
 	now := time.Now()
-	return core.Instant{Mono: now.Sub(c.start), Wall: core.Timestamp(now.UnixMilli())}
+	wall := now
+	if c.shift != nil {
+		wall = now.Add(c.shift())
+	}
+	return core.Instant{Mono: now.Sub(c.start), Wall: core.Timestamp(wall.UnixMilli())}
 }

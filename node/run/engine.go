@@ -29,6 +29,7 @@ type Engine struct {
 	timers timers
 	pool   pool
 	halted atomic.Bool
+	hold   func() // see Interference
 
 	control  *Actor
 	shards   []*Actor
@@ -122,6 +123,24 @@ func (e *Engine) Shutdown() { e.Deliver(e.control, core.Input{Kind: core.InputSh
 
 // Stop ends timers. It is for the end of a test or of the process; machines are no longer woken.
 func (e *Engine) Stop() { e.timers.stop() }
+
+// Kill ends the machines as the end of their process does: no effect is executed from then on, and the host is not
+// told. It is for tests that have several brokers in one process.
+func (e *Engine) Kill() {
+	e.halted.Store(true)
+	e.Stop()
+}
+
+// Interference is what a test does to one of the brokers of its process.
+type Interference struct {
+	// Hold is called before machines take inputs and before jobs run. It does not return while the broker is paused.
+	Hold func()
+	// Shift returns by how much the wall clock is wrong.
+	Shift func() time.Duration
+}
+
+// Interfere lets a test interfere, from before the first input.
+func (e *Engine) Interfere(i Interference) { e.hold, e.clock.shift = i.Hold, i.Shift }
 
 // Halted reports whether a machine has stopped the broker for good.
 func (e *Engine) Halted() bool { return e.halted.Load() }

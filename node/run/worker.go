@@ -57,6 +57,9 @@ func (w *Worker) finish() {
 }
 
 func (w *Worker) runJob(q queuedJob) {
+	if w.engine.hold != nil {
+		w.engine.hold()
+	}
 	q.job.Run(w.engine.fs)
 	w.Post(q.actor, core.Input{Kind: core.InputJobDone, Job: q.job})
 }
@@ -77,6 +80,9 @@ func (w *Worker) run(a *Actor) {
 
 // steps gives the machine its batch and executes the effects a round at a time.
 func (w *Worker) steps(a *Actor) {
+	if w.engine.hold != nil {
+		w.engine.hold()
+	}
 	w.engine.Steps.Add(int64(len(a.batch)))
 	now := w.engine.clock.now()
 	round := 0

@@ -24,7 +24,8 @@ const lingerAfterEnd = 30 * time.Second
 // conn is one client connection.
 type conn struct {
 	server  *Server
-	socket  *net.TCPConn
+	socket  net.Conn
+	stream  Stream // nil if the socket is the kernel's
 	raw     syscall.RawConn
 	session *run.Actor
 	host    string
@@ -72,12 +73,17 @@ type lent struct {
 	reserved int64
 }
 
-func newConn(s *Server, socket *net.TCPConn, host string) (*conn, error) {
-	raw, err := socket.SyscallConn()
+func newConn(s *Server, socket net.Conn, host string) (*conn, error) {
+	waits, ok := socket.(syscall.Conn)
+	if !ok {
+		return nil, errors.New("a connection without a descriptor, which is no Stream")
+	}
+	raw, err := waits.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{server: s, socket: socket, raw: raw, host: host, expect: 1 << smallestClass}
+	stream, _ := socket.(Stream)
+	c := &conn{server: s, socket: socket, stream: stream, raw: raw, host: host, expect: 1 << smallestClass}
 	c.turn.L = &c.mu
 	c.readSome = c.tryRead
 	c.writeSome = c.tryWrite

@@ -21,11 +21,12 @@ type ranges struct {
 	chunks  sync.Pool
 }
 
-// send moves up to left bytes at pos of file to the socket. It returns how many went and how many of them were copied
+// send moves bytes of the piece's range to the socket. It returns how many went and how many of them were copied
 // through user space. A file that ends before its range does is an error: the answer promised those bytes.
-func (r *ranges) send(socket, file int, pos, left int64) (n, copied int, err error) {
-	if !r.copying.Load() {
-		n, err = unix.Sendfile(socket, file, &pos, int(min(left, sendMost)))
+func (r *ranges) send(c *conn, socket int, p *piece) (n, copied int, err error) {
+	if !r.copying.Load() && c.byKernel(p) {
+		pos := p.pos
+		n, err = unix.Sendfile(socket, p.fd, &pos, int(min(p.left, sendMost)))
 		switch err {
 		case unix.EINVAL, unix.ENOSYS, unix.EOPNOTSUPP:
 			r.copying.Store(true)
@@ -38,17 +39,17 @@ func (r *ranges) send(socket, file int, pos, left int64) (n, copied int, err err
 			return max(n, 0), 0, err
 		}
 	}
-	n, err = r.copy(socket, file, pos, left)
+	n, err = r.copy(c, socket, p)
 	return n, n, err
 }
 
-func (r *ranges) copy(socket, file int, pos, left int64) (int, error) {
+func (r *ranges) copy(c *conn, socket int, p *piece) (int, error) {
 	chunk, _ := r.chunks.Get().(*[copyChunk]byte)
 	if chunk == nil {
 		chunk = new([copyChunk]byte)
 	}
 	defer r.chunks.Put(chunk)
-	read, err := unix.Pread(file, chunk[:min(left, copyChunk)], pos)
+	read, err := p.file.Pread(p.fd, chunk[:min(p.left, copyChunk)], p.pos)
 	if err != nil {
 		if err == unix.EAGAIN {
 			err = unix.EIO // nothing here can wait for a file
@@ -58,6 +59,5 @@ func (r *ranges) copy(socket, file int, pos, left int64) (int, error) {
 	if read == 0 {
 		return 0, io.ErrUnexpectedEOF
 	}
-	sent, err := unix.SendmsgN(socket, chunk[:read], nil, nil, unix.MSG_NOSIGNAL)
-	return max(sent, 0), err
+	return c.transmit(socket, chunk[:read])
 }

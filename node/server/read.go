@@ -160,7 +160,7 @@ func (c *conn) tryRead(fd uintptr) bool {
 		c.buf = c.server.buffers.get(c.expect)
 	}
 	for {
-		c.readCount, c.readErr = unix.Read(int(fd), c.buf.data[c.to:])
+		c.readCount, c.readErr = c.receive(int(fd), c.buf.data[c.to:])
 		switch c.readErr {
 		case unix.EINTR:
 			continue

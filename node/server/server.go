@@ -33,6 +33,8 @@ type Config struct {
 	SendBuffer    int
 	// QueuedBytes is the budget for requests above 64 KiB, like queued.max.request.bytes, but always on.
 	QueuedBytes int64
+	// Listen opens a listener, whose connections are of the kernel's or a [Stream]; nil stands for [net.Listen].
+	Listen func(network, address string) (net.Listener, error)
 	// RetainedBytes is how much memory of idle read buffers is kept.
 	RetainedBytes int64
 }
@@ -72,7 +74,7 @@ type Server struct {
 
 type listener struct {
 	name      string
-	socket    *net.TCPListener
+	socket    net.Listener
 	accepting bool
 }
 
@@ -87,7 +89,11 @@ func New(cfg Config, e *run.Engine, b Broker, files func(core.Address) *disk.Tab
 
 // Bind opens a listener without accepting yet, and returns its address, in which the system may have chosen the port.
 func (s *Server) Bind(name, address string) (*net.TCPAddr, error) {
-	socket, err := net.Listen("tcp", address)
+	listen := s.config.Listen
+	if listen == nil {
+		listen = net.Listen
+	}
+	socket, err := listen("tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("the address %s of listener %s is in use by another program; "+
 			"stop it, or choose another port with listeners", address, name)
@@ -95,7 +101,7 @@ func (s *Server) Bind(name, address string) (*net.TCPAddr, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s for listener %s: %w", address, name, err)
 	}
-	l := &listener{name: name, socket: socket.(*net.TCPListener)}
+	l := &listener{name: name, socket: socket}
 	s.listeners = append(s.listeners, l)
 	return l.socket.Addr().(*net.TCPAddr), nil
 }
@@ -119,7 +125,7 @@ func (s *Server) accept(l *listener) {
 	defer s.serving.Done()
 	pause := 5 * time.Millisecond
 	for {
-		socket, err := l.socket.AcceptTCP()
+		socket, err := l.socket.Accept()
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
@@ -135,7 +141,7 @@ func (s *Server) accept(l *listener) {
 }
 
 // welcome starts a connection, or closes it if there are too many.
-func (s *Server) welcome(l *listener, socket *net.TCPConn) {
+func (s *Server) welcome(l *listener, socket net.Conn) {
 	host := "unknown"
 	if addr, ok := socket.RemoteAddr().(*net.TCPAddr); ok {
 		host = addr.IP.String()
@@ -164,7 +170,11 @@ func (s *Server) welcome(l *listener, socket *net.TCPConn) {
 }
 
 // prepare sets the socket's options. Go has set TCP_NODELAY and keep-alive probes already.
-func (s *Server) prepare(socket *net.TCPConn) {
+func (s *Server) prepare(conn net.Conn) {
+	socket, ok := conn.(*net.TCPConn)
+	if !ok {
+		return
+	}
 	if s.config.ReceiveBuffer > 0 {
 		socket.SetReadBuffer(s.config.ReceiveBuffer)
 	}

@@ -210,10 +210,14 @@ func (c *conn) push(fd int, p *piece) (n, copied int, err error) {
 	case p.err != nil:
 		return 0, 0, p.err
 	case p.file != nil:
-		return c.server.ranges.send(fd, p.fd, p.pos, p.left)
+		return c.server.ranges.send(c, fd, p)
 	case len(p.bytes) == 0:
 		c.advance(0, 0)
 		return 0, 0, nil
+	}
+	if c.stream != nil {
+		n, err = c.stream.WriteNow(p.bytes)
+		return n, n, err
 	}
 	count, flags := c.gather()
 	c.message.Iov = &c.vector[0]

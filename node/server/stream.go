@@ -1,0 +1,39 @@
+package server
+
+import (
+	"net"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Stream is a connection whose bytes do not go through the kernel: one in memory, for tests. The functions that its
+// [syscall.RawConn] calls when it may be ready get a descriptor that means nothing; they use these methods instead.
+type Stream interface {
+	net.Conn
+	syscall.Conn
+	// ReadNow reads what has come, nothing at the end, or fails with EAGAIN.
+	ReadNow(p []byte) (int, error)
+	// WriteNow writes what there is room for, or fails with EAGAIN.
+	WriteNow(p []byte) (int, error)
+}
+
+// receive reads what has come.
+func (c *conn) receive(fd int, p []byte) (int, error) {
+	if c.stream != nil {
+		return c.stream.ReadNow(p)
+	}
+	return unix.Read(fd, p)
+}
+
+// transmit writes what there is room for.
+func (c *conn) transmit(fd int, p []byte) (int, error) {
+	if c.stream != nil {
+		return c.stream.WriteNow(p)
+	}
+	n, err := unix.SendmsgN(fd, p, nil, nil, unix.MSG_NOSIGNAL)
+	return max(n, 0), err
+}
+
+// byKernel reports whether the kernel can send the piece's file by itself.
+func (c *conn) byKernel(p *piece) bool { return c.stream == nil && p.file.InKernel() }
