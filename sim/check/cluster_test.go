@@ -458,7 +458,19 @@ func TestMetadataAreJudged(t *testing.T) {
 		x.judgeImage(0, nil, imageOf(t, 30, c.next))
 		t.Run(c.name, func(t *testing.T) { x.expect(t, c.want) })
 	}
-	x := newTheatre()
+	x := newTheatre() // who is eligible has what is committed from then on, too
+	x.judgeImage(0, nil, imageOf(t, 20, metadata.PartitionRecord{Leader: 1, LeaderEpoch: 5, PartitionEpoch: 5,
+		ISR: []core.BrokerID{1, 2}, ELR: []core.BrokerID{3}}))
+	x.lead(0, 5, func(s *Sighting) { s.Lead.ISR = []core.BrokerID{1, 2} })
+	x.commit(0, 10)
+	x.expect(t, "")
+	for node := range 2 {
+		x.see(node, func(s *Sighting) { s.End, s.Written, s.Synced = 12, 12, 12 })
+	}
+	x.commit(0, 12)
+	x.expect(t, "elr")
+
+	x = newTheatre()
 	x.judgeImage(0, nil, imageOf(t, 20, first, 2))
 	x.expect(t, "isr") // fenced
 

@@ -47,6 +47,7 @@ func (c *Cluster) watchCommitted(was, s *Sighting) {
 	// A leader that an unclean election has deposed without its knowledge commits for nobody.
 	if s.HighWatermark > x.end && s.Epoch >= x.unclean {
 		c.enoughReplicas(was, s)
+		c.eligibleHave(s)
 		x.extend(s.Epochs, s.HighWatermark)
 	}
 }

@@ -40,6 +40,24 @@ func (c *Cluster) watchISR(node int, image *metadata.Image, id core.TopicIDParti
 	c.withinMaximal(node, id, name, p)
 }
 
+// eligibleHave judges the eligible leader replicas when more is committed: they are eligible because nothing is
+// committed without them.
+func (c *Cluster) eligibleHave(s *Sighting) {
+	if c.images.latest == nil || s.Caching {
+		return
+	}
+	t := c.images.latest.TopicByID(s.ID.Topic)
+	if t == nil || t.Partition(s.ID.Partition) == nil {
+		return
+	}
+	for _, b := range t.Partition(s.ID.Partition).ELR {
+		if c.lacks(b, s.ID, s.HighWatermark) {
+			c.wrong("elr", s.Node, s.Name.String()+": the high watermark moves to "+offsetText(s.HighWatermark)+
+				", which "+brokerText(b)+" lacks, and it is eligible to lead")
+		}
+	}
+}
+
 // sound judges a partition by itself.
 func (c *Cluster) sound(node int, name string, p *metadata.Partition) {
 	for _, b := range slices.Concat(p.ISR, p.ELR) {
