@@ -32,7 +32,7 @@ func (p *Plan) DirNames() []string {
 // metadata, without which no broker goes on.
 func (p *Plan) drawDirs(r *core.PRNG, nodes int) {
 	p.DirFailures = nil
-	if p.Dirs = int(pick[int64](r, 1, 1, 2, 3)); p.Dirs == 1 {
+	if p.Dirs = int(pick[int64](r, 1, 1, 2, maxDirs)); p.Dirs == 1 {
 		return
 	}
 	at := 2 * time.Second
