@@ -72,7 +72,10 @@ func (n *node) tryStop(s *fault.Stop, patience int) {
 		n.after(time.Millisecond, func() { n.tryStop(s, patience-1) })
 		return
 	}
-	n.again, n.crashAfter = s.Again, s.Crash
+	n.again, n.crashAfter, n.wiping = s.Again, s.Crash, 0
+	if s.Wipe {
+		n.wiping = wipePatience
+	}
 	if s.Kind == fault.Clean {
 		if p.listening {
 			n.again = nil
@@ -183,6 +186,7 @@ func (w *World) stuck() string {
 		}
 	}
 	if w.net != nil {
+		w.observer.settled()
 		text += w.observer.unsettled
 	}
 	return text

@@ -28,7 +28,8 @@ func newFired(clustered bool) Fired {
 		return f
 	}
 	delete(f, fault.SlowNetwork.String()) // the network has faults of its own
-	for _, name := range []string{firedLongPause, firedSkew, firedDrift, firedUnclean, firedCaching} {
+	for _, name := range []string{firedLongPause, firedSkew, firedDrift, firedUnclean, firedCaching,
+		firedWipe, firedSpared} {
 		f[name] = 0
 	}
 	for k := netsim.Partition; int(k) < netsim.Kinds; k++ {
@@ -52,6 +53,8 @@ const (
 	firedLongPause = "pause longer than a session"
 	firedUnclean   = "unclean election"
 	firedCaching   = "power cut with write.caching"
+	firedWipe      = "wiped disk"
+	firedSpared    = "wiped disk withheld"
 )
 
 func (w *World) fire(what string) { w.fired[what]++ }

@@ -17,6 +17,10 @@ type node struct {
 	index    int
 	disk     *disk.Disk
 	proc     *process
+	disks    int           // that the machine has had
+	random   core.PRNG     // names its directories
+	dir      core.UUID     // the id of its data folder, if the world has formatted it
+	wiping   int           // how often the next start may wait until an empty disk is within the budget
 	skew     time.Duration // of the wall clock
 	starts   int
 	restarts int
@@ -43,6 +47,9 @@ func (w *World) addNode() {
 	if w.plan.Clustered() {
 		n.Machine = w.plan.Machines[n.index]
 		n.skew = n.Skew
+		seeds := w.plan.Stream(fault.StreamDirectories)
+		n.random = seeds.Fork(uint64(n.index))
+		n.dir = n.random.UUID()
 		if n.Skew != 0 {
 			w.fire(firedSkew)
 		}
@@ -50,11 +57,16 @@ func (w *World) addNode() {
 			w.fire(firedDrift)
 		}
 	}
-	n.disk = disk.New(w.faults.Fork(1 + uint64(n.index)<<32))
-	n.disk.Unordered, n.disk.Replicated = w.plan.UnorderedNames, w.plan.Clustered()
-	n.disk.Fault = n.diskFault
+	n.newDisk()
 	w.nodes = append(w.nodes, n)
-	w.after(0, n.start)
+	w.after(n.Joins, n.start)
+}
+
+func (n *node) newDisk() {
+	n.disks++
+	n.disk = disk.New(n.faults.Fork(uint64(n.disks) + uint64(n.index)<<32))
+	n.disk.Unordered, n.disk.Replicated = n.plan.UnorderedNames, n.plan.Clustered()
+	n.disk.Fault = n.diskFault
 }
 
 func (n *node) instant(p *process) core.Instant {

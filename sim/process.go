@@ -103,19 +103,26 @@ func (n *node) join(cfg *broker.Config) {
 	}
 	cfg.Endpoints[0].Host = hostName(n.index)
 	cfg.ControllerOnly = !n.Broker
-	const name = "CONTROLLER"
-	for _, i := range n.plan.Voters() {
-		cfg.Voters = append(cfg.Voters, broker.Voter{ID: core.BrokerID(i + 1), Name: name, Host: hostName(i),
-			Port: controllerPort})
+	for i, m := range n.plan.Machines {
+		switch {
+		case n.plan.Dynamic && m.Controller:
+			cfg.Bootstrap = append(cfg.Bootstrap, controllerEndpoint(i))
+		case m.Voter:
+			cfg.Voters = append(cfg.Voters, broker.Voter{ID: core.BrokerID(i + 1), Name: controllerName, Host: hostName(i),
+				Port: controllerPort})
+		}
 	}
-	if n.Voter {
-		cfg.ControllerEndpoints = []record.Endpoint{{Name: name, Host: hostName(n.index), Port: controllerPort}}
+	if n.Controller {
+		cfg.ControllerEndpoints = []record.Endpoint{controllerEndpoint(n.index)}
 	}
 }
 
 // start begins a life of the broker.
 func (n *node) start() {
 	if n.proc != nil && !n.proc.dead {
+		return
+	}
+	if n.wiping > 0 && !n.wipe() {
 		return
 	}
 	n.starts++
@@ -126,7 +133,11 @@ func (n *node) start() {
 	n.proc = p
 	n.plugIn()
 	n.begin("start").Num("number", int64(p.number)).End()
-	if err := n.folder(); err != nil {
+	err := n.folder()
+	if err == nil && n.plan.Dynamic && n.Controller && !n.formatted() {
+		err = n.format()
+	}
+	if err != nil {
 		n.trace.Begin(n.now, "folder").Err(err).End()
 		p.dead = true
 		n.restart(time.Second)
@@ -258,6 +269,7 @@ func (n *node) listen(p *process) {
 		n.crashAfter = 0
 		n.after(d, func() {
 			if n.proc == p && !p.dead && !n.healed && n.stopping == 0 {
+				n.fire(firedEarly)
 				n.stop(fault.Crash)
 				n.restart(n.soon(time.Second))
 			}

@@ -110,6 +110,12 @@ func (s *slot) After(d time.Duration, f func()) { s.world.after(d, f) }
 // Fired implements [workload.Net].
 func (s *slot) Fired(what string) { s.world.fire(what) }
 
+// Directory implements [workload.Net].
+func (s *slot) Directory(id core.BrokerID) core.UUID { return s.world.directory(id) }
+
+// VotersChange implements [workload.Net].
+func (s *slot) VotersChange(d time.Duration) { s.world.votersChange(d) }
+
 // deliver brings the client an answer.
 func (s *slot) deliver(c *conn, frame []byte) {
 	w := s.world

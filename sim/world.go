@@ -23,22 +23,23 @@ const (
 
 // World is one simulation.
 type World struct {
-	plan     *fault.Plan
-	now      time.Duration
-	events   queue
-	nodes    []*node
-	schedule core.PRNG
-	faults   core.PRNG
-	seeds    core.PRNG // of the brokers' starts
-	trace    *trace.Trace
-	ledger   *check.Ledger
-	history  *history.Recorder
-	slots    []*slot
-	net      *network // nil for a broker that is alone
-	observer *observer
-	compose  func(*node) machines
-	healed   bool
-	closed   bool // no client connects any more
+	plan        *fault.Plan
+	now         time.Duration
+	events      queue
+	nodes       []*node
+	schedule    core.PRNG
+	faults      core.PRNG
+	seeds       core.PRNG // of the brokers' starts
+	trace       *trace.Trace
+	ledger      *check.Ledger
+	history     *history.Recorder
+	slots       []*slot
+	net         *network // nil for a broker that is alone
+	observer    *observer
+	compose     func(*node) machines
+	healed      bool
+	closed      bool          // no client connects any more
+	votersUntil time.Duration // somebody may be changing the voters
 	// finishing says that the next clean stop is the last.
 	finishing bool
 

@@ -83,8 +83,10 @@ func (c *Cluster) broker(node, life int) *seenBroker {
 	return b
 }
 
-// Wiped notes that a machine has lost its disk: what it has promised to keep is gone, and that is not its fault.
-func (c *Cluster) Wiped(node int) {
+// Wiped notes that a machine has lost its disk and got another: what it has promised to keep is gone, and that is not
+// its fault.
+func (c *Cluster) Wiped(node int, d *disk.Disk) {
+	c.disks[node] = d
 	c.brokers[node] = seenBroker{wiped: true}
 	//core:unordered what is deleted does not depend on the order
 	for key := range c.replicas {

@@ -208,7 +208,7 @@ func TestReplicasAreJudged(t *testing.T) {
 			x.see(1, func(s *Sighting) { s.Life, s.End = 2, 8 })
 		}},
 		{"S12: a wiped disk has nothing", "", func(x *theatre) {
-			x.Wiped(1)
+			x.Wiped(1, nil)
 			x.see(1, func(s *Sighting) { s.Life, s.End, s.Written, s.Synced = 2, 0, 0, 0 })
 		}},
 		{"S19: a log begins at or below its high watermark", "log-start", func(x *theatre) {

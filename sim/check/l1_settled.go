@@ -5,7 +5,20 @@ import (
 
 	"ottla.dev/core"
 	"ottla.dev/core/broker"
+	"ottla.dev/core/metadata"
 )
+
+// brokersText lists who has a partition.
+func brokersText(p *metadata.Partition) string {
+	list := func(name string, ids []core.BrokerID) string {
+		for _, id := range ids {
+			name += " " + strconv.Itoa(int(id))
+		}
+		return name
+	}
+	return list("replicas", p.Replicas) + list(", ISR", p.ISR) + list(", ELR", p.ELR) +
+		list(", last known", p.LastKnownELR)
+}
 
 // Settled says what stands in the way of a cluster at rest (L1), nothing if it has come to that.
 func Settled(all []broker.Probe) string {
@@ -24,7 +37,7 @@ func Settled(all []broker.Probe) string {
 				if part.Leader == core.NoBroker || len(part.ISR) != len(part.Replicas) {
 					name := core.TopicPartition{Topic: t.Name, Partition: part.ID}.String()
 					return " " + name + " is led by " + strconv.Itoa(int(part.Leader)) + " with " + strconv.Itoa(len(part.ISR)) +
-						" of " + strconv.Itoa(len(part.Replicas)) + " replicas in sync;"
+						" of " + strconv.Itoa(len(part.Replicas)) + " replicas in sync (" + brokersText(part) + ");"
 				}
 			}
 		}

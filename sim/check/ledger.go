@@ -179,13 +179,13 @@ func (l *Ledger) Acked(p *Partition, s Sending, base core.Offset, client int, fi
 		l.wrong("ack", p, "acknowledged at offset "+offsetText(base))
 		return
 	}
+	l.acked += count
+	if acks >= 0 && l.plan.Clustered() {
+		return // a leader alone has it, perhaps one that has been deposed and does not know it
+	}
 	if s.cuts == p.cuts && base <= s.floor {
 		l.wrong("realtime-order", p, "record "+writer{client, first}.text()+" is at "+offsetText(base)+
 			", and offset "+offsetText(s.floor)+" was acknowledged before it was sent")
-	}
-	l.acked += count
-	if acks >= 0 && l.plan.Clustered() {
-		return // another leader may not have them
 	}
 	for i := range count {
 		l.place(p, base+core.Offset(i), writer{client, first + uint64(i)}, acks < 0 && !p.topic.Caching)

@@ -34,12 +34,13 @@ func DrawCluster(seed uint64, brokers int) *Plan {
 	p.Brokers = brokers
 	r := p.Stream(streamCluster)
 	shape, topics, stops, net, machines := r.Fork(1), r.Fork(2), r.Fork(3), r.Fork(4), r.Fork(5)
-	operations, pauses, voters := r.Fork(6), r.Fork(7), r.Fork(8)
+	operations, pauses, voters, wipes := r.Fork(6), r.Fork(7), r.Fork(8), r.Fork(9)
 	p.drawMachines(&machines)
 	p.clusterShape(&shape)
 	p.clusterTopics(&topics)
 	p.clusterStops(&stops)
 	p.clusterPauses(&pauses)
+	p.clusterWipes(&wipes)
 	p.clusterOperations(&operations)
 	p.voterOperations(&voters)
 	p.clusterNet(&net)
@@ -139,6 +140,26 @@ func (p *Plan) clusterPauses(r *core.PRNG) {
 			Rate: 1}
 		w.To = min(w.From+between(r, time.Second, longestPause), p.Duration)
 		p.Faults = append(p.Faults, w)
+	}
+}
+
+// clusterWipes draws which machines come back with an empty disk. With voters that are in everybody's configuration,
+// one that has forgotten its vote could vote twice: those are left alone, as are those of a quorum that needs all.
+func (p *Plan) clusterWipes(r *core.PRNG) {
+	if !r.Chance(1, 3) {
+		return
+	}
+	for i := range p.Stops {
+		s := &p.Stops[i]
+		m := &p.Machines[s.Node]
+		if (!m.Voter || p.Dynamic && len(p.Voters()) >= 3) && s.Kind != Clean && r.Chance(1, 2) {
+			s.Wipe, s.Again, s.Crash = true, nil, 0
+			s.Down = min(between(r, 0, pick(r, time.Second, 15*time.Second)), max(p.Duration-s.At-2*time.Second, 0))
+		}
+	}
+	for i := range p.Topics {
+		// A topic with one replica is lost with its disk.
+		p.Topics[i].Replicas = max(p.Topics[i].Replicas, int16(p.LeastReplicas()))
 	}
 }
 

@@ -15,23 +15,27 @@ const (
 	maxRacks = 3
 )
 
-// Machine is one machine of a cluster. Brokers come first in a plan, and behind them the machines that only vote.
+// Machine is one machine of a cluster. Brokers come first in a plan, and behind them the machines that hold no
+// partitions.
 type Machine struct {
-	Broker bool // holds partitions
-	Voter  bool // of the metadata quorum; a broker that is none observes it
-	Rack   string
+	Broker     bool // holds partitions
+	Controller bool // can vote in the metadata quorum
+	Voter      bool // does so from the beginning; who does not observes it
+	Rack       string
+	// Joins is when the machine is there first.
+	Joins time.Duration
 	// Skew is how far the wall clock is off at the start.
 	Skew time.Duration
 	// Drift is how much faster than time the monotonic clock runs, in millionths.
 	Drift int64
 }
 
-// Role says what the machine does.
+// Role says what the machine does, as process.roles does.
 func (m *Machine) Role() string {
 	switch {
 	case !m.Broker:
 		return "controller"
-	case m.Voter:
+	case m.Controller:
 		return "broker,controller"
 	}
 	return "broker"
@@ -63,13 +67,30 @@ func (p *Plan) drawMachines(r *core.PRNG) {
 	if p.Brokers+voters-among == 1 {
 		voters++ // one machine is no cluster
 	}
-	p.Machines = make([]Machine, p.Brokers+voters-among)
-	racks := r.Between(0, maxRacks)
-	skewed, drifting := r.Chance(1, 2), r.Chance(1, 3)
-	first := r.Below(uint64(p.Brokers))
+	spare := 0
+	if p.Dynamic = r.Chance(1, 2); p.Dynamic {
+		spare = int(pick[int64](r, 0, 1, 2))
+	}
+	first, only := int(r.Below(uint64(p.Brokers))), voters-among
+	p.Machines = make([]Machine, p.Brokers+only+min(spare, MaxVoters-voters))
 	for i := range p.Machines {
 		m := &p.Machines[i]
-		m.Broker, m.Voter = i < p.Brokers, i >= p.Brokers
+		m.Broker, m.Controller = i < p.Brokers, i >= p.Brokers
+		m.Voter = i >= p.Brokers && i < p.Brokers+only
+	}
+	for i := range among {
+		m := &p.Machines[(first+i)%p.Brokers]
+		m.Controller, m.Voter = true, true
+	}
+	p.drawPlaces(r)
+}
+
+func (p *Plan) drawPlaces(r *core.PRNG) {
+	racks := r.Between(0, maxRacks)
+	skewed, drifting := r.Chance(1, 2), r.Chance(1, 3)
+	joining := r.Chance(1, 3)
+	for i := range p.Machines {
+		m := &p.Machines[i]
 		if m.Broker && racks > 0 {
 			m.Rack = "r" + strconv.FormatUint(r.Below(uint64(racks)), 10)
 		}
@@ -79,11 +100,15 @@ func (p *Plan) drawMachines(r *core.PRNG) {
 		if drifting {
 			m.Drift = r.Between(-maxDrift, maxDrift)
 		}
-	}
-	for i := range among {
-		p.Machines[(int(first)+i)%p.Brokers].Voter = true
+		// As many as topics have replicas are there at the beginning.
+		if joining && !m.Voter && i >= maxReplicas && r.Chance(1, 2) {
+			m.Joins = between(r, 0, latestJoin)
+		}
 	}
 }
+
+// latestJoin is when the last machine joins.
+const latestJoin = 8 * time.Second
 
 // maxSkew is how far a clock is off at most: with all jumps two of them are less than message.timestamp.after.max.ms
 // apart.
@@ -94,5 +119,15 @@ const maxDrift = 50_000
 
 func (m *Machine) appendText(dst []byte, i int) []byte {
 	return append(dst, "machine "+strconv.Itoa(i)+" "+m.Role()+" rack="+m.Rack+" skew="+m.Skew.String()+
-		" drift="+strconv.FormatInt(m.Drift, 10)+"ppm\n"...)
+		" drift="+strconv.FormatInt(m.Drift, 10)+"ppm voter="+strconv.FormatBool(m.Voter)+" joins="+m.Joins.String()+"\n"...)
+}
+
+// LeastReplicas is how many replicas a topic has at least: disks that are lost must not be the only ones.
+func (p *Plan) LeastReplicas() int {
+	for i := range p.Stops {
+		if p.Stops[i].Wipe {
+			return min(2, p.Brokers)
+		}
+	}
+	return 1
 }

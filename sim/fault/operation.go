@@ -43,7 +43,7 @@ type Operation struct {
 	At        time.Duration
 	Topic     int // of the plan
 	Partition int32
-	Brokers   []int32 // the ids of the new replicas, or of a broker
+	Brokers   []int32 // the ids of the new replicas, or of a broker or voter
 	Value     int64
 }
 
@@ -67,6 +67,11 @@ func (p *Plan) clusterOperations(r *core.PRNG) {
 			on = r.Chance(1, 6) // what may be lost is not checked
 		}
 		if on {
+			kinds = append(kinds, k)
+		}
+	}
+	for _, k := range []OperationKind{RemoveVoter, AddVoter} {
+		if p.Dynamic && r.Chance(2, 3) {
 			kinds = append(kinds, k)
 		}
 	}
@@ -112,6 +117,14 @@ func (p *Plan) operation(r *core.PRNG, k OperationKind, at time.Duration) Operat
 		o.Value = int64(t.Partitions) + r.Between(0, 2)
 	case AllowUnclean:
 		o.Value = int64(r.Below(3)) // 0 takes it back
+	case AddVoter, RemoveVoter:
+		var ids []int32
+		for i := range p.Machines {
+			if p.Machines[i].Controller {
+				ids = append(ids, int32(i+1))
+			}
+		}
+		o.Brokers = []int32{pick(r, ids...)}
 	case UnregisterBroker:
 		o.Brokers = []int32{int32(r.Between(1, int64(p.Brokers)))}
 	}

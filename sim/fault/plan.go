@@ -11,8 +11,10 @@ import (
 // Plan is everything that a seed decides beforehand.
 type Plan struct {
 	Seed     uint64
-	Brokers  int           // of a cluster
-	Machines []Machine     // of a cluster: the brokers, then those that only vote
+	Brokers  int       // of a cluster
+	Machines []Machine // of a cluster: the brokers, then those that only vote
+	// Dynamic says that the voters are in the log (KIP-853), and not in everybody's configuration.
+	Dynamic  bool
 	Duration time.Duration // of the part with faults; then everything heals
 	Shards   int
 	Static   []Setting // of the broker
@@ -144,6 +146,8 @@ type Stop struct {
 	Kind StopKind
 	Node int // the machine, from 0
 	At   time.Duration
+	// Wipe has the machine come back with an empty disk, if all that must survive is elsewhere then.
+	Wipe bool
 	// Pending waits for a moment at which writes or syncs are under way.
 	Pending bool
 	Down    time.Duration
@@ -182,6 +186,7 @@ func (p *Plan) AppendText(dst []byte) []byte {
 	dst = append(dst, "delays message="+d.Message.String()+" write="+d.Write.String()+" sync="+d.Sync.String()+
 		" network="+d.Network.String()+" job="+d.JobStep.String()+"\n"...)
 	if p.Clustered() {
+		dst = append(dst, "dynamic-voters "+strconv.FormatBool(p.Dynamic)+"\n"...)
 		for i := range p.Machines {
 			dst = p.Machines[i].appendText(dst, i)
 		}
@@ -212,7 +217,7 @@ func (p *Plan) AppendText(dst []byte) []byte {
 	}
 	for _, s := range p.Stops {
 		dst = append(dst, "stop "+s.Kind.String()+" node="+strconv.Itoa(s.Node)+
-			" at="+s.At.String()+" pending="+strconv.FormatBool(s.Pending)+
+			" at="+s.At.String()+" wipe="+strconv.FormatBool(s.Wipe)+" pending="+strconv.FormatBool(s.Pending)+
 			" down="+s.Down.String()+" crash-after="+s.Crash.String()+" again="...)
 		for _, n := range s.Again {
 			dst = append(strconv.AppendInt(dst, int64(n), 10), ',')
@@ -264,6 +269,8 @@ const (
 	streamCluster = 1006
 	StreamNet     = 1007
 	streamDirs    = 1008
+
+	StreamDirectories = 1009
 )
 
 // Stream is one of a seed's independent random streams.

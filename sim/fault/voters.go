@@ -8,10 +8,11 @@ import (
 )
 
 // voterOperations draws how an operator changes the voters of the metadata quorum, in one seed in three of those with
-// several: kraft.version is raised first, then voters are removed, and made voters again.
+// several that stand in everybody's configuration: kraft.version is raised first, then voters are removed, and made
+// voters again.
 func (p *Plan) voterOperations(r *core.PRNG) {
 	voters := p.Voters()
-	if len(voters) < 2 || len(p.Operations) == 0 || !r.Chance(1, 3) {
+	if p.Dynamic || len(voters) < 2 || len(p.Operations) == 0 || !r.Chance(1, 3) {
 		return
 	}
 	at := 3 * time.Second

@@ -100,6 +100,9 @@ func (a *admin) pickTopic() string {
 }
 
 func (a *admin) set(name string, s topicState) {
+	if a.open[name] && a.plan.Clustered() {
+		s = unsure // a broker may still be asking the controller for it
+	}
 	a.topics[name] = s
 	if s == unsure {
 		a.ledger.TopicUnsure(name)
@@ -117,7 +120,7 @@ func (a *admin) create() {
 	rt := kmsg.NewCreateTopicsRequestTopic()
 	rt.Topic, rt.NumPartitions, rt.ReplicationFactor = name, int32(a.random.Between(1, 3)), 1
 	if a.plan.Clustered() {
-		rt.ReplicationFactor = int16(a.random.Between(1, int64(min(a.plan.Brokers, 3))))
+		rt.ReplicationFactor = int16(a.random.Between(int64(a.plan.LeastReplicas()), int64(min(a.plan.Brokers, 3))))
 	}
 	req.Topics = append(req.Topics, rt)
 	a.set(name, unsure)
@@ -137,6 +140,8 @@ func (a *admin) create() {
 				a.made++
 				a.history.Made(a.parts[name], strconv.Itoa(a.made))
 			}
+		case core.RequestTimedOut, core.UnknownServerError:
+			a.open[name] = true
 		case core.TopicAlreadyExists:
 			// A broker may ask the controller twice.
 			if was == absent && !a.plan.Clustered() {
@@ -184,6 +189,8 @@ func (a *admin) delete() {
 				a.wrong("metadata", "topic "+name+" was deleted twice")
 			}
 			a.set(name, absent)
+		case core.RequestTimedOut, core.UnknownServerError:
+			a.open[name] = true
 		case core.UnknownTopicOrPartition:
 			if was == present && !a.plan.Clustered() {
 				a.wrong("metadata", "topic "+name+" is not there although it was made")

@@ -26,6 +26,9 @@ type Net interface {
 	After(d time.Duration, f func())
 	// Fired counts something that was to happen and has.
 	Fired(what string)
+	// Directory is the id of a node's data folder, VotersChange tells that somebody may be changing the voters.
+	Directory(id core.BrokerID) core.UUID
+	VotersChange(d time.Duration)
 }
 
 // Actor is a client as the world sees it.

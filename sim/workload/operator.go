@@ -74,7 +74,11 @@ func (o *operator) act() {
 	case fault.RaiseKRaftVersion:
 		o.raise(op)
 	case fault.RemoveVoter, fault.AddVoter:
-		o.changeVoter(op)
+		if o.plan.Dynamic {
+			o.alterQuorum(op)
+		} else {
+			o.changeVoter(op)
+		}
 	}
 }
 

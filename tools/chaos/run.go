@@ -197,7 +197,7 @@ func (r *run) rounds(ctx context.Context) error {
 		if !ok {
 			r.say("the cluster is not there within %s; going on", readyWithin)
 		}
-		if other.isOver() && r.rng.IntN(5) < 4 {
+		if other.isOver() && r.rng.IntN(5) < 3 {
 			other = r.begin(ctx, v)
 		}
 		if err := r.strike(ctx, v); err != nil {
