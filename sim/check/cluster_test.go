@@ -484,3 +484,24 @@ func TestMetadataAreJudged(t *testing.T) {
 	x.judgeImage(0, later, imageOf(t, 20, first))
 	x.expect(t, "image")
 }
+
+func TestALeaderMayCountWhoHasLeftTheISRMeanwhile(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		isr  []core.BrokerID
+		want string
+	}{
+		{"dismissed", []core.BrokerID{1, 2}, ""},
+		{"still in", []core.BrokerID{1, 2, 3}, "isr-watermark"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			x := newTheatre()
+			x.images.latest = imageOf(t, 5, metadata.PartitionRecord{ISR: c.isr, Leader: 1, LeaderEpoch: 2,
+				PartitionEpoch: 7})
+			x.see(2, func(s *Sighting) { s.Synced = 8 }) // its replica was taken away, and it knows
+			x.lead(0, 2, func(s *Sighting) { s.Lead.PartitionEpoch = 6 })
+			x.commit(0, 10)
+			x.expect(t, c.want)
+		})
+	}
+}
