@@ -387,6 +387,33 @@ func TestLogsAreReadAsTheyGrow(t *testing.T) {
 	x.expect(t, "corrupt")
 }
 
+// A deposed leader fetches the snapshot of its follower, and its log is begun anew at an offset that happens to be its
+// old end. What was there before is of no concern, but what comes after is.
+func TestNothingComesBeforeALogThatIsBegunAnew(t *testing.T) {
+	for _, c := range []struct{ value, want string }{{"d", ""}, {"e", "replicas-differ"}} {
+		x := newTheatre()
+		x.write(t, 0, log.FileName(0, log.LogSuffix), batchOf(1, 0, "a"), batchOf(1, 1, "never committed"))
+		x.write(t, 1, log.FileName(0, log.LogSuffix), batchOf(1, 0, "a"), batchOf(2, 1, "b"), batchOf(2, 2, "c"),
+			batchOf(2, 3, "d"))
+		var at [2]seenReplica
+		read := func(node int, start, written core.Offset, e *log.Epochs) {
+			at[node].dir = "/data/t0-0"
+			s := Sighting{Node: node, Life: 1, ID: partitionID, Start: start, Written: written, Epochs: e}
+			x.readReplica(&at[node], &s, &s)
+		}
+		read(0, 0, 2, epochs(1, 0))
+		read(1, 0, 4, epochs(1, 0, 2, 1))
+		if err := x.disks[0].FS(nil).Remove("/data/t0-0/" + log.FileName(0, log.LogSuffix)); err != nil {
+			t.Fatal(err)
+		}
+		x.write(t, 0, log.FileName(2, log.LogSuffix))
+		read(0, 2, 2, epochs())
+		x.write(t, 0, log.FileName(2, log.LogSuffix), batchOf(2, 2, "c"), batchOf(2, 3, c.value))
+		read(0, 2, 4, epochs(2, 2))
+		x.expect(t, c.want)
+	}
+}
+
 func TestDisksAreComparedWithWhatWasSynced(t *testing.T) {
 	for _, end := range []core.Offset{1, 2} {
 		x := newTheatre()

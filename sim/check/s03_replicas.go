@@ -44,6 +44,7 @@ func (c *Cluster) readReplica(seen *seenReplica, was, s *Sighting) {
 	if was.Life != s.Life {
 		seen.cursor = cursor{}
 	}
+	seen.cursor.begun(s.Start)
 	c.read(&seen.cursor, s.Node, seen.dir, s.ID, s.Written, s.Epochs, s.Name.String())
 }
 
@@ -52,7 +53,17 @@ func (c *Cluster) readQuorum(b *seenBroker, s *QuorumSighting, q *raft.Quorum) {
 	if q.Log().Truncating() {
 		return // the old log may still be there
 	}
+	b.cursor.begun(s.Start)
 	c.read(&b.cursor, s.Node, q.Log().Dir(), id, s.Written, s.Epochs, raft.Topic)
+}
+
+// begun tells the cursor where the log begins. Nothing comes before a log's first batch, even where the next one to be
+// read is that one: a follower's log with another history, which nobody has committed, may end just where its leader's
+// snapshot does that it fetches, and where its log is begun anew.
+func (at *cursor) begun(start core.Offset) {
+	if start >= at.next {
+		at.epoch = unknownEpoch
+	}
 }
 
 // read judges the batches between the cursor and what is written.
