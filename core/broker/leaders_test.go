@@ -2,6 +2,7 @@ package broker_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -60,4 +61,34 @@ func TestElectionsAndReassignmentsOfOneBroker(t *testing.T) {
 	if base := w.produce(t, s, "t", 1); base != 0 {
 		t.Errorf("produced at %d", base)
 	}
+}
+
+// Brokers that stop cleanly before they have heard of a new topic have lost nothing: were their replicas called lost
+// because no folder is there, nobody could ever lead.
+func TestATopicThatAllReplicasHaveNotHeardOfBeforeACleanStopHasALeaderAfterwards(t *testing.T) {
+	c := newCluster(3, 1, nil).startAll(t) // node 1 is the only voter
+	for _, id := range []int{2, 3} {
+		c.cut[id] = true
+	}
+	req := kmsg.NewPtrCreateTopicsRequest()
+	req.Version = 7
+	topic := kmsg.NewCreateTopicsRequestTopic()
+	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = "t", -1, -1
+	topic.ReplicaAssignment = []kmsg.CreateTopicsRequestTopicReplicaAssignment{{Replicas: []int32{2, 3}}}
+	req.Topics = append(req.Topics, topic)
+	if code := c.ask(t, 1, req).(*kmsg.CreateTopicsResponse).Topics[0].ErrorCode; code != 0 {
+		t.Fatal(core.ErrorCode(code))
+	}
+	for _, id := range []int{2, 3} {
+		c.stop(t, id)
+	}
+	for _, id := range []int{2, 3} {
+		c.cut[id] = false
+		c.start(id)
+	}
+	c.until(t, 60*time.Second, "back", func() bool { return c.worlds[1].listens && c.worlds[2].listens })
+	c.until(t, 60*time.Second, "led, with both in sync", func() bool {
+		p := c.metadata(t, 1, "t").Topics[0].Partitions[0]
+		return p.Leader >= 2 && len(p.ISR) == 2
+	})
 }

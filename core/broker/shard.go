@@ -239,15 +239,15 @@ func (s *Shard) place(t *metadata.Topic, p *metadata.Partition, fresh bool) {
 	dir := s.directory(p, name.String(), fresh)
 	path := dir.Path + "/" + name.String()
 	found := slices.Contains(s.disk.holders[name.String()], dir.Path)
-	// A clean stop leaves a folder of every replica. A directory that is gone has taken its replicas with it, and what
-	// another one has of them is old.
-	gone := s.disk.clean[dir.Path] && len(p.Replicas) > 1
+	// A folder that is not there was never made if no checkpoint knows of it, even after a clean stop: the broker may
+	// have stopped before it heard of the topic. Were that called a loss, and all replicas were stopped so, none could
+	// lead. A directory that is gone has taken its replicas with it, and what another one has of them is old.
 	moved := !fresh && s.away(p)
 	s.set.Open(s.now, partition.Opening{ID: id, Name: name, Dir: dir.Path, LeaderEpoch: p.LeaderEpoch,
 		Settings: config.ResolveTopic(s.cluster.Layers(t.Name)), Clean: s.disk.clean[dir.Path],
 		RecoveryPoint: s.disk.recovery[path], LogStart: s.disk.logStart[path], HighWatermark: s.disk.marks[path],
 		Unsure:  s.disk.unsure[dir.Path] || found && moved,
-		Emptied: !found && (s.disk.lost[name.String()] || gone || moved),
+		Emptied: !found && (s.disk.lost[name.String()] || moved),
 		Lost:    s.lost(p), Replicated: s.replicated, Offline: dir.Offline}, &s.out)
 	s.locate(p, id, dir, moved)
 	if s.replicated {
