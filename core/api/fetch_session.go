@@ -69,9 +69,15 @@ func (f *fetchSession) close() {
 }
 
 // put adds or updates a partition. The key's topic may alias a frame; it is copied when it is kept.
+//
+// Who names a partition again without having moved on, or in another leadership, is told of it anew even if nothing has
+// changed: a follower whose damaged log was opened again has forgotten what its leader said, and would never find out
+// that it has all there is. Kafka's followers take such a partition out of the session first.
 func (f *fetchSession) put(e fetchEntry) {
 	if i, ok := f.index[e.key]; ok {
 		old := &f.entries[i]
+		stays := e.offset == old.offset && e.replicaLogStart <= old.replicaLogStart && e.replicaMark <= old.replicaMark
+		old.told = old.told && !stays && e.leaderEpoch == old.leaderEpoch
 		old.offset, old.maxBytes = e.offset, e.maxBytes
 		old.leaderEpoch, old.lastFetchedEpoch = e.leaderEpoch, e.lastFetchedEpoch
 		old.replicaLogStart, old.replicaMark = e.replicaLogStart, e.replicaMark

@@ -248,12 +248,21 @@ func TestFetchSessions(t *testing.T) {
 	if r := ask(sessionFetch(12, session, 2)); fmt.Sprint(partitions(r)) != "[0]" {
 		t.Errorf("one has news: %v", partitions(r))
 	}
-	forget := sessionFetch(12, session, 3)
+	moved := one
+	moved.Partitions = []kmsg.FetchRequestTopicPartition{one.Partitions[0]}
+	moved.Partitions[0].FetchOffset = 1
+	if r := ask(sessionFetch(12, session, 3, moved)); len(partitions(r)) != 0 {
+		t.Errorf("one has moved on, and nothing is new: %v", partitions(r))
+	}
+	if r := ask(sessionFetch(12, session, 4, moved)); fmt.Sprint(partitions(r)) != "[0]" {
+		t.Errorf("one was named again where it was: %v", partitions(r))
+	}
+	forget := sessionFetch(12, session, 5)
 	forget.ForgottenTopics = []kmsg.FetchRequestForgottenTopic{{Topic: "t", Partitions: []int32{0}}}
 	if r := ask(forget); len(partitions(r)) != 0 {
 		t.Errorf("forgotten: %v", partitions(r))
 	}
-	if r := ask(sessionFetch(12, session, 4, one)); fmt.Sprint(partitions(r)) != "[0]" {
+	if r := ask(sessionFetch(12, session, 6, one)); fmt.Sprint(partitions(r)) != "[0]" {
 		t.Errorf("added again: %v", partitions(r))
 	}
 	for _, wrong := range []struct {
@@ -261,10 +270,10 @@ func TestFetchSessions(t *testing.T) {
 		req  *kmsg.FetchRequest
 		code core.ErrorCode
 	}{
-		{"another session", sessionFetch(12, session+1, 5), core.FetchSessionIDNotFound},
-		{"an epoch that was", sessionFetch(12, session, 4), core.InvalidFetchSessionEpoch},
-		{"an epoch to come", sessionFetch(12, session, 6), core.InvalidFetchSessionEpoch},
-		{"ids in a session by name", sessionFetch(13, session, 5), core.FetchSessionTopicIDError},
+		{"another session", sessionFetch(12, session+1, 7), core.FetchSessionIDNotFound},
+		{"an epoch that was", sessionFetch(12, session, 6), core.InvalidFetchSessionEpoch},
+		{"an epoch to come", sessionFetch(12, session, 8), core.InvalidFetchSessionEpoch},
+		{"ids in a session by name", sessionFetch(13, session, 7), core.FetchSessionTopicIDError},
 	} {
 		if r := ask(wrong.req); core.ErrorCode(r.ErrorCode) != wrong.code || len(r.Topics) != 0 {
 			t.Errorf("%s: %v", wrong.name, core.ErrorCode(r.ErrorCode))
@@ -274,7 +283,7 @@ func TestFetchSessions(t *testing.T) {
 	far := one
 	far.Partitions = []kmsg.FetchRequestTopicPartition{one.Partitions[0]}
 	far.Partitions[0].FetchOffset = 99
-	for epoch := int32(5); epoch < 7; epoch++ {
+	for epoch := int32(7); epoch < 9; epoch++ {
 		r := ask(sessionFetch(12, session, epoch, far))
 		if code := core.ErrorCode(r.Topics[0].Partitions[0].ErrorCode); code != core.OffsetOutOfRange {
 			t.Errorf("out of range: %v", code)
@@ -283,14 +292,14 @@ func TestFetchSessions(t *testing.T) {
 	at := far
 	at.Partitions = []kmsg.FetchRequestTopicPartition{one.Partitions[0]}
 	at.Partitions[0].FetchOffset = 1
-	if r := ask(sessionFetch(12, session, 7, at)); fmt.Sprint(partitions(r)) != "[0]" {
+	if r := ask(sessionFetch(12, session, 9, at)); fmt.Sprint(partitions(r)) != "[0]" {
 		t.Errorf("after an error: %v", partitions(r))
 	}
 	// The last request of a session, after which it is not known any more.
 	if r := ask(sessionFetch(12, session, -1, one)); r.SessionID != 0 || len(partitions(r)) != 1 {
 		t.Errorf("final: %+v", r)
 	}
-	if r := ask(sessionFetch(12, session, 8)); core.ErrorCode(r.ErrorCode) != core.FetchSessionIDNotFound {
+	if r := ask(sessionFetch(12, session, 10)); core.ErrorCode(r.ErrorCode) != core.FetchSessionIDNotFound {
 		t.Errorf("after the end: %v", core.ErrorCode(r.ErrorCode))
 	}
 	// By id: a deleted topic is an error, for as long as the client names it.

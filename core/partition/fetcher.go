@@ -54,13 +54,14 @@ func (s *Set) join(r *Replica, f *Fetcher) {
 	f.members = append(f.members, r)
 }
 
-// remove takes a replica out.
+// remove takes a replica out. It may be back before the next request, which passes over what is not here: it must not
+// count as listed for one then.
 func (f *Fetcher) remove(r *Replica) {
 	f.forget(r)
 	if r.follow.busy {
 		f.busy--
 	}
-	r.follow.busy, r.follow.fetcher = false, nil
+	r.follow.busy, r.follow.queued, r.follow.fetcher = false, false, nil
 	f.members = slices.DeleteFunc(f.members, func(m *Replica) bool { return m == r })
 }
 

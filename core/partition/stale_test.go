@@ -127,3 +127,31 @@ func TestPartitionsThatLeaveAreForgottenByTheNextRequest(t *testing.T) {
 		t.Errorf("%d in the session of epoch %d", f.named, req.SessionEpoch)
 	}
 }
+
+// A replica that leaves its fetcher while it is listed for the next request, and comes back after that one has gone, as
+// a damaged log does that is opened again, is asked for.
+func TestAReplicaThatComesBackToItsFetcherIsAskedForAgain(t *testing.T) {
+	c := newClusterOf(1, 3, 1)
+	c.quiet, c.scripted, c.fetchBytes, c.segmentBytes = true, true, 1<<20, 1<<20
+	c.versions[0].parts[1].leader, c.versions[0].parts[2].leader = 0, 0
+	c.begin()
+	for range 3 {
+		c.settleQuietly()
+		c.pass(60 * time.Millisecond)
+	}
+	c.settleQuietly()
+	n := c.nodes[1]
+	r, f := n.set.Replica(c.partitions[0]), n.set.Fetcher(0)
+	r.follow.named = false
+	f.named--
+	n.set.pursue(c.now(), r, &n.out)
+	f.remove(r)
+	f.inFlight = false // as if the answer had brought nothing
+	n.set.NextFetch(c.now(), f)
+	n.set.join(r, f)
+	n.set.pursue(c.now(), r, &n.out)
+	f.inFlight = false
+	if n.set.NextFetch(c.now(), f); !r.follow.named {
+		t.Errorf("it is not named: %+v", f)
+	}
+}
