@@ -29,7 +29,7 @@ type Engine struct {
 	timers timers
 	pool   pool
 	halted atomic.Bool
-	hold   func() // see Interference
+	faults Interference
 
 	control  *Actor
 	shards   []*Actor
@@ -129,18 +129,23 @@ func (e *Engine) Stop() { e.timers.stop() }
 func (e *Engine) Kill() {
 	e.halted.Store(true)
 	e.Stop()
+	if e.faults.Release != nil {
+		e.faults.Release()
+	}
 }
 
 // Interference is what a test does to one of the brokers of its process.
 type Interference struct {
 	// Hold is called before machines take inputs and before jobs run. It does not return while the broker is paused.
 	Hold func()
+	// Release is called when the broker has been killed: Hold returns from then on.
+	Release func()
 	// Shift returns by how much the wall clock is wrong.
 	Shift func() time.Duration
 }
 
 // Interfere lets a test interfere, from before the first input.
-func (e *Engine) Interfere(i Interference) { e.hold, e.clock.shift = i.Hold, i.Shift }
+func (e *Engine) Interfere(i Interference) { e.faults, e.clock.shift = i, i.Shift }
 
 // Halted reports whether a machine has stopped the broker for good.
 func (e *Engine) Halted() bool { return e.halted.Load() }

@@ -57,8 +57,8 @@ func (w *Worker) finish() {
 }
 
 func (w *Worker) runJob(q queuedJob) {
-	if w.engine.hold != nil {
-		w.engine.hold()
+	if w.engine.faults.Hold != nil {
+		w.engine.faults.Hold()
 	}
 	q.job.Run(w.engine.fs)
 	w.Post(q.actor, core.Input{Kind: core.InputJobDone, Job: q.job})
@@ -80,8 +80,8 @@ func (w *Worker) run(a *Actor) {
 
 // steps gives the machine its batch and executes the effects a round at a time.
 func (w *Worker) steps(a *Actor) {
-	if w.engine.hold != nil {
-		w.engine.hold()
+	if w.engine.faults.Hold != nil {
+		w.engine.faults.Hold()
 	}
 	w.engine.Steps.Add(int64(len(a.batch)))
 	now := w.engine.clock.now()

@@ -74,6 +74,7 @@ var order = map[string][]string{
 	"core/coretest/...":    append([]string{"core"}, leaves...),
 	"sim/...":              {"core/...", "netsim/...", "linearizability/..."},
 	"node/...":             {"core/..."},
+	"node/nodetest/...":    {"core/...", "node/...", "linearizability/..."},
 	"netsim/...":           {},
 	"linearizability/...":  {},
 	"benchmarks/...":       {"core/...", "node/...", "sim/...", "netsim/...", "linearizability/..."},

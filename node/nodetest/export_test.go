@@ -1,0 +1,4 @@
+package nodetest
+
+// ChannelMutexes is channelMutexes.
+const ChannelMutexes = channelMutexes
