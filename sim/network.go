@@ -45,9 +45,8 @@ type wired struct {
 }
 
 func (w *World) addNetwork() {
-	hosts := len(w.nodes) + len(w.plan.Clients) + 1
 	stream := w.plan.Stream(fault.StreamNet)
-	w.net = &network{Net: netsim.New[[]byte](hosts, stream.Uint64(), w.plan.Net),
+	w.net = &network{Net: netsim.New[[]byte](w.plan.Hosts(), stream.Uint64(), w.plan.Net),
 		wires: map[netsim.End]*wired{}, due: core.Never}
 }
 

@@ -18,17 +18,18 @@ type slot struct {
 	conn   *conn
 	wire   *wired        // in a cluster
 	toward time.Duration // when the last bytes from the broker arrive
+	left   int           // requests until the client begins nothing more; 0: no such end
 }
 
 func (w *World) addClient(i int, random core.PRNG) {
-	s := &slot{world: w, index: i, name: w.plan.Clients[i].Kind.String()}
+	s := &slot{world: w, index: i, name: w.plan.Clients[i].Kind.String(), left: w.plan.Clients[i].Requests}
 	s.actor = workload.New(s, i, w.plan, random, w.ledger, w.history)
 	w.slots = append(w.slots, s)
 }
 
 // addSetup adds the client that makes the topics, starts the others, and reads everything back at the end.
 func (w *World) addSetup(random core.PRNG) {
-	s := &slot{world: w, index: len(w.slots), name: "auditor"}
+	s := &slot{world: w, index: len(w.plan.Clients), name: "auditor"}
 	others := w.slots
 	start := func() {
 		for _, o := range others {
@@ -74,6 +75,11 @@ func (s *slot) dial(to int) {
 // Send implements [workload.Net].
 func (s *slot) Send(b []byte) {
 	c, w := s.conn, s.world
+	if s.left > 0 {
+		if s.left--; s.left == 0 {
+			w.after(0, s.actor.Finish)
+		}
+	}
 	if s.wire != nil {
 		w.send(s.wire, b)
 		return

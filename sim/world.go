@@ -108,7 +108,9 @@ func New(plan *fault.Plan, to func(line []byte)) *World {
 	w.compose = w.broker
 	workload := plan.Stream(fault.StreamWorkload)
 	for i := range plan.Clients {
-		w.addClient(i, workload.Fork(uint64(i)))
+		if plan.Clients[i].Kind != fault.Absent {
+			w.addClient(i, workload.Fork(uint64(i)))
+		}
 	}
 	w.addSetup(workload.Fork(1 << 32))
 	w.planFaults()

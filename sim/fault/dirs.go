@@ -50,14 +50,9 @@ func (p *Plan) drawDirs(r *core.PRNG, nodes int) {
 	}
 }
 
-func (p *Plan) appendDirs(dst []byte) []byte {
-	if p.Dirs < 2 {
-		return dst
-	}
-	dst = append(dst, "log-directories "+strconv.Itoa(p.Dirs)+"\n"...)
-	for _, f := range p.DirFailures {
-		dst = append(dst, "directory-failure node="+strconv.Itoa(f.Node)+" directory="+strconv.Itoa(f.Dir)+" at="+
-			f.At.String()+" back="+f.Back.String()+"\n"...)
-	}
-	return dst
+func (f *DirFailure) fields(l *fields, p *Plan) {
+	p.node(l, &f.Node)
+	number(l, "directory", &f.Dir, 0, max(p.Dirs, 1)-1)
+	l.time("at", &f.At, 0)
+	l.time("back", &f.Back, f.At)
 }

@@ -117,11 +117,6 @@ const maxSkew = 15 * time.Minute
 // maxDrift is how many millionths a clock is fast or slow at most: far more than any real one.
 const maxDrift = 50_000
 
-func (m *Machine) appendText(dst []byte, i int) []byte {
-	return append(dst, "machine "+strconv.Itoa(i)+" "+m.Role()+" rack="+m.Rack+" skew="+m.Skew.String()+
-		" drift="+strconv.FormatInt(m.Drift, 10)+"ppm voter="+strconv.FormatBool(m.Voter)+" joins="+m.Joins.String()+"\n"...)
-}
-
 // LeastReplicas is how many replicas a topic has at least: disks that are lost must not be the only ones.
 func (p *Plan) LeastReplicas() int {
 	for i := range p.Stops {

@@ -2,7 +2,6 @@ package fault
 
 import (
 	"slices"
-	"strconv"
 	"time"
 
 	"ottla.dev/core"
@@ -129,13 +128,4 @@ func (p *Plan) operation(r *core.PRNG, k OperationKind, at time.Duration) Operat
 		o.Brokers = []int32{int32(r.Between(1, int64(p.Brokers)))}
 	}
 	return o
-}
-
-func (o *Operation) appendText(dst []byte, p *Plan) []byte {
-	dst = append(dst, "operation "+o.Kind.String()+" at="+o.At.String()+" of="+p.Topics[o.Topic].Name+"-"+
-		strconv.Itoa(int(o.Partition))+" value="+strconv.FormatInt(o.Value, 10)+" brokers="...)
-	for _, b := range o.Brokers {
-		dst = append(strconv.AppendInt(dst, int64(b), 10), ',')
-	}
-	return append(dst, '\n')
 }

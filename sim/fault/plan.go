@@ -10,7 +10,9 @@ import (
 
 // Plan is everything that a seed decides beforehand.
 type Plan struct {
-	Seed     uint64
+	Seed uint64
+	// Salt has the same plan run in another way: what is drawn while it runs is drawn anew. Seeds have 0.
+	Salt     uint64
 	Brokers  int       // of a cluster
 	Machines []Machine // of a cluster: the brokers, then those that only vote
 	// Dynamic says that the voters are in the log (KIP-853), and not in everybody's configuration.
@@ -70,7 +72,8 @@ type ClientKind uint8
 
 // The kinds of clients.
 const (
-	Producer ClientKind = iota + 1
+	Absent ClientKind = iota // a place without a client, so that others keep their numbers
+	Producer
 	Consumer
 	Member    // of a consumer group
 	Committer // commits and fetches offsets of a group of its own
@@ -81,7 +84,7 @@ const (
 
 // String gives the kind's name.
 func (k ClientKind) String() string {
-	return [...]string{"", "producer", "consumer", "member", "committer", "admin", "garbage", "operator"}[k]
+	return [...]string{"absent", "producer", "consumer", "member", "committer", "admin", "garbage", "operator"}[k]
 }
 
 // Client is one client. What is drawn while it runs comes from a stream of its own.
@@ -93,6 +96,7 @@ type Client struct {
 	Pause      time.Duration // mean time between operations
 	MaxRecords int
 	MaxValue   int
+	Requests   int // after so many the client begins nothing more; 0: it goes on until the faults end
 	Group      string
 	Drop       int // one request in so many is followed by hanging up; 0 never
 	Old        bool
@@ -174,65 +178,6 @@ type Delays struct {
 	JobStep time.Duration // 0: a job runs through, unless it is cut off
 }
 
-// AppendText appends the plan, one thing a line.
-func (p *Plan) AppendText(dst []byte) []byte {
-	dst = append(dst, "seed "...)
-	dst = strconv.AppendUint(dst, p.Seed, 10)
-	dst = append(dst, " for "+p.Duration.String()+" with shards="...)
-	dst = strconv.AppendInt(dst, int64(p.Shards), 10)
-	dst = append(dst, " unordered-names="+strconv.FormatBool(p.UnorderedNames)+
-		" stale-cache="+strconv.FormatBool(p.StaleCache)+"\n"...)
-	d := p.Delays
-	dst = append(dst, "delays message="+d.Message.String()+" write="+d.Write.String()+" sync="+d.Sync.String()+
-		" network="+d.Network.String()+" job="+d.JobStep.String()+"\n"...)
-	if p.Clustered() {
-		dst = append(dst, "dynamic-voters "+strconv.FormatBool(p.Dynamic)+"\n"...)
-		for i := range p.Machines {
-			dst = p.Machines[i].appendText(dst, i)
-		}
-		dst = p.Net.AppendText(dst)
-	}
-	for _, s := range p.Static {
-		dst = append(dst, "broker "+s.Name+"="+s.Value+"\n"...)
-	}
-	for _, t := range p.Topics {
-		dst = append(dst, "topic "+t.Name+" partitions="+strconv.Itoa(int(t.Partitions))+
-			" replicas="+strconv.Itoa(int(t.ReplicationFactor()))...)
-		for _, s := range t.Settings {
-			dst = append(dst, " "+s.Name+"="+s.Value...)
-		}
-		dst = append(dst, '\n')
-	}
-	for i, c := range p.Clients {
-		dst = append(dst, "client "+strconv.Itoa(i)+" "+c.Kind.String()+" idempotent="+strconv.FormatBool(c.Idempotent)+
-			" acks="+strconv.Itoa(int(c.Acks))+" in-flight="+strconv.Itoa(c.InFlight)+" pause="+c.Pause.String()+
-			" records="+strconv.Itoa(c.MaxRecords)+" value="+strconv.Itoa(c.MaxValue)+" group="+c.Group+
-			" drop="+strconv.Itoa(c.Drop)+" bad="+strconv.Itoa(c.Bad)+" old="+strconv.FormatBool(c.Old)+"\n"...)
-	}
-	for _, w := range p.Faults {
-		dst = append(dst, "fault "+w.Kind.String()+" node="+strconv.Itoa(w.Node)+
-			" from="+w.From.String()+" to="+w.To.String()+" one-in="...)
-		dst = strconv.AppendUint(dst, w.Rate, 10)
-		dst = append(dst, '\n')
-	}
-	for _, s := range p.Stops {
-		dst = append(dst, "stop "+s.Kind.String()+" node="+strconv.Itoa(s.Node)+
-			" at="+s.At.String()+" wipe="+strconv.FormatBool(s.Wipe)+" pending="+strconv.FormatBool(s.Pending)+
-			" down="+s.Down.String()+" crash-after="+s.Crash.String()+" again="...)
-		for _, n := range s.Again {
-			dst = append(strconv.AppendInt(dst, int64(n), 10), ',')
-		}
-		dst = append(dst, '\n')
-	}
-	for i := range p.Operations {
-		dst = p.Operations[i].appendText(dst, p)
-	}
-	for _, j := range p.Jumps {
-		dst = append(dst, "clock node="+strconv.Itoa(j.Node)+" at="+j.At.String()+" by="+j.By.String()+"\n"...)
-	}
-	return p.appendDirs(dst)
-}
-
 // Clustered reports whether there are several machines.
 func (p *Plan) Clustered() bool { return len(p.Machines) > 1 }
 
@@ -274,4 +219,10 @@ const (
 )
 
 // Stream is one of a seed's independent random streams.
-func (p *Plan) Stream(label uint64) core.PRNG { return core.NewPRNG(p.Seed).Fork(label) }
+func (p *Plan) Stream(label uint64) core.PRNG {
+	r := core.NewPRNG(p.Seed)
+	if p.Salt != 0 {
+		r = r.Fork(p.Salt)
+	}
+	return r.Fork(label)
+}

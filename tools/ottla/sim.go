@@ -22,16 +22,18 @@ import (
 type simOptions struct {
 	seeds   uint64
 	start   uint64
-	seed    int64
+	seed    string
 	jobs    int
 	brokers int
 	cluster bool
 	trace   bool
-	plan    bool
+	plan    string
+	write   string
 	json    bool
 	history string
 	search  uint64
 	forTime time.Duration
+	single  *fault.Plan // the only one to be run, if there is one
 }
 
 func simCommand() *cobra.Command {
@@ -42,24 +44,28 @@ func simCommand() *cobra.Command {
 		Long: "Simulate brokers with faults, from seeds. Each seed draws a broker, its topics, clients and faults, and\n" +
 			"runs them in virtual time on a simulated disk. The exit status is 0 if all is well, 127 if an assertion\n" +
 			"failed, 128 if something did not come to its end, 129 if something wrong was said or kept.",
+		Example: "  ottla sim --seeds 200\n  ottla sim --cluster --for 10m\n  ottla sim --seed 47 --brokers 3 --trace\n" +
+			"  ottla sim --seed 47 --write-plan 47.plan\n  ottla sim --plan 47.plan",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.OutOrStdout()) },
 	}
 	f := cmd.Flags()
 	f.Uint64Var(&o.seeds, "seeds", 200, "how many seeds to run")
 	f.Uint64Var(&o.start, "start", 0, "the first seed")
-	f.Int64Var(&o.seed, "seed", -1, "run this seed only")
+	f.StringVar(&o.seed, "seed", "", "run this `seed` only; 47@1 is seed 47, drawn as version 1 draws")
 	f.IntVar(&o.jobs, "jobs", runtime.NumCPU(), "seeds to run at the same time")
 	f.IntVar(&o.brokers, "brokers", 1, "how many brokers a world has, at most "+strconv.Itoa(fault.MaxBrokers))
 	f.BoolVar(&o.cluster, "cluster", false, "draw how many brokers a cluster has, one to "+strconv.Itoa(fault.MaxBrokers))
-	f.BoolVar(&o.trace, "trace", false, "with --seed: print a line an event")
-	f.BoolVar(&o.plan, "plan", false, "with --seed: print what the seed has drawn, and do not run it")
+	f.BoolVar(&o.trace, "trace", false, "with --seed or --plan: print a line an event")
+	f.StringVar(&o.plan, "plan", "", "run the plan in this `file`")
+	f.StringVar(&o.write, "write-plan", "",
+		"with --seed: write what the seed has drawn to this `file` (- prints it), and do not run it")
 	f.BoolVar(&o.json, "json", false, "print a JSON object a seed, and one for all")
-	f.StringVar(&o.history, "history", "", "with --seed: write what the clients have seen to this `file`, for ottla check")
+	f.StringVar(&o.history, "history", "", "with --seed or --plan: write what the clients have seen to this `file`, for ottla check")
 	f.Uint64Var(&o.search, "search", searchOneIn,
 		"search the histories of one seed in so many with Porcupine, of the others only the topics")
 	f.DurationVar(&o.forTime, "for", 0, "run seeds for this long instead of a number of them")
-	cmd.AddCommand(huntCommand(), mutantsCommand())
+	cmd.AddCommand(huntCommand(), mutantsCommand(), shrinkCommand())
 	return cmd
 }
 
@@ -70,18 +76,26 @@ func (o *simOptions) run(out io.Writer) error {
 	if o.brokers < 1 || o.brokers > fault.MaxBrokers {
 		return fmt.Errorf("--brokers %d: 1 to %d", o.brokers, fault.MaxBrokers)
 	}
-	if (o.trace || o.plan) && o.seed < 0 {
-		return fmt.Errorf("--trace and --plan need --seed")
+	one := o.seed != "" || o.plan != ""
+	switch {
+	case o.seed != "" && o.plan != "":
+		return fmt.Errorf("--seed and --plan: one of them")
+	case o.trace && !one:
+		return fmt.Errorf("--trace needs --seed or --plan")
+	case o.history != "" && !one:
+		return fmt.Errorf("--history needs --seed or --plan")
+	case o.write != "" && o.seed == "":
+		return fmt.Errorf("--write-plan needs --seed")
 	}
-	if o.history != "" && o.seed < 0 {
-		return fmt.Errorf("--history needs --seed")
-	}
-	if o.plan {
-		_, err := out.Write(o.draw(uint64(o.seed)).AppendText(nil))
-		return err
-	}
-	if o.seed >= 0 {
-		o.start, o.seeds, o.jobs = uint64(o.seed), 1, 1
+	if one {
+		plan, err := o.only()
+		if err != nil {
+			return err
+		}
+		if o.write != "" {
+			return writePlan(out, o.write, plan.String())
+		}
+		o.single, o.start, o.seeds, o.jobs = plan, plan.Seed, 1, 1
 	}
 	s := &simRun{options: o, out: out, began: time.Now()}
 	s.all()
@@ -91,10 +105,24 @@ func (o *simOptions) run(out io.Writer) error {
 	return s.finish()
 }
 
+// only gives the one plan that is to be run.
+func (o *simOptions) only() (*fault.Plan, error) {
+	if o.plan != "" {
+		return readPlan(o.plan)
+	}
+	seed, err := fault.ParseSeed(o.seed)
+	if err != nil {
+		return nil, err
+	}
+	return o.draw(seed), nil
+}
+
 // draw draws the plan of a seed.
 func (o *simOptions) draw(seed uint64) *fault.Plan {
 	n := o.brokers
 	switch {
+	case o.single != nil:
+		return o.single
 	case o.cluster:
 		n = fault.DrawBrokers(seed)
 	case n == 1:
@@ -105,8 +133,10 @@ func (o *simOptions) draw(seed uint64) *fault.Plan {
 
 // replay is the command that runs a seed again.
 func (o *simOptions) replay(seed uint64) string {
-	text := "ottla sim --seed " + strconv.FormatUint(seed, 10)
+	text := "ottla sim --seed " + fault.SeedText(seed)
 	switch {
+	case o.plan != "":
+		text = "ottla sim --plan " + o.plan
 	case o.cluster:
 		text += " --cluster"
 	case o.brokers > 1:

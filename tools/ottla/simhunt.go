@@ -101,7 +101,12 @@ func (o *huntOptions) at(n uint64) quarry {
 }
 
 func (q quarry) run(search uint64) simResult {
-	return runWorld(sim.New(fault.DrawCluster(q.seed, q.brokers), nil), search)
+	return runWorld(sim.New(q.plan(), nil), search)
+}
+
+func (q quarry) plan() *fault.Plan {
+	o := simOptions{brokers: q.brokers}
+	return o.draw(q.seed)
 }
 
 func (q quarry) replay() string {
