@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// fields are the words of one line of a plan, to be written or read: whoever has a line names its fields once, for both.
-// What is zero is not written, and what is not there is zero. The first error is kept.
+// fields are the words of one line of a plan, to be written or read: whoever has a line names its fields once, for
+// both. What is zero is not written, and what is not there is zero. The first error is kept.
 type fields struct {
 	writing bool
 	text    []byte // written

@@ -10,8 +10,8 @@ import (
 	"ottla.dev/netsim"
 )
 
-// Parse reads a plan's text. Lines that are empty or begin with # are left out. What is wrong is an error that names the
-// line; so is a plan of another version.
+// Parse reads a plan's text. Lines that are empty or begin with # are left out. What is wrong is an error that names
+// the line; so is a plan of another version.
 func Parse(text string) (*Plan, error) {
 	p, r := &Plan{}, &reader{}
 	number := 0
@@ -106,8 +106,8 @@ func begins(what, version string) error {
 	case err != nil:
 		return fmt.Errorf("%q is no version of a plan; this one is %d", version, Format)
 	case v != Format:
-		return fmt.Errorf("a plan of version %d, and this Ottla reads version %d: it would replay something else; run it with "+
-			"an Ottla of its time", v, Format)
+		return fmt.Errorf("a plan of version %d, and this Ottla reads version %d: it would replay something else; "+
+			"run it with an Ottla of its time", v, Format)
 	}
 	return nil
 }

@@ -87,7 +87,10 @@ func (p *Plan) fields(f *fields) {
 	if !f.writing && f.err == nil {
 		p.Clients = make([]Client, slots)
 	}
-	number(f, "directories", &p.Dirs, 0, maxDirs)
+	if f.writing && p.Dirs > 1 || !f.writing {
+		number(f, "directories", &p.Dirs, 0, maxDirs)
+		p.Dirs = max(p.Dirs, 1)
+	}
 	f.flag("dynamic-voters", &p.Dynamic)
 	f.flag("unordered-names", &p.UnorderedNames)
 	f.flag("stale-cache", &p.StaleCache)

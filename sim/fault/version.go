@@ -15,8 +15,8 @@ const (
 	Drawing = 1
 )
 
-// ParseSeed reads a seed, alone or with the version of the drawing that it is for, as in 47@1. A seed for another version
-// would replay something else, and is an error.
+// ParseSeed reads a seed, alone or with the version of the drawing that it is for, as in 47@1. A seed for another
+// version would replay something else, and is an error.
 func ParseSeed(text string) (uint64, error) {
 	number, version, versioned := strings.Cut(text, "@")
 	seed, err := strconv.ParseUint(number, 10, 64)

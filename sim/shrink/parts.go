@@ -27,6 +27,8 @@ func of[T any](list func(p *fault.Plan) *[]T, at func(*T) time.Duration) part {
 }
 
 // parts are all of them, those first whose absence saves the most time.
+//
+//core:table
 var parts = [...]part{
 	{count: clients, remove: removeClient},
 	of(func(p *fault.Plan) *[]fault.Stop { return &p.Stops }, func(s *fault.Stop) time.Duration { return s.At }),
@@ -120,8 +122,8 @@ func removeTopicSetting(p *fault.Plan, i int) {
 	}
 }
 
-// removeMachine takes a machine out, with what happens to it, and numbers those behind it anew. Two stay, since one alone
-// is another kind of world.
+// removeMachine takes a machine out, with what happens to it, and numbers those behind it anew. Two stay, since one
+// alone is another kind of world.
 func removeMachine(p *fault.Plan, m int) {
 	if len(p.Machines) <= 2 || p.Brokers == 1 && p.Machines[m].Broker {
 		return

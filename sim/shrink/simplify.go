@@ -50,6 +50,8 @@ func (s *Shrinker) each(changes ...func(p *fault.Plan)) {
 }
 
 // whole are changes of the world.
+//
+//core:table
 var whole = [...]func(p *fault.Plan){
 	func(p *fault.Plan) { p.Delays = quick },
 	func(p *fault.Plan) { p.Delays.Message = quick.Message },
@@ -62,18 +64,29 @@ var whole = [...]func(p *fault.Plan){
 	func(p *fault.Plan) { p.UnorderedNames = false },
 	func(p *fault.Plan) { p.StaleCache = false },
 	func(p *fault.Plan) { p.Dynamic = false },
-	func(p *fault.Plan) {
+	network(func(s *netsim.Settings) { *s = netsim.Settings{} }),
+	network(func(s *netsim.Settings) { *s = netsim.Settings{Link: s.Link} }),
+	network(func(s *netsim.Settings) { s.Link.Queue, s.Link.Bandwidth = 0, 0 }),
+}
+
+// network is a change of a cluster's network.
+func network(change func(s *netsim.Settings)) func(p *fault.Plan) {
+	return func(p *fault.Plan) {
 		if p.Net != nil {
-			p.Net.Settings = netsim.Settings{}
+			change(&p.Net.Settings)
 		}
-	},
+	}
 }
 
 // quick are delays of a machine on which nothing is slow.
+//
+//core:table
 var quick = fault.Delays{Message: 5 * time.Microsecond, Write: 20 * time.Microsecond, Sync: 200 * time.Microsecond,
 	Network: 100 * time.Microsecond}
 
 // fewRequests are how many requests a client may need.
+//
+//core:table
 var fewRequests = [...]int{200, 50, 20, 10, 5, 3, 2, 1}
 
 func (s *Shrinker) client(i int) {

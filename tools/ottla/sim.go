@@ -44,7 +44,8 @@ func simCommand() *cobra.Command {
 		Long: "Simulate brokers with faults, from seeds. Each seed draws a broker, its topics, clients and faults, and\n" +
 			"runs them in virtual time on a simulated disk. The exit status is 0 if all is well, 127 if an assertion\n" +
 			"failed, 128 if something did not come to its end, 129 if something wrong was said or kept.",
-		Example: "  ottla sim --seeds 200\n  ottla sim --cluster --for 10m\n  ottla sim --seed 47 --brokers 3 --trace\n" +
+		Example: "  ottla sim --seeds 200\n  ottla sim --cluster --for 10m\n" +
+			"  ottla sim --seed 47 --brokers 3 --trace\n" +
 			"  ottla sim --seed 47 --write-plan 47.plan\n  ottla sim --plan 47.plan",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.OutOrStdout()) },
@@ -61,7 +62,8 @@ func simCommand() *cobra.Command {
 	f.StringVar(&o.write, "write-plan", "",
 		"with --seed: write what the seed has drawn to this `file` (- prints it), and do not run it")
 	f.BoolVar(&o.json, "json", false, "print a JSON object a seed, and one for all")
-	f.StringVar(&o.history, "history", "", "with --seed or --plan: write what the clients have seen to this `file`, for ottla check")
+	f.StringVar(&o.history, "history", "",
+		"with --seed or --plan: write what the clients have seen to this `file`, for ottla check")
 	f.Uint64Var(&o.search, "search", searchOneIn,
 		"search the histories of one seed in so many with Porcupine, of the others only the topics")
 	f.DurationVar(&o.forTime, "for", 0, "run seeds for this long instead of a number of them")

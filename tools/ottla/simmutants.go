@@ -29,6 +29,7 @@ type mutantsOptions struct {
 	jobs    int
 	list    bool
 	noTable bool
+	binary  string
 }
 
 func mutantsCommand() *cobra.Command {
@@ -40,9 +41,11 @@ func mutantsCommand() *cobra.Command {
 			"files in " + mutants.Folder + ", the result is written to docs/mutants.md. A failure that the untouched\n" +
 			"broker shows as well does not count. Needs the project's source and a Go toolchain. The exit status\n" +
 			"is 1 if a bug survives that is not noted as open or equivalent.",
-		Example: "  ottla sim mutants\n  ottla sim mutants --only canary\n  ottla sim mutants --only raft- --for 2m --jobs 1",
-		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.OutOrStdout()) },
+		Example: "  ottla sim mutants\n  ottla sim mutants --only canary\n" +
+			"  ottla sim mutants --only canary --build canary.exe\n" +
+			"  ottla sim mutants --only raft- --for 2m --jobs 1",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.OutOrStdout()) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.only, "only", "", "only those whose `names` begin with one of these, with commas between")
@@ -51,6 +54,7 @@ func mutantsCommand() *cobra.Command {
 	f.IntVar(&o.jobs, "jobs", 2, "mutants to run at the same time")
 	f.BoolVar(&o.list, "list", false, "list the mutants and run none")
 	f.BoolVar(&o.noTable, "no-table", false, "leave docs/mutants.md alone")
+	f.StringVar(&o.binary, "build", "", "build ottla with the one mutant in it as this `file`, and run nothing")
 	return cmd
 }
 
@@ -81,6 +85,9 @@ func (o *mutantsOptions) run(out io.Writer) error {
 	if o.jobs < 1 {
 		return fmt.Errorf("--jobs %d: at least 1", o.jobs)
 	}
+	if o.binary != "" {
+		return o.build(wanted, root, out)
+	}
 	r := &mutantRun{options: o, root: root, out: out, results: map[string]mutants.Outcome{}}
 	if !o.noTable {
 		r.table = all
@@ -89,6 +96,28 @@ func (o *mutantsOptions) run(out io.Writer) error {
 		return err
 	}
 	return r.finish(wanted)
+}
+
+// build builds one mutant, to be looked at: its seeds replayed, its plans shrunk.
+func (o *mutantsOptions) build(wanted []*mutants.Mutant, root string, out io.Writer) error {
+	if len(wanted) != 1 {
+		return fmt.Errorf("--build is for one mutant, and %q are %d; ottla sim mutants --list shows them", o.only,
+			len(wanted))
+	}
+	scratch, err := os.MkdirTemp("", "ottla-mutant-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(scratch)
+	binary, err := filepath.Abs(o.binary)
+	if err != nil {
+		return err
+	}
+	if err := wanted[0].Build(root, scratch, binary); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%s: %s, run it as %s sim\n", o.binary, wanted[0].Name, o.binary)
+	return nil
 }
 
 func (o *mutantsOptions) wants(name string) bool {

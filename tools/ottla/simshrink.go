@@ -31,8 +31,9 @@ func shrinkCommand() *cobra.Command {
 		Short: "Make the plan of a failing seed small, and keep it failing",
 		Long: "Make the plan of a failing seed small: clients, faults, stops, machines and settings are left out for as\n" +
 			"long as the same check fails. The plan is printed, or written to a file, which ottla sim --plan runs.",
-		Example: "  ottla sim shrink 47\n  ottla sim shrink 47 --brokers 3 --for 5m --out 47.plan\n  ottla sim shrink 47.plan",
-		Args:    cobra.ExactArgs(1),
+		Example: "  ottla sim shrink 47\n  ottla sim shrink 47 --brokers 3 --for 5m --out 47.plan\n" +
+			"  ottla sim shrink 47.plan",
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return o.run(args[0], cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
@@ -68,7 +69,8 @@ func (o *shrinkOptions) run(what string, out, progress io.Writer) error {
 		return errors.New("the small plan does not fail when it is run once more: a simulation is not deterministic")
 	}
 	head := fmt.Sprintf("# %v\n# shrunk from %s in %d runs\n", oneLine(last.Failure.Error()), o.world.named(what), s.runs)
-	fmt.Fprintf(progress, "%d runs in %s: %s to %s\n", s.runs, time.Since(s.began).Round(time.Second), size(plan), size(small))
+	fmt.Fprintf(progress, "%d runs in %s: %s to %s\n", s.runs, time.Since(s.began).Round(time.Second), size(plan),
+		size(small))
 	if o.out == "" {
 		o.out = "-"
 	} else {
