@@ -11,6 +11,8 @@
 //	{"process":1,"kind":"send","call":1,"return":4,"outcome":"ok","topic":"t","partition":0,"offset":0,"values":["a"]}
 //	{"process":2,"kind":"list-offsets","call":6,"return":7,"outcome":"ok","topic":"t","partition":0,"offset":1}
 //
+// Package franz records what clients of franz-go see as such a history.
+//
 // The folder testdata/anomalies has many small ones.
 //
 // Empty lines, and lines that begin with #, are skipped. Every operation has
