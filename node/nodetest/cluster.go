@@ -19,6 +19,7 @@ type Cluster struct {
 	network  *memnet.Network
 	brokers  []*broker
 	recorder *franz.Recorder
+	faults   faults
 }
 
 // readyWithin is how long brokers may take to be ready, on the test's clock.
@@ -38,6 +39,7 @@ func Start(t testing.TB, opts ...Option) *Cluster {
 	}
 	c.network = memnet.New(c.options.latency)
 	c.recorder = franz.NewRecorder(t.Name())
+	c.faults = faults{recorder: c.recorder, open: map[string]func(){}}
 	t.Cleanup(c.end)
 	for i := range c.options.brokers {
 		b, err := newBroker(c, i+1)
@@ -87,6 +89,7 @@ func (c *Cluster) AwaitReady(id int) {
 	defer timer.Stop()
 	select {
 	case <-n.Ready():
+		c.faults.end(down(id))
 	case <-n.Done():
 		c.t.Fatalf("nodetest: broker %d has ended: %v", id, n.Err())
 	case <-timer.C:

@@ -2,19 +2,20 @@ package nodetest
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
 // Kill ends a broker's process at once, as kill -9 does. What it has written stays, synced or not.
 func (c *Cluster) Kill(id int) {
-	defer c.fault("kill")()
+	c.faults.begin(down(id), "kill")
 	c.broker(id).kill()
 }
 
 // PowerOff ends a broker's machine, as a power cut does: what it has not synced is gone, and nobody gets an answer from
 // it until it is restarted, not even that it is down.
 func (c *Cluster) PowerOff(id int) {
-	defer c.fault("power-cut")()
+	c.faults.begin(down(id), "power-cut")
 	b := c.broker(id)
 	c.network.PowerOff(host(id))
 	b.kill()
@@ -24,7 +25,7 @@ func (c *Cluster) PowerOff(id int) {
 // Stop shuts a broker down in order, and waits until it has ended.
 func (c *Cluster) Stop(id int) {
 	c.t.Helper()
-	defer c.fault("stop")()
+	c.faults.begin(down(id), "stop")
 	b := c.broker(id)
 	n := b.running()
 	if n == nil {
@@ -74,7 +75,7 @@ func (c *Cluster) Running(id int) bool { return c.broker(id).running() != nil }
 // Partition cuts brokers off from the cluster's other brokers, both ways. They reach each other, and clients reach
 // everybody: no program must lose anything by talking to the wrong side.
 func (c *Cluster) Partition(ids ...int) {
-	defer c.fault("partition")()
+	c.faults.begin("cut", "partition")
 	inside := map[int]bool{}
 	for _, id := range ids {
 		inside[c.broker(id).id] = true
@@ -97,27 +98,27 @@ func (c *Cluster) Isolate(id int) {
 
 // Heal ends Partition and Isolate. What was on its way arrives.
 func (c *Cluster) Heal() {
-	defer c.fault("heal")()
 	c.network.Heal()
+	c.faults.end("cut")
 }
 
 // Delay lets everything to and from a broker take so much longer, until it is called with 0.
 func (c *Cluster) Delay(id int, more time.Duration) {
-	defer c.fault("delay")()
+	c.faults.set(fmt.Sprint("delay ", id), "delay", more > 0)
 	c.network.Delay(host(c.broker(id).id), more)
 }
 
 // Pause stops a broker's process as SIGSTOP does, or a long garbage collection: its connections stay, and nothing moves
 // until Resume.
 func (c *Cluster) Pause(id int) {
-	defer c.fault("pause")()
+	c.faults.begin(fmt.Sprint("pause ", id), "pause")
 	c.shut(id, true)
 }
 
 // Resume ends Pause.
 func (c *Cluster) Resume(id int) {
-	defer c.fault("resume")()
 	c.shut(id, false)
+	c.faults.end(fmt.Sprint("pause ", id))
 }
 
 func (c *Cluster) shut(id int, shut bool) {
@@ -131,19 +132,19 @@ func (c *Cluster) shut(id int, shut bool) {
 
 // ClockJump sets a broker's wall clock forward, or back if by is negative. It stays wrong over restarts; jumps add up.
 func (c *Cluster) ClockJump(id int, by time.Duration) {
-	defer c.fault("clock-jump")()
+	defer c.recorder.Fault("clock-jump")()
 	c.broker(id).shift.Add(int64(by))
 }
 
 // FailFsync lets the next sync of a broker's disk fail. The broker must believe nothing of that disk any more: it
 // ends by itself, and [Cluster.Failure] says why.
 func (c *Cluster) FailFsync(id int) {
-	defer c.fault("fsync")()
+	defer c.recorder.Fault("fsync")()
 	c.broker(id).disk.FailSyncs(1)
 }
 
 // SlowFsync lets each sync of a broker's disk take so long, until it is called with 0.
 func (c *Cluster) SlowFsync(id int, each time.Duration) {
-	defer c.fault("slow-disk")()
+	c.faults.set(fmt.Sprint("sync ", id), "slow-disk", each > 0)
 	c.broker(id).disk.SlowSyncs(each)
 }

@@ -3,6 +3,8 @@ package nodetest_test
 import (
 	"context"
 	"fmt"
+	"runtime"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -62,6 +64,55 @@ func TestALossIsFound(t *testing.T) {
 		report := linearizability.Check(c.Recorder().History())
 		if n := report.Found(linearizability.LostWrite) + report.Found(linearizability.Unseen); n != 10 {
 			t.Errorf("%d losses were found of 10: %s", n, report.Verdict())
+		}
+	})
+}
+
+// Everything works in real time as well, and nothing stays behind.
+func TestOutsideABubble(t *testing.T) {
+	before := runtime.NumGoroutine()
+	t.Run("cluster", func(t *testing.T) {
+		c := nodetest.Start(t, nodetest.Setting("broker.session.timeout.ms", "1000"),
+			nodetest.Setting("broker.heartbeat.interval.ms", "200"))
+		createTopic(t, c, "t", 3)
+		producer := c.RecordedClient(t, kgo.DefaultProduceTopic("t"))
+		c.Kill(3)
+		if err := producer.ProduceSync(t.Context(), kgo.StringRecord("x")).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		c.Restart(3)
+		c.Pause(1) // and never resumed
+		c.Kill(2)
+	})
+	for end := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			stacks := make([]byte, 1<<20)
+			t.Fatalf("%d goroutines are left of %d before\n%s", runtime.NumGoroutine(), before,
+				stacks[:runtime.Stack(stacks, true)])
+		}
+	}
+}
+
+// A history tells what was done to the cluster, and for how long.
+func TestFaultsAreNoted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := nodetest.Start(t)
+		c.Kill(1)
+		time.Sleep(time.Minute)
+		c.Restart(1)
+		c.Pause(2)
+		time.Sleep(time.Second)
+		c.Resume(2)
+		c.ClockJump(3, time.Second)
+		c.Isolate(3)
+		c.Check(t)
+		var noted []string
+		for _, op := range c.Recorder().History().Ops {
+			lasted := time.Duration(op.Return - op.Call).Truncate(time.Second)
+			noted = append(noted, fmt.Sprint(op.Name, " ", lasted))
+		}
+		if got := strings.Join(noted, ", "); got != "kill 1m0s, pause 1s, clock-jump 0s, partition 0s" {
+			t.Error(got)
 		}
 	})
 }

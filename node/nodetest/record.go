@@ -34,6 +34,7 @@ func (c *Cluster) Check(t testing.TB) *linearizability.Report {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), checkWithin)
 	defer cancel()
+	c.faults.endAll()
 	err := c.recorder.ReadBack(ctx, kgo.SeedBrokers(c.Addresses()...), kgo.Dialer(c.Dial))
 	if err != nil {
 		t.Errorf("nodetest: %v", err)
@@ -46,5 +47,3 @@ func (c *Cluster) Check(t testing.TB) *linearizability.Report {
 	}
 	return report
 }
-
-func (c *Cluster) fault(name string) (done func()) { return c.recorder.Fault(name) }
