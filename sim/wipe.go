@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"slices"
 	"time"
 
 	"ottla.dev/core"
@@ -43,12 +42,16 @@ func (n *node) wipe() bool {
 }
 
 // mayWipe finds what would be lost for ever with the machine's disk; nothing if all is elsewhere. It goes by what the
-// active controller knows to be committed, and only if there is no doubt who that is. A partition that the machine
-// leads may be on its way to an ISR of the machine alone; others' leaders are in their ISRs.
+// active controller knows to be committed, and only if there is no doubt who that is. The broker has to be fenced:
+// while the controller takes it for alive, it is in ISRs, a new topic may be placed on the disk that is gone, and
+// when the others are fenced first the broker that has nothing is the last known leader.
 func (n *node) mayWipe() string {
 	p := n.controller()
 	if p == nil {
 		return "no controller"
+	}
+	if b := p.Image.Broker(core.BrokerID(n.index + 1)); b != nil && !b.Fenced {
+		return "not fenced"
 	}
 	id := core.BrokerID(n.index + 1)
 	for t := range p.Image.Topics() {
@@ -77,32 +80,55 @@ func (n *node) mayWipe() string {
 	return ""
 }
 
-// survives reports whether a partition has a leader elsewhere.
+// survives reports whether a partition has a leader elsewhere that serves in the life that the controller knows: one
+// that has crashed and has not registered again is going to leave the ISR, and has no claim to lead any more.
 func (n *node) survives(p *metadata.Partition, id core.BrokerID) bool {
-	return p.Leader != core.NoBroker && p.Leader != id && !slices.Equal(p.ISR, []core.BrokerID{id}) &&
-		n.nodes[p.Leader-1].alive()
+	if p.Leader == core.NoBroker || p.Leader == id || !p.InSync(p.Leader) {
+		return false
+	}
+	leader := n.nodes[p.Leader-1]
+	return leader.alive() && leader.proc.see != nil && leader.proc.see.ProbeControl().Serving
 }
 
-// controller is the active controller of the newest epoch that anybody alive knows, nil if there is a doubt.
+// controller is the active controller, nil if there is a doubt. A majority of the voters is alive and knows of no newer
+// one: so there is none that has committed anything, not even one that is without power by now.
 func (w *World) controller() *broker.Probe {
 	var found *broker.Probe
 	newest := core.LeaderEpoch(-1)
 	for _, n := range w.nodes {
-		if !n.alive() || n.proc.see == nil {
-			continue
-		}
-		p := n.proc.see.ProbeControl()
-		if p.Quorum == nil {
+		p, ok := n.quorum()
+		if !ok {
 			continue
 		}
 		if p.Quorum.Epoch() > newest {
 			newest, found = p.Quorum.Epoch(), nil
 		}
-		if p.Quorum.Epoch() == newest && p.Quorum.Active() && p.Image != nil {
+		if p.Quorum.Epoch() == newest && p.Controller {
 			found = &p
 		}
 	}
+	if found == nil {
+		return nil
+	}
+	voters, here := found.Quorum.Voters(), 0
+	for _, v := range voters {
+		if _, ok := w.nodes[v.ID-1].quorum(); ok {
+			here++
+		}
+	}
+	if 2*here <= len(voters) {
+		return nil
+	}
 	return found
+}
+
+// quorum shows what a machine that is alive knows of the metadata quorum.
+func (n *node) quorum() (broker.Probe, bool) {
+	if !n.alive() || n.proc.see == nil {
+		return broker.Probe{}, false
+	}
+	p := n.proc.see.ProbeControl()
+	return p, p.Quorum != nil
 }
 
 // Intact reports whether a voter's disk is the one that the quorum knows.
