@@ -497,6 +497,13 @@ func TestMetadataAreJudged(t *testing.T) {
 	x.commit(0, 12)
 	x.expect(t, "elr")
 
+	x = newTheatre() // a leader that is deposed and does not know it is eligible, and has what it commits in the same step
+	x.lead(0, 5, func(s *Sighting) { s.Lead.PartitionEpoch, s.Lead.MinISR, s.Lead.ISR = 5, 1, []core.BrokerID{1} })
+	x.judgeImage(0, nil, imageOf(t, 20, metadata.PartitionRecord{Leader: core.NoBroker, LeaderEpoch: 6, PartitionEpoch: 6,
+		ISR: []core.BrokerID{}, ELR: []core.BrokerID{1}}))
+	x.see(0, func(s *Sighting) { s.End, s.Written, s.Synced, s.HighWatermark = 12, 12, 12, 12 })
+	x.expect(t, "")
+
 	x = newTheatre()
 	x.judgeImage(0, nil, imageOf(t, 20, first, 2))
 	x.expect(t, "isr") // fenced

@@ -41,7 +41,8 @@ func (c *Cluster) watchISR(node int, image *metadata.Image, id core.TopicIDParti
 }
 
 // eligibleHave judges the eligible leader replicas when more is committed: they are eligible because nothing is
-// committed without them.
+// committed without them. Of the leader itself, which may be deposed and eligible, S6 says whether it has it: what
+// was seen of it last is from before this step.
 func (c *Cluster) eligibleHave(s *Sighting) {
 	if c.images.latest == nil || s.Caching {
 		return
@@ -51,7 +52,7 @@ func (c *Cluster) eligibleHave(s *Sighting) {
 		return
 	}
 	for _, b := range t.Partition(s.ID.Partition).ELR {
-		if c.lacks(b, s.ID, s.HighWatermark) {
+		if int(b)-1 != s.Node && c.lacks(b, s.ID, s.HighWatermark) {
 			c.wrong("elr", s.Node, s.Name.String()+": the high watermark moves to "+offsetText(s.HighWatermark)+
 				", which "+brokerText(b)+" lacks, and it is eligible to lead")
 		}
