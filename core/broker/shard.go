@@ -208,15 +208,17 @@ func (s *Shard) learn(m *news) {
 			s.forgetTopic(change.Before)
 		}
 	}
+	// Settings before leaderships: a leader that heard of a smaller ISR first would judge it by the min.insync.replicas
+	// of before, and commit without those whom the controller has kept eligible by the new one.
+	for _, r := range m.delta.Configs {
+		s.configure(r)
+	}
 	for _, change := range m.delta.Topics {
 		change.Partitions(func(before, after *metadata.Partition) {
 			if after != nil {
 				s.place(change.After, after, before == nil || !before.HasReplica(s.cluster.Self))
 			}
 		})
-	}
-	for _, r := range m.delta.Configs {
-		s.configure(r)
 	}
 }
 

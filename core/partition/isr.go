@@ -92,6 +92,7 @@ func (s *Set) ISRAnswered(now core.Instant, p *Proposal, code core.ErrorCode, d 
 			return
 		}
 		l.elr = append(l.elr, l.isr...) // those that left may be eligible: the metadata will tell
+		l.left = slices.Clone(l.elr)
 		l.partitionEpoch, l.isr = d.PartitionEpoch, slices.Clone(d.ISR)
 		l.pending, l.recovering = nil, false
 	case core.OperationNotAttempted, core.IneligibleReplica:

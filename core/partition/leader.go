@@ -12,13 +12,17 @@ import (
 //
 // Invariant: isr is committed by the controller; while pending is not nil, the maximal ISR is isr and pending's
 // together, because the controller may have committed it (KIP-497). The high watermark takes all of them into account.
+// It also waits for those who may be eligible to lead once the controller has taken a proposal, until the metadata of
+// that partition epoch are here: min.insync.replicas may have been raised in metadata that are not, and then the
+// controller keeps more eligible than the leader would think (KIP-966).
 type leadership struct {
 	partitionEpoch core.PartitionEpoch
 	epochStart     core.Offset // the log end offset when the leadership began; none before the log was open
 	replicas       int
 	isr            []core.BrokerID
 	elr            []core.BrokerID
-	followers      []follower // the other replicas
+	left           []core.BrokerID // who was in the ISR or eligible, between the controller's answer and the metadata
+	followers      []follower      // the other replicas
 	pending        *Proposal
 	retryAt        time.Duration // when pending is proposed again, or core.Never
 	checkAt        time.Duration // when the ISR is searched for members that lag
@@ -50,7 +54,7 @@ func newLeadership() *leadership {
 // assign takes replicas and ISR from the metadata. A proposal under way is decided: it named an older partition epoch.
 func (l *leadership) assign(now core.Instant, self core.BrokerID, n *Leadership) {
 	l.partitionEpoch, l.replicas, l.isr = n.PartitionEpoch, len(n.Replicas), slices.Clone(n.ISR)
-	l.elr = slices.Clone(n.ELR)
+	l.elr, l.left = slices.Clone(n.ELR), nil
 	l.pending, l.retryAt, l.recovering = nil, core.Never, n.Recovery == metadata.Recovering
 	known := l.followers
 	l.followers = nil
@@ -77,7 +81,7 @@ func (l *leadership) mark() {
 	for i := range l.followers {
 		f := &l.followers[i]
 		f.inSync = slices.Contains(l.isr, f.id)
-		f.maximal = f.inSync || l.pending != nil && slices.Contains(l.pending.ISR, f.id)
+		f.maximal = f.inSync || l.pending != nil && slices.Contains(l.pending.ISR, f.id) || slices.Contains(l.left, f.id)
 	}
 }
 

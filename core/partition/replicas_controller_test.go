@@ -12,7 +12,7 @@ import (
 // decide makes a new version of the metadata, changed by f.
 func (c *cluster) decide(f func(*image)) {
 	old := c.current()
-	img := image{brokers: slices.Clone(old.brokers)}
+	img := image{minISR: c.minISR, brokers: slices.Clone(old.brokers)}
 	for _, p := range old.parts {
 		p.isr, p.elr = slices.Clone(p.isr), slices.Clone(p.elr)
 		img.parts = append(img.parts, p)
@@ -114,6 +114,13 @@ func (c *cluster) unfence(id core.BrokerID) {
 			c.elect(img, &img.parts[i])
 		}
 	})
+}
+
+// require changes min.insync.replicas.
+func (c *cluster) require(minISR int) {
+	c.say("controller: min.insync.replicas %d", minISR)
+	c.minISR = minISR
+	c.decide(func(*image) {})
 }
 
 // move elects another member of the ISR, as a preferred election does.

@@ -29,6 +29,7 @@ import (
 //	lose-answer                         the answer to the oldest proposal is lost
 //	learn B…                            these brokers hear the newest metadata
 //	lead B | fence B | unfence B        the controller elects, fences, unfences
+//	require N                           the controller changes min.insync.replicas
 //	unclean B                           the controller elects one that lacks committed records
 //	crash B | kill B | restart B        crashes lose all that was not synced
 //	pass D
@@ -94,7 +95,7 @@ func newScriptCluster(minISR int) *cluster {
 func (c *cluster) command(a args) {
 	var n *node
 	if len(a.words) > 1 {
-		if b := a.word(1); len(b) == 1 {
+		if b := a.word(1); len(b) == 1 && a.word(0) != "require" {
 			n = c.nodes[number(b)]
 		}
 	}
@@ -170,6 +171,8 @@ func (c *cluster) govern(a args, n *node) {
 		c.fence(n.id)
 	case "unfence":
 		c.unfence(n.id)
+	case "require":
+		c.require(number(a.word(1)))
 	case "crash", "kill":
 		c.stop(n)
 		if a.word(0) == "crash" {

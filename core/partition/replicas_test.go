@@ -142,7 +142,7 @@ func (c *cluster) pass(d time.Duration) {
 
 func (c *cluster) fault(n *node) {
 	img := c.current()
-	switch c.rng.Below(12) {
+	switch c.rng.Below(13) {
 	case 0:
 		if n.up && c.rng.Chance(1, 2) {
 			c.end(n)
@@ -174,6 +174,10 @@ func (c *cluster) fault(n *node) {
 	case 11:
 		if n.up && c.rng.Chance(1, 2) {
 			c.deleteRecords(n)
+		}
+	case 12:
+		if c.rng.Chance(1, 3) {
+			c.require(int(c.rng.Between(1, 3)))
 		}
 	}
 }

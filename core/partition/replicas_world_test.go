@@ -99,6 +99,7 @@ type letter struct {
 
 // image is what the controller has decided.
 type image struct {
+	minISR  int
 	parts   []partState
 	brokers []brokerState
 }
@@ -129,7 +130,7 @@ func newCluster(seed uint64) *cluster {
 
 func newClusterOf(seed uint64, partitions, minISR int) *cluster {
 	c := &cluster{rng: core.NewPRNG(seed), minISR: minISR}
-	first := image{brokers: make([]brokerState, 3)}
+	first := image{minISR: minISR, brokers: make([]brokerState, 3)}
 	for i := range partitions {
 		c.partitions = append(c.partitions, core.TopicIDPartition{Topic: core.UUID{0: 7, 15: byte(1 + i/2)},
 			Partition: core.PartitionID(i)})
@@ -177,8 +178,8 @@ func (c *cluster) told(format string, args ...any) {
 
 func (c *cluster) current() *image { return &c.versions[len(c.versions)-1] }
 
-func (c *cluster) settings() config.Topic {
-	t := config.ResolveTopic(config.Layers{Topic: map[string]string{"min.insync.replicas": strconv.Itoa(c.minISR)}})
+func (c *cluster) settings(img *image) config.Topic {
+	t := config.ResolveTopic(config.Layers{Topic: map[string]string{"min.insync.replicas": strconv.Itoa(img.minISR)}})
 	t.WriteCaching = c.caching
 	t.SegmentBytes, t.SegmentIndexBytes, t.IndexIntervalBytes = c.segmentBytes, 1024, 200
 	return t
@@ -205,7 +206,7 @@ func (c *cluster) boot(n *node) {
 	n.set.Replicate(r)
 	for _, id := range c.partitions {
 		saved := n.saved[id]
-		n.set.Open(c.now(), Opening{ID: id, Name: partitionName(id), Dir: testDir, Settings: c.settings(), Replicated: true,
+		n.set.Open(c.now(), Opening{ID: id, Name: partitionName(id), Dir: testDir, Settings: c.settings(c.current()), Replicated: true,
 			LeaderEpoch: core.NoLeaderEpoch, RecoveryPoint: saved[0], LogStart: saved[1], HighWatermark: saved[2]}, &n.out)
 	}
 	c.pump(n)
@@ -223,6 +224,10 @@ func (c *cluster) learn(n *node, version int) {
 	}
 	n.set.SetPeers(c.now(), peers, &n.out)
 	c.pump(n)
+	for _, id := range c.partitions {
+		n.set.Configure(c.now(), n.set.Replica(id), c.settings(img), &n.out)
+		c.pump(n)
+	}
 	for i, id := range c.partitions {
 		p, r := &img.parts[i], n.set.Replica(id)
 		if p.leader == n.id {

@@ -91,8 +91,9 @@ func (s *Set) peer(id core.BrokerID) *Peer {
 func (s *Set) Lead(now core.Instant, r *Replica, l Leadership, out *core.Outbox) {
 	switch {
 	case r.lead != nil && l.Epoch == r.leaderEpoch && l.PartitionEpoch == r.lead.partitionEpoch:
-		r.lead.elr = slices.Clone(l.ELR) // all else was in the answer to the proposal
-		s.settleDeletions(now, out)
+		r.lead.elr, r.lead.left = slices.Clone(l.ELR), nil // all else was in the answer to the proposal
+		r.lead.mark()
+		s.reconsider(now, r, out)
 		return
 	case l.Epoch < r.leaderEpoch, r.lead != nil && l.Epoch == r.leaderEpoch && l.PartitionEpoch < r.lead.partitionEpoch:
 		return

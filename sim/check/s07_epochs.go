@@ -32,7 +32,7 @@ func (c *Cluster) watchQuorumEpoch(was, s *QuorumSighting) {
 }
 
 // watchMetadataEpochs is S7 of the metadata: a partition's epochs do not go back from one image to the next, a change
-// of the leader is a new leader epoch (S1), and a broker's epoch does not go back.
+// of the leader is a new leader epoch (S1).
 func (c *Cluster) watchMetadataEpochs(node int, name string, was, is *metadata.Partition) {
 	switch {
 	case is.LeaderEpoch < was.LeaderEpoch || is.PartitionEpoch < was.PartitionEpoch:
@@ -43,6 +43,8 @@ func (c *Cluster) watchMetadataEpochs(node int, name string, was, is *metadata.P
 	}
 }
 
+// watchBrokerEpochs judges registrations. One process may come to have two epochs: when it was unregistered, or another
+// one has registered meanwhile, it registers again.
 func (c *Cluster) watchBrokerEpochs(node int, was, is *metadata.Image) {
 	for _, b := range is.Brokers() {
 		before := was.Broker(b.ID)
@@ -50,8 +52,6 @@ func (c *Cluster) watchBrokerEpochs(node int, was, is *metadata.Image) {
 		case before == nil:
 		case b.Epoch < before.Epoch:
 			c.wrong("broker-epoch", node, "the epoch of broker "+strconv.Itoa(int(b.ID))+" went back")
-		case b.Epoch != before.Epoch && b.Incarnation == before.Incarnation:
-			c.wrong("broker-epoch", node, "the same process of broker "+strconv.Itoa(int(b.ID))+" has two epochs")
 		case b.Epoch == before.Epoch && b.Incarnation != before.Incarnation:
 			c.wrong("broker-epoch", node, "two processes of broker "+strconv.Itoa(int(b.ID))+" have one epoch")
 		}
