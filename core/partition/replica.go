@@ -108,19 +108,23 @@ func (s *Set) commit(now core.Instant, r *Replica) bool {
 	return moved
 }
 
-// next is when the replica wants a tick, or core.Never.
-func (r *Replica) next() time.Duration {
+// next is when the replica wants a tick, or core.Never. In a process that ends it neither fetches nor opens a damaged
+// log again.
+func (r *Replica) next(closing bool) time.Duration {
 	at := r.deadline
 	if r.lead != nil && r.Online() {
 		at = min(at, r.lead.checkAt, r.lead.retryAt)
-	}
-	if r.follow != nil && r.follow.backoff > 0 && r.follow.fetcher != nil && !r.follow.named && !r.follow.queued {
-		at = min(at, r.follow.retryAt)
 	}
 	if r.log != nil {
 		if d, ok := r.log.Deadline(); ok {
 			at = min(at, d)
 		}
+	}
+	if closing {
+		return at
+	}
+	if r.follow != nil && r.follow.backoff > 0 && r.follow.fetcher != nil && !r.follow.named && !r.follow.queued {
+		at = min(at, r.follow.retryAt)
 	}
 	if r.unneeded {
 		at = min(at, r.lentUntil)

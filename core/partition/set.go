@@ -487,9 +487,10 @@ func (s *Set) tick(now core.Instant, r *Replica, out *core.Outbox) {
 		return
 	}
 	if r.reopening {
-		s.reopen(now, r, out)
-		s.touch(r)
-		return
+		if s.reopen(now, r, out); !now.Reached(r.lentUntil) {
+			s.touch(r)
+		}
+		return // what else it waits for reopens it
 	}
 	if now.Reached(r.deadline) {
 		s.expireWaits(now, r, out)
@@ -508,7 +509,7 @@ func (s *Set) tick(now core.Instant, r *Replica, out *core.Outbox) {
 
 // touch notes when a replica wants its next tick, so that neither Deadline nor Tick need look at those that do not.
 func (s *Set) touch(r *Replica) {
-	at := r.next()
+	at := r.next(s.closing)
 	if at == core.Never || r.removed {
 		return
 	}
