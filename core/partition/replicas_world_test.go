@@ -207,7 +207,8 @@ func (c *cluster) boot(n *node) {
 	for _, id := range c.partitions {
 		saved := n.saved[id]
 		n.set.Open(c.now(), Opening{ID: id, Name: partitionName(id), Dir: testDir, Settings: c.settings(c.current()),
-			Replicated: true, LeaderEpoch: core.NoLeaderEpoch, RecoveryPoint: saved[0], LogStart: saved[1], HighWatermark: saved[2]}, &n.out)
+			Replicated: true, LeaderEpoch: core.NoLeaderEpoch, RecoveryPoint: saved[0],
+			LogStart: saved[1], HighWatermark: saved[2]}, &n.out)
 	}
 	c.pump(n)
 }
