@@ -11,7 +11,7 @@ import (
 
 // Dial connects a client to a broker. It is for clients that are not made by [Cluster.Client]:
 //
-//	kgo.NewClient(kgo.SeedBrokers(c.Addresses()...), kgo.Dialer(c.Dial), ...)
+//	kgo.NewClient(append(c.Options(), ...)...)
 func (c *Cluster) Dial(ctx context.Context, _, address string) (net.Conn, error) {
 	return c.network.Dial(ctx, clientHost, address)
 }
@@ -22,9 +22,14 @@ func (c *Cluster) Client(t testing.TB, opts ...kgo.Opt) *kgo.Client {
 	return c.client(t, kgo.NewClient, opts)
 }
 
+// Options are what a client needs to reach the cluster, in a bubble as well.
+func (c *Cluster) Options() []kgo.Opt {
+	return []kgo.Opt{kgo.SeedBrokers(c.Addresses()...), kgo.Dialer(c.Dial), kgo.WithDecompressor(newDecompressor())}
+}
+
 func (c *Cluster) client(t testing.TB, connect func(...kgo.Opt) (*kgo.Client, error), opts []kgo.Opt) *kgo.Client {
 	t.Helper()
-	client, err := connect(append([]kgo.Opt{kgo.SeedBrokers(c.Addresses()...), kgo.Dialer(c.Dial)}, opts...)...)
+	client, err := connect(append(c.Options(), opts...)...)
 	if err != nil {
 		t.Fatalf("nodetest: the client's options are refused: %v", err)
 	}

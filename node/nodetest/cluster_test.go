@@ -2,6 +2,8 @@ package nodetest_test
 
 import (
 	"context"
+	"runtime"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,6 +19,34 @@ func createTopic(t *testing.T, c *nodetest.Cluster, topic string, partitions int
 	_, err := kadm.NewClient(c.Client(t)).CreateTopic(context.Background(), partitions, -1, nil, topic)
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Codecs have pools of coders that one bubble after another uses.
+func TestEveryCodec(t *testing.T) {
+	for _, codec := range []kgo.CompressionCodec{
+		kgo.ZstdCompression(), kgo.Lz4Compression(), kgo.GzipCompression(), kgo.SnappyCompression(), kgo.ZstdCompression(),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c := nodetest.Start(t, nodetest.Brokers(1), nodetest.Setting("compression.type", "zstd"))
+			createTopic(t, c, "t", 1)
+			client := c.RecordedClient(t, kgo.ConsumeTopics("t"), kgo.DefaultProduceTopic("t"),
+				kgo.ProducerBatchCompression(codec))
+			text := strings.Repeat("text that can be made shorter ", 1000)
+			if err := client.ProduceSync(t.Context(), kgo.StringRecord(text)).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+			client.PollFetches(t.Context()).EachRecord(func(r *kgo.Record) {
+				if string(r.Value) != text {
+					t.Errorf("%d bytes came back of %d", len(r.Value), len(text))
+				}
+			})
+			c.Check(t)
+		})
+		for range 3 {
+			runtime.GC() // finalizers run outside of the bubble
+			time.Sleep(10 * time.Millisecond)
+		}
 	}
 }
 

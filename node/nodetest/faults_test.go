@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,7 +20,7 @@ type load struct {
 	producer *kgo.Client
 	stop     context.CancelFunc
 	all      sync.WaitGroup
-	sent     int
+	sent     atomic.Int64
 	mu       sync.Mutex
 	seen     map[string]int
 }
@@ -31,12 +32,12 @@ func startLoad(t *testing.T, c *nodetest.Cluster) *load {
 		producer: c.RecordedClient(t, kgo.DefaultProduceTopic("t"), kgo.StopProducerOnDataLossDetected())}
 	l.all.Go(func() {
 		for ; ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
-			l.producer.Produce(context.Background(), kgo.StringRecord(fmt.Sprint(l.sent)), func(_ *kgo.Record, err error) {
+			record := kgo.StringRecord(fmt.Sprint(l.sent.Add(1)))
+			l.producer.Produce(context.Background(), record, func(_ *kgo.Record, err error) {
 				if err != nil {
 					t.Errorf("a record was refused: %v", err)
 				}
 			})
-			l.sent++
 		}
 	})
 	for range 2 {
@@ -69,7 +70,7 @@ func memberOptions() []kgo.Opt {
 func (l *load) complete(ctx context.Context) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return ctx.Err() != nil && len(l.seen) >= l.sent
+	return ctx.Err() != nil && int64(len(l.seen)) >= l.sent.Load()
 }
 
 // end stops the producer, waits until the members have caught up, and checks the history.
@@ -81,8 +82,8 @@ func (l *load) end(t *testing.T) {
 	}
 	l.all.Wait()
 	report := l.Check(t)
-	if report.Records < l.sent || l.sent < 1000 {
-		t.Errorf("%d records of %d are in the history", report.Records, l.sent)
+	if sent := int(l.sent.Load()); report.Records < sent || sent < 1000 {
+		t.Errorf("%d records of %d are in the history", report.Records, sent)
 	}
 }
 

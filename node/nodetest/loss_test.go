@@ -58,7 +58,7 @@ func TestALossIsFound(t *testing.T) {
 		if now := leaderOf(t, c, "t"); now == leader {
 			t.Fatalf("broker %d leads all the time", now)
 		}
-		if err := c.Recorder().ReadBack(t.Context(), kgo.SeedBrokers(c.Addresses()...), kgo.Dialer(c.Dial)); err != nil {
+		if err := c.Recorder().ReadBack(t.Context(), c.Options()...); err != nil {
 			t.Fatal(err)
 		}
 		report := linearizability.Check(c.Recorder().History())

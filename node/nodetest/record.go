@@ -35,7 +35,7 @@ func (c *Cluster) Check(t testing.TB) *linearizability.Report {
 	ctx, cancel := context.WithTimeout(context.Background(), checkWithin)
 	defer cancel()
 	c.faults.endAll()
-	err := c.recorder.ReadBack(ctx, kgo.SeedBrokers(c.Addresses()...), kgo.Dialer(c.Dial))
+	err := c.recorder.ReadBack(ctx, c.Options()...)
 	if err != nil {
 		t.Errorf("nodetest: %v", err)
 	}
