@@ -1,0 +1,78 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Consume is a closed loop of consumers, each of which reads all of a topic from its beginning.
+type Consume struct {
+	Seeds     []string
+	Topic     string
+	Consumers int
+	// Records is how many the topic has.
+	Records     int64
+	RecordBytes int
+	// For ends the load before that.
+	For time.Duration
+}
+
+// Consumed is what came of it, of all consumers together.
+type Consumed struct {
+	Records, Bytes, Requests int64
+	Took                     time.Duration
+}
+
+const (
+	fetchPartitionBytes = 4 << 20
+	fetchBytes          = 32 << 20
+)
+
+// Run reads until all consumers have read all, or the time is over.
+func (c Consume) Run(ctx context.Context) (Consumed, error) {
+	count := new(counter)
+	clients, err := newClients(c.Consumers, c.Seeds, count, []kgo.Opt{kgo.ConsumeTopics(c.Topic),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxPartitionBytes(fetchPartitionBytes),
+		kgo.FetchMaxBytes(fetchBytes)})
+	defer closeAll(clients)
+	if err != nil {
+		return Consumed{}, err
+	}
+	begin := time.Now()
+	timed, cancel := context.WithDeadline(ctx, begin.Add(c.For))
+	defer cancel()
+	var all atomic.Int64
+	errs := make([]error, len(clients))
+	var group sync.WaitGroup
+	for i, client := range clients {
+		group.Go(func() {
+			n, err := readAll(timed, client, c.Records)
+			all.Add(n)
+			errs[i] = err
+		})
+	}
+	group.Wait()
+	n := all.Load()
+	return Consumed{n, n * int64(c.RecordBytes), count.fetches.Load(), time.Since(begin)}, errors.Join(errs...)
+}
+
+// readAll reads n records, or what comes until the context ends.
+func readAll(ctx context.Context, c *kgo.Client, n int64) (got int64, err error) {
+	for got < n {
+		fetches := c.PollFetches(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+		if err := fetches.Err(); err != nil {
+			return got, fmt.Errorf("a consumer: %w", err)
+		}
+		got += int64(fetches.NumRecords())
+	}
+	return got, nil
+}
