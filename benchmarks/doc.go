@@ -4,6 +4,10 @@
 //
 //	go test -bench . -benchtime 200000x -count 5 ./benchmarks
 //
+// The programs below this folder measure side by side with others: benchmarks/compare runs Ottla, Apache Kafka and
+// benchmarks/limit, which does the least that a broker can, in turn with one client (benchmarks/load), and writes
+// docs/benchmarks.md. `ottla bench` puts the same loads on a cluster that runs already.
+//
 // Compare only what was measured side by side on one machine, in the order A B B A, and by medians (benchstat does
 // that). Memory that a virtual machine's host gave away is slow at the first touch; every benchmark touches as much as
 // it will write before its clock starts.

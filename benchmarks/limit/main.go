@@ -19,12 +19,11 @@ func main() {
 		fmt.Fprintln(os.Stderr, "limit: --dir says where the logs go; --help has the rest")
 		os.Exit(2)
 	}
-	if err := run(*listen, *dir, *durable); err != nil {
-		fmt.Fprintln(os.Stderr, "limit:", err)
-		os.Exit(1)
-	}
+	fmt.Fprintln(os.Stderr, "limit:", run(*listen, *dir, *durable))
+	os.Exit(1)
 }
 
+// run serves until something fails; a signal ends the process.
 func run(listen, dir string, durable bool) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err

@@ -2,12 +2,14 @@ package load
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -62,7 +64,7 @@ func (c *counter) OnProduceBatchWritten(kgo.BrokerMetadata, string, int32, kgo.P
 	c.batches.Add(1)
 }
 
-// CreateTopic makes a topic and waits until all of its partitions have leaders.
+// CreateTopic makes a topic, which may be there already, and waits until all of its partitions have leaders.
 func CreateTopic(ctx context.Context, seeds []string, name string, partitions, copies int,
 	configs map[string]string) error {
 	c, err := newClient(seeds, nil)
@@ -76,7 +78,8 @@ func CreateTopic(ctx context.Context, seeds []string, name string, partitions, c
 		values[k] = kadm.StringPtr(v)
 	}
 	for {
-		if _, err = admin.CreateTopic(ctx, int32(partitions), int16(copies), values, name); err == nil {
+		_, err = admin.CreateTopic(ctx, int32(partitions), int16(copies), values, name)
+		if err == nil || errors.Is(err, kerr.TopicAlreadyExists) { // made by a try whose answer was lost
 			break
 		}
 		// A broker that has just started may not take part yet.
@@ -145,4 +148,22 @@ func text(compressible bool) []byte {
 		}
 	}
 	return b[:textBytes]
+}
+
+// Acknowledged produces a record to partition 0 with acks=all, trying again until a broker takes it.
+func Acknowledged(ctx context.Context, seeds []string, topic string) error {
+	c, err := newClient(seeds, nil, kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	for {
+		err := c.ProduceSync(ctx, &kgo.Record{Topic: topic, Value: []byte("first")}).FirstErr()
+		if err == nil {
+			return nil
+		}
+		if sleep(ctx, retryAfter/2) != nil {
+			return fmt.Errorf("no record of %s was acknowledged: %w", topic, err)
+		}
+	}
 }

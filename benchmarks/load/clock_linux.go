@@ -17,6 +17,9 @@ func newMachineClock() machineClock {
 	return machineClock{time.Now()}
 }
 
+// release lets the goroutine leave its thread.
+func (c machineClock) release() { runtime.UnlockOSThread() }
+
 func (c machineClock) now() time.Duration { return time.Since(c.start) }
 
 func (c machineClock) sleepUntil(t time.Duration) {

@@ -9,6 +9,8 @@ type machineClock struct{ start time.Time }
 
 func newMachineClock() machineClock { return machineClock{time.Now()} }
 
+func (c machineClock) release() {}
+
 func (c machineClock) now() time.Duration { return time.Since(c.start) }
 
 func (c machineClock) sleepUntil(t time.Duration) { time.Sleep(t - c.now()) }

@@ -65,8 +65,7 @@ type pacedRun struct {
 	gap      atomic.Int64
 }
 
-// Run sends all records and waits for their acknowledgements and arrivals. The goroutine that calls it stays on its
-// thread.
+// Run sends all records and waits for their acknowledgements and arrivals.
 func (p Paced) Run(ctx context.Context) (Answered, error) {
 	opts, err := Produce{Topic: p.Topic, RecordBytes: p.RecordBytes, Clients: 1, Compression: p.Compression}.options()
 	if err != nil {
@@ -93,6 +92,7 @@ func (p Paced) Run(ctx context.Context) (Answered, error) {
 		return Answered{}, err
 	}
 	r.clock = newMachineClock()
+	defer r.clock.release()
 	for i, c := range consumers {
 		group.Go(func() { r.follow(following, c, i) })
 	}

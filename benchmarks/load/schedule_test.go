@@ -54,6 +54,7 @@ func TestAStandstillMakesAllLateThatWereDueMeanwhile(t *testing.T) {
 
 func TestNoRecordIsEarlyAndTheMachineClockIsNotLateByMuch(t *testing.T) {
 	c := newMachineClock()
+	defer c.release()
 	late := new(Histogram)
 	Schedule{Rate: 2000, Records: 200}.run(c, func(_ int64, due time.Duration) bool {
 		if c.now() < due {

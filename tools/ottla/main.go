@@ -31,7 +31,7 @@ func newRoot(started time.Time) *cobra.Command {
 	root.AddCommand(newServe(started), newCluster(), newTopic(), newBrokerCommand(), newQuorum(), newLog(),
 		newStorage())
 	root.AddCommand(simCommand())
-	root.AddCommand(newCheck(), newChaos())
+	root.AddCommand(newCheck(), newChaos(), newBench())
 	return root
 }
 

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"ottla.dev/benchmarks/load"
+)
+
+const (
+	startWithin = 90 * time.Second
+	// warmFor bounds how long the bytes of a warm-up may take to be produced, and to be consumed.
+	warmFor = 60 * time.Second
+	// idleAfter is how long brokers rest before their idle memory is read.
+	idleAfter = 2 * time.Second
+	// touched is how much memory is made warm before each session.
+	touched = 2 << 30
+	// restAfter follows the removal of a thousand files: ext4 does not give their inodes out for five seconds, and
+	// whoever makes files in the meantime pays for the search.
+	restAfter = 6 * time.Second
+	// manyPartitions are those that make so many files.
+	manyPartitions = 500
+)
+
+// comparison is a run of everything.
+type comparison struct {
+	tools     *tools
+	kinds     []kind
+	workloads []workload
+	rounds    int
+	duration  time.Duration
+	warmup    int64 // bytes
+	rate      int   // half of Kafka's peak
+	dir       string
+	out       io.Writer
+	results   results
+	topics    int // made so far, for their names
+	began     time.Time
+}
+
+// run makes all rounds. What fails is noted and does not stop the others.
+func (c *comparison) run(ctx context.Context) error {
+	for round := range c.rounds {
+		kinds := slices.Clone(c.kinds)
+		if round%2 == 1 {
+			slices.Reverse(kinds)
+		}
+		for _, s := range sessions(c.workloads) {
+			for _, k := range kinds {
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+				if k.alone && s.brokers > 1 {
+					continue
+				}
+				if err := c.session(ctx, round+1, k, s); err != nil {
+					fmt.Fprintf(c.out, "  %v\n", err)
+					c.results = append(c.results, sample{round + 1, k.name, startWorkload, nil, err.Error()})
+				}
+			}
+		}
+	}
+	return ctx.Err()
+}
+
+// session starts brokers of a kind, runs workloads on them, and leaves nothing behind.
+func (c *comparison) session(ctx context.Context, round int, k kind, s session) error {
+	fmt.Fprintf(c.out, "round %d, %s, %d broker(s), after %v\n", round, k.name, s.brokers,
+		time.Since(c.began).Round(time.Second))
+	dir := filepath.Join(c.dir, fmt.Sprintf("%s-%d-%d", k.name, s.brokers, round))
+	many := slices.ContainsFunc(s.workloads, func(w workload) bool { return w.partitions > manyPartitions })
+	defer func() {
+		os.RemoveAll(dir)
+		if many {
+			time.Sleep(restAfter)
+		}
+	}()
+	if err := touchMemory(touched); err != nil {
+		return fmt.Errorf("cannot touch memory: %w", err)
+	}
+	writeBack()
+	brokers, err := k.start(c.tools, dir, s.brokers, s.settings)
+	defer brokers.stop()
+	if err != nil {
+		return err
+	}
+	first, err := c.begin(ctx, brokers)
+	if err != nil {
+		return fmt.Errorf("%s: %w", k.name, err)
+	}
+	if s.brokers == 1 && len(s.settings) == 0 {
+		c.note(sample{Round: round, Kind: k.name, Workload: startWorkload, Figures: first})
+	}
+	if err := c.warm(ctx, brokers); err != nil {
+		return fmt.Errorf("%s: warming up: %w", k.name, err)
+	}
+	for _, w := range s.workloads {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		c.one(ctx, round, k, w, brokers)
+	}
+	return nil
+}
+
+// begin waits for the first acknowledged record and measures the memory of brokers that have nothing to do.
+func (c *comparison) begin(ctx context.Context, brokers cluster) (map[string]float64, error) {
+	ctx, cancel := context.WithTimeout(ctx, startWithin)
+	defer cancel()
+	for _, p := range brokers {
+		if err := p.listens(startWithin); err != nil {
+			return nil, err
+		}
+	}
+	if err := load.CreateTopic(ctx, brokers.addresses(), "first", 1, len(brokers), nil); err != nil {
+		return nil, fmt.Errorf("%w; the first broker said:\n%s", err, brokers[0].said)
+	}
+	if err := load.Acknowledged(ctx, brokers.addresses(), "first"); err != nil {
+		return nil, err
+	}
+	took := time.Since(brokers[0].began)
+	time.Sleep(idleAfter)
+	return map[string]float64{"start": milliseconds(took), "idle": brokers.memory("VmRSS") / mebibyte}, nil
+}
+
+// warm gives the brokers work that does not count.
+func (c *comparison) warm(ctx context.Context, brokers cluster) error {
+	if c.warmup == 0 {
+		return nil
+	}
+	w := workload{name: "warm", recordBytes: 1000, batchBytes: 16 << 10, partitions: 8, clients: 1, brokers: len(brokers)}
+	topic, err := c.topic(ctx, w, brokers)
+	if err != nil {
+		return err
+	}
+	made, err := w.produce(brokers, topic, warmFor, c.warmup).Run(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = load.Consume{Seeds: brokers.addresses(), Topic: topic, Consumers: 1, Records: made.Records,
+		RecordBytes: w.recordBytes, For: warmFor}.Run(ctx)
+	return err
+}
+
+// topic makes a topic for a workload.
+func (c *comparison) topic(ctx context.Context, w workload, brokers cluster) (name string, err error) {
+	c.topics++
+	name = fmt.Sprintf("%s-%d", w.name, c.topics)
+	ctx, cancel := context.WithTimeout(ctx, startWithin)
+	defer cancel()
+	return name, load.CreateTopic(ctx, brokers.addresses(), name, w.partitions, len(brokers), nil)
+}
+
+// one runs a workload and notes its figures, or why there are none.
+func (c *comparison) one(ctx context.Context, round int, k kind, w workload, brokers cluster) {
+	ctx, cancel := context.WithTimeout(ctx, c.duration+besides)
+	defer cancel()
+	s := sample{Round: round, Kind: k.name, Workload: w.name}
+	writeBack()
+	figures, err := c.measure(ctx, w, brokers)
+	if err != nil {
+		s.Failed = err.Error()
+	} else {
+		s.Figures = figures
+	}
+	c.note(s)
+}
+
+// note keeps a sample and shows it.
+func (c *comparison) note(s sample) {
+	c.results = append(c.results, s)
+	if s.Failed != "" {
+		fmt.Fprintf(c.out, "  %-10s failed: %s\n", s.Workload, s.Failed)
+		return
+	}
+	var shown []string
+	for _, f := range figureTable() {
+		if v, ok := s.Figures[f.key]; ok {
+			shown = append(shown, fmt.Sprintf("%s %s", f.key, number(v)))
+		}
+	}
+	fmt.Fprintf(c.out, "  %-10s %s\n", s.Workload, strings.Join(shown, "  "))
+}
