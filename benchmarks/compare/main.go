@@ -20,7 +20,7 @@ type options struct {
 	brokers, workloads, dir, page, json, micro string
 	full, list                                 bool
 	rounds, rate                               int
-	duration                                   time.Duration
+	duration, within                           time.Duration
 	warmup                                     int
 }
 
@@ -42,6 +42,7 @@ func main() {
 	flag.BoolVar(&o.list, "list", false, "say what there is, and do nothing")
 	flag.IntVar(&o.rounds, "rounds", 0, "how many `rounds` (default 3)")
 	flag.DurationVar(&o.duration, "for", 0, "how `long` a workload takes (default 3s)")
+	flag.DurationVar(&o.within, "within", 0, "start no more brokers after this `time` (default 30m, with --full 4h)")
 	flag.IntVar(&o.warmup, "warmup", -1, "how many `MB` a broker takes before it counts (default 512)")
 	flag.IntVar(&o.rate, "rate", 0, "records a `second` of the workload half, instead of half of Kafka's peak")
 	flag.StringVar(&o.dir, "dir", "", "a `folder` for the brokers' data, which decides the disk")
@@ -61,15 +62,18 @@ func main() {
 
 // complete gives what was not said.
 func (o options) complete() options {
-	rounds, duration, warmup := 3, 3*time.Second, 512
+	rounds, duration, warmup, within := 3, 3*time.Second, 512, 30*time.Minute
 	if o.full {
-		rounds, duration, warmup = 5, 20*time.Second, 4096
+		rounds, duration, warmup, within = 5, 20*time.Second, 4096, 4*time.Hour
 	}
 	if o.rounds == 0 {
 		o.rounds = rounds
 	}
 	if o.duration == 0 {
 		o.duration = duration
+	}
+	if o.within == 0 {
+		o.within = within
 	}
 	if o.warmup < 0 {
 		o.warmup = warmup
@@ -123,7 +127,8 @@ func compare(ctx context.Context, o options, dir string, chosenKinds []kind, cho
 		Kinds: chosenKinds, Workloads: chosen}
 	fmt.Printf("Load average %s.\n", p.LoadBefore)
 	c := &comparison{tools: t, kinds: chosenKinds, workloads: chosen, rounds: o.rounds, duration: o.duration,
-		warmup: int64(o.warmup) * megabyte, rate: o.rate, dir: dir, out: os.Stdout, began: p.Began}
+		warmup: int64(o.warmup) * megabyte, rate: o.rate, dir: dir, out: os.Stdout, began: p.Began,
+		within: o.within}
 	if c.rate == 0 && needsPilot(chosen) {
 		fmt.Println("Kafka's peak, for the rate of the workload half:")
 		if c.rate, err = c.pilot(ctx); err != nil {
@@ -132,7 +137,7 @@ func compare(ctx context.Context, o options, dir string, chosenKinds []kind, cho
 	}
 	p.Rate = c.rate
 	stopped := c.run(ctx)
-	p.Ended, p.LoadAfter, p.Results = time.Now(), loadAverage(), c.results
+	p.Ended, p.LoadAfter, p.Results, p.Cut = time.Now(), loadAverage(), c.results, c.cut
 	fmt.Println()
 	fmt.Print(p.summary())
 	if o.json != "" {

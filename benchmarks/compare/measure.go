@@ -171,7 +171,7 @@ func (c *comparison) measureFailover(ctx context.Context, w workload, brokers cl
 // measureRestart kills the only broker and waits for the next first record.
 func (c *comparison) measureRestart(ctx context.Context, w workload, brokers cluster,
 	topic string) (map[string]float64, error) {
-	w.recordBytes, w.batchBytes, w.clients = 100, single, 1
+	w.recordBytes, w.batchBytes, w.clients = 1000, single, 1
 	// One record to each partition: the producer goes round.
 	if _, err := w.produce(brokers, topic, prefillFor, int64(w.partitions*w.recordBytes)).Run(ctx); err != nil {
 		return nil, err
@@ -199,7 +199,8 @@ func (c *comparison) pilot(ctx context.Context) (rate int, err error) {
 		if !k.kafka || k.name != kafkaName {
 			continue
 		}
-		p := &comparison{tools: c.tools, dir: c.dir, out: c.out, duration: c.duration, warmup: 2 * c.warmup, began: c.began}
+		p := &comparison{tools: c.tools, dir: c.dir, out: c.out, duration: c.duration, warmup: 2 * c.warmup, began: c.began,
+			within: c.within}
 		err := p.session(ctx, 0, k, session{brokers: 1, workloads: []workload{{name: "peak", way: produceWay, brokers: 1,
 			recordBytes: 1000, partitions: 8, clients: 1}}})
 		if err != nil {

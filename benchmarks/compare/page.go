@@ -13,7 +13,9 @@ type page struct {
 	Machine      machine   `json:"machine"`
 	Versions     []string  `json:"versions"`
 	// NoKafka says why Kafka did not take part.
-	NoKafka    string     `json:"no_kafka,omitempty"`
+	NoKafka string `json:"no_kafka,omitempty"`
+	// Cut is true if the run ended at its bound.
+	Cut        bool       `json:"cut"`
 	LoadBefore string     `json:"load_before"`
 	LoadAfter  string     `json:"load_after"`
 	Rounds     int        `json:"rounds"`
@@ -78,6 +80,9 @@ func (p *page) writeCircumstances(b *strings.Builder) {
 		b.WriteString("**The machine was busy with other work when the run began.** Rates, latencies and times of " +
 			"starts are worthless\nas they stand, and " +
 			"ratios of them nearly so; ratios of CPU-seconds and of memory mean something.\n\n")
+	}
+	if p.Cut {
+		b.WriteString("**The run was cut short by --within:** the last round is not complete.\n\n")
 	}
 	if p.NoKafka != "" {
 		fmt.Fprintf(b, "**Kafka did not take part:** %s.\n\n", p.NoKafka)

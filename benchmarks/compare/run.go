@@ -42,6 +42,8 @@ type comparison struct {
 	results   results
 	topics    int // made so far, for their names
 	began     time.Time
+	within    time.Duration // no brokers are started after that
+	cut       bool          // it was reached
 }
 
 // run makes all rounds. What fails is noted and does not stop the others.
@@ -58,6 +60,10 @@ func (c *comparison) run(ctx context.Context) error {
 				}
 				if k.alone && s.brokers > 1 {
 					continue
+				}
+				if time.Since(c.began) > c.within {
+					c.cut = true
+					return nil
 				}
 				if err := c.session(ctx, round+1, k, s); err != nil {
 					fmt.Fprintf(c.out, "  %v\n", err)

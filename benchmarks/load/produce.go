@@ -19,6 +19,8 @@ const (
 	// recordOverhead is what a record takes in a batch beside its value, at most; batchOverhead what a batch takes.
 	recordOverhead = 16
 	batchOverhead  = 61
+	// leastBatch is the smallest bound of a batch that the client takes.
+	leastBatch = 512
 )
 
 // Produce is a closed loop of producers.
@@ -28,7 +30,8 @@ type Produce struct {
 	Partitions int
 	// RecordBytes is the size of a value.
 	RecordBytes int
-	// BatchBytes bounds a batch; 0 stands for the largest that Kafka takes by default, 1 for one record a batch.
+	// BatchBytes bounds a batch; 0 stands for the largest that Kafka takes by default, 1 for one record a batch,
+	// or for as many as 512 bytes hold.
 	BatchBytes int
 	// Clients is how many producers there are, each with a connection of its own to each broker.
 	Clients int
@@ -53,7 +56,7 @@ func (p Produce) batch() int {
 	case 0:
 		return wholeBatch
 	case 1:
-		return batchOverhead + recordOverhead + p.RecordBytes
+		return max(batchOverhead+recordOverhead+p.RecordBytes, leastBatch)
 	}
 	return p.BatchBytes
 }

@@ -20,10 +20,10 @@ import (
 
 const benchLong = `Bench puts a load on a cluster that runs, Ottla's or Kafka's, and says what came of it.
 
-It makes a topic of its own, whose name it prints and which stays: delete it afterwards, or give its name with --topic to
-use one that is there. Without --rate producers go as fast as they can, and then a consumer reads everything back. With
---rate each record is due at a moment that does not wait for those before it; its latency counts from then, so that a
-cluster that stands still for a second shows a second of late records.
+It makes a topic of its own, whose name it prints and which stays: delete it afterwards, or give its name with --topic
+to use one that is there. Without --rate producers go as fast as they can, and then a consumer reads everything back.
+With --rate each record is due at a moment that does not wait for those before it; its latency counts from then, so that
+a cluster that stands still for a second shows a second of late records.
 
 The client takes processor time, too. On a small machine that is shared with the brokers, a rate says little:
 'go run ./benchmarks/compare' in the source tree measures what brokers cost.`
@@ -71,7 +71,7 @@ func newBench() *cobra.Command {
 		"the `host:port` of any broker of the cluster; several with commas")
 	f.StringVar(&o.topic, "topic", "", "use this `topic` instead of a new one")
 	f.IntVar(&o.recordBytes, "record-bytes", 1000, "the `size` of a record's value")
-	f.IntVar(&o.batchBytes, "batch-bytes", 0, "the `size` of a batch; 0 for the largest, 1 for one record a batch")
+	f.IntVar(&o.batchBytes, "batch-bytes", 0, "the `size` of a batch; 0 for the largest, 1 for the smallest")
 	f.IntVar(&o.partitions, "partitions", 8, "how many `partitions` the topic has")
 	f.IntVar(&o.replicas, "replicas", 1, "how many `replicas` each partition has")
 	f.IntVar(&o.clients, "clients", 1, "how many `producers` there are")
