@@ -426,6 +426,21 @@ func TestDisksAreComparedWithWhatWasSynced(t *testing.T) {
 	}
 }
 
+func TestASnapshotStandsForTheMetadataBelowIt(t *testing.T) {
+	for _, c := range []struct {
+		end  core.Offset
+		want string
+	}{{40, "durable"}, {69, ""}} {
+		x := newTheatre()
+		delete(x.replicas, replicaKey{0, partitionID})
+		x.write(t, 0, raft.SnapshotID{End: c.end, Epoch: 2}.Name()+raft.CheckpointSuffix)
+		x.brokers[0].cursor.path = "/data/t0-0/" + log.FileName(0, log.LogSuffix)
+		x.brokers[0].quorum.Synced = 49
+		x.Stopped(0)
+		x.expect(t, c.want)
+	}
+}
+
 // partitions makes metadata of one topic with one partition, and three brokers that are up but for the fenced.
 func imageOf(t *testing.T, at core.Offset, p metadata.PartitionRecord, fenced ...core.BrokerID) *metadata.Image {
 	t.Helper()
