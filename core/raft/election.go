@@ -228,7 +228,8 @@ func (q *Quorum) grant(now core.Instant, p *kmsg.VoteRequestTopicPartition) bool
 		same := q.state.VotedDirectory.IsZero() || q.state.VotedDirectory == candidate.Directory
 		return q.state.Voted == candidate.ID && same && candidate != q.self
 	}
-	if !complete || q.state.Leader != core.NoBroker || q.role != Unattached && q.role != Prospective {
+	if !complete || q.state.Epoch <= q.spent || q.state.Leader != core.NoBroker ||
+		q.role != Unattached && q.role != Prospective {
 		return false
 	}
 	q.become(Voted, q.state.Epoch)

@@ -35,7 +35,9 @@ type Quorum struct {
 	// writingSnapshot is a job that the owner has or runs.
 	writingSnapshot *SnapshotJob
 
-	recall  *recall // what was promised is forgotten
+	recall *recall // what was promised is forgotten
+	// spent is the largest epoch in which a vote may have been given and forgotten.
+	spent   core.LeaderEpoch
 	role    Role
 	state   ElectionState
 	saved   ElectionState // what is on disk of it
@@ -168,13 +170,15 @@ func (q *Quorum) become(role Role, epoch core.LeaderEpoch) {
 // errEpochs is why a node stops that has no epoch left. It takes 2^31 elections, or a peer that makes epochs up.
 var errEpochs = errors.New("the quorum's epochs are used up")
 
-// nextEpoch returns the epoch after this one. It reports false, and the replica has failed, if there is none.
+// nextEpoch returns the epoch that this node may campaign in. It reports false, and the replica has failed, if there
+// is none.
 func (q *Quorum) nextEpoch() (core.LeaderEpoch, bool) {
-	if q.state.Epoch == math.MaxInt32 {
+	last := max(q.state.Epoch, q.spent)
+	if last == math.MaxInt32 {
 		q.failed = errEpochs
 		return 0, false
 	}
-	return q.state.Epoch + 1, true
+	return last + 1, true
 }
 
 // unsaved reports whether the node's vote and epoch are not on disk yet: until they are, nothing it says may leave and
@@ -367,7 +371,9 @@ func (q *Quorum) due() time.Duration {
 	case Leader:
 		at = q.leaderDue()
 	case Follower:
-		at = q.followerDue()
+		if !q.forgetful() {
+			at = q.followerDue()
+		}
 	case Unattached, Voted, Prospective, Candidate, Resigned:
 		if !q.manual && (q.electable() || q.role == Resigned) {
 			at = q.electionAt

@@ -18,17 +18,22 @@ import (
 // First it takes part in nothing. A vote that it has forgotten was asked for by a candidate, and a candidate keeps its
 // epoch on disk before it asks: so once every other voter has told its epoch, the largest of them is at or above all
 // epochs that this node has promised anything in. It enters that epoch. Without this step it might confirm to the
-// leader of an older epoch what the winner of the forgotten vote does not have.
+// leader of an older epoch what the winner of the forgotten vote does not have. A voter that it learns of from the log,
+// because its configuration is from before voters were changed, is asked as soon as that record is there, and nothing
+// from the record on is confirmed before it has answered.
 //
 // Then it follows, and what it has on disk counts as everybody's does. It does not vote yet: of what it had confirmed,
 // and has lost, a majority may have been made.
 //
 // When it has everything that the leader of its epoch has committed, a record of that epoch among it, it has again all
 // that was ever committed with its help, and is a voter like the others. It cannot vote in this epoch, whose leader it
-// knows.
+// knows, nor in the one after the largest that it was told: there it may have voted for itself without anybody having
+// heard of it yet. Its request may still be under way, and he who gives it his vote gives it to whatever asks again in
+// the name of this node. Beyond that epoch no vote of its own can be forgotten, since it takes pre-votes, and whoever
+// gives one enters the epoch that it is asked in.
 type recall struct {
-	known bool            // the epochs of all other voters
-	told  []core.BrokerID // those who have told theirs
+	told  []core.BrokerID // voters who have told their epochs
+	epoch core.LeaderEpoch
 }
 
 // ErrForgotten is the error of an [OpenJob] that found the metadata of a voter damaged. Nothing was removed.
@@ -57,29 +62,31 @@ func (q *Quorum) Distrust() {
 }
 
 // forgetful reports whether the node must take part in nothing yet.
-func (q *Quorum) forgetful() bool { return q.recall != nil && !q.recall.known }
+func (q *Quorum) forgetful() bool {
+	if q.recall == nil {
+		return false
+	}
+	for _, v := range q.Voters() {
+		if v.ID != q.self.ID && !slices.Contains(q.recall.told, v.ID) {
+			return true
+		}
+	}
+	return false
+}
 
 // askEpochs asks all other voters in which epoch they are. A pre-vote changes nothing where it arrives.
 func (q *Quorum) askEpochs(now core.Instant) {
 	voters := q.Voters()
-	missing := false
 	for i := range voters {
 		v := &voters[i]
 		if v.ID == q.self.ID || slices.Contains(q.recall.told, v.ID) {
 			continue
 		}
-		missing = true
 		if f := q.flightTo(v.ID, ""); f.ready(now) {
 			req := q.voteRequest(v)
 			req.Topics[0].Partitions[0].PreVote = true
 			q.send(now, f, Key{v.ID, v.Directory}, v.Endpoints, req, q.patience())
 		}
-	}
-	if !missing {
-		q.recall.known = true
-		q.again = true
-		q.note(core.Info, "all voters have told their epochs; this node follows in epoch "+itoa(int64(q.state.Epoch))+
-			" and does not vote before it has all that is committed")
 	}
 }
 
@@ -92,18 +99,24 @@ func (q *Quorum) epochTold(now core.Instant, f *flight, resp *kmsg.VoteResponse)
 	}
 	q.land(now, f, false)
 	p := &resp.Topics[0].Partitions[0]
-	if e := core.LeaderEpoch(p.LeaderEpoch); e > q.state.Epoch {
+	e := core.LeaderEpoch(p.LeaderEpoch)
+	q.recall.epoch = max(q.recall.epoch, e)
+	if e > q.state.Epoch {
 		q.unattach(now, e)
 	}
 	if !slices.Contains(q.recall.told, f.to) {
 		q.recall.told = append(q.recall.told, f.to)
 	}
 	q.again = true
+	if !q.forgetful() {
+		q.note(core.Info, "all voters have told their epochs; this node follows in epoch "+itoa(int64(q.state.Epoch))+
+			" and does not vote before it has all that is committed")
+	}
 }
 
 // remember ends the recall when the node has all that is committed.
 func (q *Quorum) remember() {
-	if q.recall == nil || !q.recall.known || q.role != Follower || q.lastEpoch() != q.state.Epoch || q.waitsForDisk() ||
+	if q.recall == nil || q.forgetful() || q.role != Follower || q.lastEpoch() != q.state.Epoch || q.waitsForDisk() ||
 		q.follow.download != nil {
 		return
 	}
@@ -114,6 +127,7 @@ func (q *Quorum) remember() {
 		}
 	}
 	if q.follow.highWatermark > begins && q.log.SyncedOffset() >= q.follow.highWatermark {
+		q.spent = max(q.spent, q.recall.epoch+1)
 		q.recall = nil
 		q.note(core.Info, "this node has all that is committed, and votes again")
 	}

@@ -210,13 +210,8 @@ func (n *Node) checkCommit() {
 	voters := n.Q.Voters()
 	durable := 0
 	for _, v := range voters {
-		x := w.node(v.ID)
-		disk := x.Disk.Clone()
-		rng := core.NewPRNG(w.Seed + uint64(mark))
-		disk.Crash(&rng)
-		end := core.Offset(0)
-		must(x.batches(disk, func(v record.View) { end = v.NextOffset() }))
-		if end >= mark {
+		x, rng := w.node(v.ID), core.NewPRNG(w.Seed+uint64(mark))
+		if end := x.durable(v.Directory, &rng); end >= mark {
 			durable++
 		}
 	}
@@ -304,7 +299,7 @@ func (n *Node) votes(epoch core.LeaderEpoch, candidate raft.Key) {
 	if w.Lawless {
 		return
 	}
-	at := fmt.Sprintf("%d/%d", n.ID, epoch)
+	at := fmt.Sprintf("%d %s/%d", n.ID, n.Key.Directory, epoch)
 	if other, ok := w.ghost.votes[at]; ok && other != candidate {
 		w.breach("S2: node %d votes in epoch %d for %d and for %d", n.ID, epoch, other.ID, candidate.ID)
 	}

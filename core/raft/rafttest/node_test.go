@@ -36,7 +36,7 @@ func (n *Node) Start() {
 	n.mail.Reset()
 	n.taken, n.tick, n.down = 0, -1, false
 	job := &raft.OpenJob{Slot: 1, Parent: parent, Dir: Dir, Settings: w.logSettings()}
-	if !w.Dynamic {
+	if !w.Dynamic && !n.bare {
 		job.Static = w.InitialVoters()
 		for i := range job.Static {
 			job.Static[i].Directory = core.UUID{} // the configuration has none
@@ -67,6 +67,9 @@ func (n *Node) Start() {
 	}
 	n.track.restarted()
 	n.Q = raft.Start(w.instant(), o, job, &n.out)
+	if n.forgetful {
+		n.Q.Distrust()
+	}
 	w.tracef("%d starts: epoch %d log %d..%d", n.ID, n.Q.Epoch(), n.Q.Log().LogStartOffset(), n.Q.LogEndOffset())
 	n.checkRestart()
 	n.Q.Poll(w.instant(), &n.out)
@@ -141,6 +144,7 @@ func (n *Node) effects() {
 		return
 	}
 	n.Q.Mail(&n.mail)
+	n.forgetful = n.forgetful && n.Q.Recalling()
 	n.check()
 	n.send()
 	for range len(n.driver.Jobs) - before {

@@ -22,12 +22,13 @@ var (
 
 // plan is what a seed does to its world.
 type plan struct {
-	crash, lose, oneWay, loss, slowDisk, snapshots, changes, torn bool
+	crash, lose, oneWay, loss, slowDisk, snapshots, changes, torn, losses bool
 }
 
 func drawPlan(r *core.PRNG) plan {
 	return plan{crash: r.Chance(3, 4), lose: r.Chance(2, 3), oneWay: r.Chance(1, 2), loss: r.Chance(1, 2),
-		slowDisk: r.Chance(1, 3), snapshots: r.Chance(1, 2), changes: r.Chance(1, 2), torn: r.Chance(1, 2)}
+		slowDisk: r.Chance(1, 3), snapshots: r.Chance(1, 2), changes: r.Chance(1, 2), torn: r.Chance(1, 2),
+		losses: r.Chance(1, 2)}
 }
 
 // sweep runs one seed: faults for some seconds, then healing and the demand of progress.
@@ -56,10 +57,13 @@ func sweep(seed uint64) *World {
 	for _, n := range w.Nodes {
 		n.Start()
 	}
-	x := &chaos{w: w, r: r, plan: p}
+	x := &chaos{w: w, r: r, plan: p, upgraded: core.NoOffset}
 	x.propose()
 	x.fault()
 	w.Run(12 * time.Second)
+	if p.losses {
+		w.Run(12 * time.Second)
+	}
 	x.over = true
 	w.Heal()
 	heal(w, x)
@@ -110,6 +114,9 @@ type chaos struct {
 	plan plan
 	over bool
 	n    int
+	// upgraded is the offset of the last attempt to put the voters into the log; lost when a disk was lost last.
+	upgraded core.Offset
+	lost     time.Duration
 }
 
 func (x *chaos) propose() {
@@ -143,6 +150,10 @@ func (x *chaos) one() {
 	w, n := x.w, x.any()
 	if l := w.Leader(); l != nil && x.r.Chance(1, 3) {
 		n = l
+	}
+	if x.plan.losses && x.r.Chance(1, 4) {
+		x.lose(n, 20)
+		return
 	}
 	switch x.r.Below(9) {
 	case 0, 1:
@@ -194,6 +205,7 @@ func (x *chaos) one() {
 		case l.Q.Version() > 0:
 			x.change(l, n)
 		case !w.Dynamic:
+			x.upgraded = max(x.upgraded, l.Q.LogEndOffset())
 			code, why := l.Q.Upgrade(w.instant(), 1, false, &l.out)
 			w.probe("upgrade: " + code.String() + " " + why)
 			l.effects()
@@ -214,6 +226,10 @@ func (x *chaos) restart(n *Node) {
 // change adds or removes a voter.
 func (x *chaos) change(l, n *Node) {
 	voters := l.Q.Voters()
+	if key, ok := x.w.gone(voters); ok {
+		x.w.Ask(l, removeVoter(&Node{ID: int(key.ID), Key: key}))
+		return
+	}
 	if voters.Has(n.Key) {
 		if len(voters) > 2 || len(voters) > 1 && x.r.Chance(1, 4) {
 			x.w.Ask(l, removeVoter(n))

@@ -95,7 +95,12 @@ type Node struct {
 	State       State // what it has made of the committed records
 	Seen        int   // elections it has won
 
-	host    string
+	host string
+	// forgetful says that the node has lost what it had and is not to be relied on; bare that it knows of no fixed voters.
+	forgetful, bare bool
+	lost            *logtest.Disk // before the last loss, with the key then
+	lostKey         raft.Key
+
 	w       *World
 	driver  *logtest.Driver
 	files   log.FileIDs
