@@ -109,7 +109,9 @@ func (p *parser) parseHeader(text []byte) error {
 func (p *parser) decode(text []byte, into any) error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
+	if err := d.Decode(into); errors.Is(err, io.ErrUnexpectedEOF) {
+		return malformed(p.line, "the line ends in the middle; was the file cut off?")
+	} else if err != nil {
 		return malformed(p.line, "%s", strings.TrimPrefix(err.Error(), "json: "))
 	}
 	if d.More() {

@@ -27,7 +27,7 @@ func TestMalformedFilesNameLineAndReason(t *testing.T) {
 		{"another version", `{"ottla_history":2,"new":1}`, "line 1: the history has version 2; only version 1 is"},
 		{"unknown field of the header", `{"ottla_history":1,"alow":{}}`, `line 1: unknown field "alow"`},
 		{"unknown anomaly", `{"ottla_history":1,"allow":{"anomalies":["skp"]}}`, `line 1: no anomaly is called "skp"`},
-		{"not JSON", header + "\n# c\n{", "line 4: unexpected EOF"},
+		{"not JSON", header + "\n# c\n{", "line 4: the line ends in the middle"},
 		{"two values", op(poll) + "{}", "line 2: more than one value"},
 		{"unknown field", op(poll + `,"retrun":2`), `line 2: unknown field "retrun"`},
 		{"unknown kind", op(`"kind":"sned","outcome":"ok"`), `line 2: no kind of operation is called "sned"`},
