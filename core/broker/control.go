@@ -335,8 +335,10 @@ func (c *Control) booted(j *bootJob) {
 		m.Distrust()
 	}
 	c.out.ListenQuorum = true
-	if m.sole() {
-		m.Campaign(&c.out) // there is nobody to wait for
+	// There is nobody to wait for; but a voter that knows a leader of its epoch, which was removed and has led to the end
+	// of its removal, gives that one up as any other does, in time.
+	if m.sole() && m.Role() != raft.Follower {
+		m.Campaign(&c.out)
 	}
 	if !c.controllerOnly() {
 		c.register()
