@@ -48,6 +48,7 @@ type Control struct {
 	booting     *bootJob          // what the start found, until it is tidied
 	first       []metadata.Record // that a new cluster begins with, if the folder was formatted
 	tidying     bool
+	deleted     map[core.UUID]bool // topics that the metadata have removed since the start, until it is tidied
 	memory      *diskMemory
 	dirs        []logDir
 	offline     offlineDirs
@@ -321,6 +322,7 @@ func (c *Control) booted(j *bootJob) {
 	}
 	c.clusterID, c.memory, c.previous = j.clusterID, &j.memory, j.brokerEpoch
 	c.booting, c.committed, c.first = j, j.image, j.first
+	c.deleted = map[core.UUID]bool{}
 	if c.takeDirs(j.dirs); c.halted {
 		return
 	}

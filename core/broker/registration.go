@@ -138,7 +138,7 @@ func (c *Control) arrive() {
 	case c.phase == catchingUp && !c.tidying:
 		// The committed metadata are at least as new as the registration: what they do not know is no more.
 		c.tidying = true
-		c.out.Run(&tidyJob{boot: c.booting, image: image, dirs: slices.Clone(c.dirs)})
+		c.out.Run(&tidyJob{boot: c.booting, image: image, deleted: c.deleted, dirs: slices.Clone(c.dirs)})
 	case c.phase == joining && !self.Fenced:
 		c.serve()
 	}
@@ -152,7 +152,7 @@ func (c *Control) tidied(j *tidyJob) {
 	for _, n := range j.notes {
 		c.out.Note(core.Warn, n)
 	}
-	c.booting = nil
+	c.booting, c.deleted = nil, nil
 	c.phase = loading
 	c.waiting = c.cfg.Shards
 	c.publish(c.committed.Stable())
