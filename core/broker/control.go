@@ -398,6 +398,10 @@ func (c *Control) end() {
 			c.out.Stopped = true
 		}
 	}
+	if c.phase == leaving && c.deserted() {
+		c.out.Note(core.Info, "Too few controllers are left to take this broker's leaderships; it stops with them.")
+		c.shutDown()
+	}
 	if c.phase == closing && c.waiting == 0 && len(c.lead.pending) == 0 && !c.quorum.closed {
 		c.closeQuorum()
 	}

@@ -249,6 +249,20 @@ func (c *Control) serve() {
 	c.points.due = c.now.Mono + c.checkpointInterval()
 }
 
+// deserted reports whether there can be no controller: too few of the voters for a majority take connections. When all
+// nodes of a cluster are stopped at once, the last need not wait for an answer that nobody is left to give.
+func (c *Control) deserted() bool {
+	voters := c.quorum.Voters()
+	there := 0
+	for i := range voters {
+		v := &voters[i]
+		if v.ID == c.settings.NodeID || len(v.Endpoints) == 0 || !c.links.refuses(addressOf(v.Endpoints[0])) {
+			there++
+		}
+	}
+	return there < len(voters)/2+1
+}
+
 // leave begins the end: with others in the cluster, they take over this broker's leaderships first.
 func (c *Control) leave() {
 	others := false
