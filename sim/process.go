@@ -2,6 +2,7 @@ package sim
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"ottla.dev/core"
@@ -285,7 +286,8 @@ func (n *node) listen(p *process) {
 func (n *node) halt(p *process, why string) {
 	n.begin("halt").Word(why).End()
 	n.stats.Halts++
-	if n.injected == p.injected && !n.disk.Full {
+	unregistered := strings.Contains(why, "initial.broker.registration.timeout.ms") && !n.healed
+	if n.injected == p.injected && !n.disk.Full && !unregistered {
 		n.fail(check.Correctness, "halt", "the broker halts although no disk has failed: "+why)
 		return
 	}

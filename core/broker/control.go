@@ -73,6 +73,7 @@ type Control struct {
 	forgetful   bool // the quorum has lost what it had, as a marker on the disk says
 	block       producerBlock
 	registerAt  time.Duration  // when the next registration is due
+	registerBy  time.Duration  // when the first one is given up
 	duplicate   bool           // another incarnation is in the way
 	refused     core.ErrorCode // of the last heartbeat, if that is not about the registration
 	heartbeat   time.Duration  // when the next one to the controller is due
@@ -90,7 +91,8 @@ type Control struct {
 func newControl(cfg Config, random core.PRNG) *Control {
 	settings := config.ResolveBroker(config.Layers{Static: cfg.Static})
 	c := &Control{cfg: cfg, settings: settings, random: random, heartbeat: core.Never, registerAt: core.Never,
-		leaveBy: core.Never, epoch: -1, known: core.NoBroker, seeking: seeking{at: core.Never}, dirs: logDirs(cfg),
+		registerBy: core.Never,
+		leaveBy:    core.Never, epoch: -1, known: core.NoBroker, seeking: seeking{at: core.Never}, dirs: logDirs(cfg),
 		offline: offlineDirs{untold: core.Never}, standings: standings{retryAt: core.Never}}
 	c.incarnation = c.random.UUID()
 	c.controller = controller.New(controllerSettings(settings),
@@ -127,7 +129,7 @@ func (c *Control) Deadline() (time.Duration, bool) {
 	if c.halted || c.phase == stopped {
 		return core.Never, false
 	}
-	at := min(c.heartbeat, c.points.due, c.registerAt, c.leaveBy, c.seeking.at, c.standings.retryAt, c.offline.untold,
+	at := min(c.heartbeat, c.points.due, c.registerAt, c.registerBy, c.leaveBy, c.seeking.at, c.standings.retryAt, c.offline.untold,
 		c.links.deadline(), c.askDeadline())
 	if c.quorum != nil {
 		if d, ok := c.quorum.Deadline(); ok {
@@ -343,6 +345,7 @@ func (c *Control) booted(j *bootJob) {
 		m.Campaign(&c.out)
 	}
 	if !c.controllerOnly() {
+		c.registerBy = c.now.Mono + time.Duration(c.settings.Metadata.RegistrationMs)*time.Millisecond
 		c.register()
 	}
 }
@@ -424,6 +427,10 @@ func (c *Control) tick() {
 	if c.now.Reached(c.standings.retryAt) {
 		c.standings.retryAt = core.Never
 		c.sendStandings()
+	}
+	if c.phase == registering && c.now.Reached(c.registerBy) {
+		c.giveUpRegistering()
+		return
 	}
 	if c.now.Reached(c.registerAt) && c.phase <= serving {
 		c.register()

@@ -69,7 +69,7 @@ func (c *Control) registration() *kmsg.BrokerRegistrationRequest {
 func (c *Control) registered(epoch core.BrokerEpoch, code core.ErrorCode) {
 	switch code {
 	case core.NoError:
-		c.epoch, c.duplicate = epoch, false
+		c.epoch, c.duplicate, c.registerBy = epoch, false, core.Never
 		if c.phase == registering {
 			c.phase = catchingUp
 		} else {
@@ -89,6 +89,17 @@ func (c *Control) registered(epoch core.BrokerEpoch, code core.ErrorCode) {
 		c.out.Note(core.Warn, "The controller refused the broker's registration: "+code.String()+". It is tried again.")
 		c.registerAt = c.now.Mono + registerAgain
 	}
+}
+
+// giveUpRegistering ends a broker that could not register in the time of initial.broker.registration.timeout.ms (Kafka:
+// BrokerLifecycleManager.RegistrationTimeoutEvent). One that was registered once waits for as long as it takes.
+func (c *Control) giveUpRegistering() {
+	why := "no controller has answered. Check that most of the nodes in controller.quorum.voters run and can be reached"
+	if c.duplicate {
+		why = "another process with node.id " + strconv.Itoa(int(c.settings.NodeID)) + " is alive. Give this one another id"
+	}
+	c.halt("The broker could not register within initial.broker.registration.timeout.ms (" +
+		strconv.Itoa(int(c.settings.Metadata.RegistrationMs)) + " ms): " + why + ", then start it again.")
 }
 
 // invalidRegistration is Kafka's INVALID_REGISTRATION.
