@@ -286,7 +286,7 @@ func (n *node) listen(p *process) {
 func (n *node) halt(p *process, why string) {
 	n.begin("halt").Word(why).End()
 	n.stats.Halts++
-	unregistered := strings.Contains(why, "initial.broker.registration.timeout.ms") && !n.healed
+	unregistered := strings.Contains(why, "initial.broker.registration.timeout.ms")
 	if n.injected == p.injected && !n.disk.Full && !unregistered {
 		n.fail(check.Correctness, "halt", "the broker halts although no disk has failed: "+why)
 		return

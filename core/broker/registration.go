@@ -96,7 +96,8 @@ func (c *Control) registered(epoch core.BrokerEpoch, code core.ErrorCode) {
 func (c *Control) giveUpRegistering() {
 	why := "no controller has answered. Check that most of the nodes in controller.quorum.voters run and can be reached"
 	if c.duplicate {
-		why = "another process with node.id " + strconv.Itoa(int(c.settings.NodeID)) + " is alive. Give this one another id"
+		why = "another process with node.id " + strconv.Itoa(int(c.settings.NodeID)) + ", perhaps an earlier run of this " +
+			"broker, counts as alive. If it is not this one's earlier run, give this one another id"
 	}
 	c.halt("The broker could not register within initial.broker.registration.timeout.ms (" +
 		strconv.Itoa(int(c.settings.Metadata.RegistrationMs)) + " ms): " + why + ", then start it again.")
