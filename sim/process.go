@@ -2,7 +2,6 @@ package sim
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"ottla.dev/core"
@@ -286,8 +285,7 @@ func (n *node) listen(p *process) {
 func (n *node) halt(p *process, why string) {
 	n.begin("halt").Word(why).End()
 	n.stats.Halts++
-	unregistered := strings.Contains(why, "initial.broker.registration.timeout.ms")
-	if n.injected == p.injected && !n.disk.Full && !unregistered {
+	if n.injected == p.injected && !n.disk.Full {
 		n.fail(check.Correctness, "halt", "the broker halts although no disk has failed: "+why)
 		return
 	}

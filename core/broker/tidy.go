@@ -99,8 +99,8 @@ func (j *tidyJob) look(fs core.FS, dir, name string, tp core.TopicPartition) err
 	return nil
 }
 
-// topicOf is the topic id in a partition's folder, zero if there is none or it is damaged: then whoever opens the folder
-// has to find out what to make of it.
+// topicOf is the topic id in a partition's folder, zero if there is none or it is damaged: then whoever opens the
+// folder has to find out what to make of it.
 func topicOf(fs core.FS, folder string) (core.UUID, error) {
 	b, err := readAll(fs, folder+"/"+log.PartitionMetadataName)
 	if errors.Is(err, core.ErrNotExist) {

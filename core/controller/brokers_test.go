@@ -266,7 +266,7 @@ func TestEligibleLeaderReplicas(t *testing.T) {
 	k.create(assigned("t", []int32{1, 2, 3}))
 	stop := func(id int32) {
 		k.t.Helper()
-		k.apply(k.c.fence(k.img, k.img.Broker(core.BrokerID(id))))
+		k.fenceNow(core.BrokerID(id))
 	}
 	stop(1)
 	k.wantState("t", "leader 2 isr [2 3] elr [] last [] epoch 1")

@@ -69,9 +69,6 @@ func (p *Plan) clusterShape(r *core.PRNG) {
 	p.set("replica.fetch.wait.max.ms", pick[int64](r, 50, 500))
 	p.set("replica.fetch.backoff.ms", pick[int64](r, 50, 500))
 	p.set("leader.imbalance.check.interval.seconds", pick[int64](r, 1, 5, 300))
-	if p.Seed%4 == 0 {
-		p.set("initial.broker.registration.timeout.ms", 5000)
-	}
 	if r.Chance(1, 2) {
 		p.set("metadata.log.max.record.bytes.between.snapshots", pick[int64](r, 1000, 10000))
 	}
