@@ -33,6 +33,7 @@ func (w *World) planFaults() {
 		})
 	}
 	w.planDirs()
+	w.planRots()
 	w.after(w.plan.Duration, w.heal)
 }
 
@@ -65,7 +66,7 @@ func (n *node) stopPlanned(s *fault.Stop) { n.tryStop(s, pendingWait) }
 
 func (n *node) tryStop(s *fault.Stop, patience int) {
 	p := n.proc
-	if p == nil || p.dead || n.healed || n.stopping > 0 {
+	if p == nil || p.dead || n.healed || n.stopping > 0 || n.needed() {
 		return
 	}
 	if s.Pending && p.pending == 0 && patience > 0 {

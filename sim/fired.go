@@ -29,7 +29,7 @@ func newFired(clustered bool) Fired {
 	}
 	delete(f, fault.SlowNetwork.String()) // the network has faults of its own
 	for _, name := range []string{firedLongPause, firedSkew, firedDrift, firedUnclean, firedCaching,
-		firedWipe, firedSpared} {
+		firedWipe, firedSpared, firedRepaired, firedSoundLeft, firedNeeded} {
 		f[name] = 0
 	}
 	for k := netsim.Partition; int(k) < netsim.Kinds; k++ {
@@ -52,6 +52,9 @@ const (
 	firedDrift     = "clock drifts"
 	firedLongPause = "pause longer than a session"
 	firedUnclean   = "unclean election"
+	firedRepaired  = "rot repaired"
+	firedNeeded    = "stop put off while others are damaged"
+	firedSoundLeft = "rot put off for ever"
 	firedCaching   = "power cut with write.caching"
 	firedWipe      = "wiped disk"
 	firedSpared    = "wiped disk withheld"

@@ -34,6 +34,8 @@ type node struct {
 	syncFailed  bool     // since the process started
 	cut         int      // file operations until the process is stopped again
 	again       []int
+	rotting     *fault.Rot // strikes before the next start
+	rotWait     int        // how often that may wait
 	stopKind    fault.StopKind
 	stopDue     bool
 	vanished    bool          // without power: the network knows it no more

@@ -64,6 +64,11 @@ func (o *observer) settled() bool {
 		}
 		probes = append(probes, n.proc.see.Probe())
 	}
-	o.unsettled = check.Settled(probes)
+	if o.unsettled = check.Settled(probes); o.unsettled == "" && !o.world.repaired() {
+		o.unsettled = o.world.rots.why
+	}
+	if o.unsettled == "" {
+		o.unsettled = o.world.alike()
+	}
 	return o.unsettled == ""
 }

@@ -122,7 +122,7 @@ func (n *node) start() {
 	if n.proc != nil && !n.proc.dead {
 		return
 	}
-	if n.wiping > 0 && !n.wipe() {
+	if n.wiping > 0 && !n.wipe() || n.rotting != nil && !n.rotStopped() {
 		return
 	}
 	n.starts++
@@ -204,7 +204,7 @@ func (n *node) stopNow() {
 		j.stop()
 	}
 	p.jobs = nil
-	if kind == fault.Clean {
+	if kind == fault.Clean && n.rots.victim != n {
 		for _, dir := range n.plan.DirNames() {
 			if !slices.Contains(p.offline, dir) {
 				check.Files(n.disk, dir, n.plan, n.fail)
@@ -231,7 +231,11 @@ func (n *node) stopNow() {
 		n.stats.CleanEnds++
 		n.disk.Kill()
 		if n.ended = n.finishing; !n.ended || n.net == nil {
-			n.restart(n.soon(time.Second))
+			down := n.soon(time.Second)
+			if n.rotting != nil {
+				down = n.rotting.Down
+			}
+			n.restart(down)
 		}
 	}
 	n.unplug(kind)
@@ -268,7 +272,7 @@ func (n *node) listen(p *process) {
 	if d := n.crashAfter; d > 0 && !n.healed {
 		n.crashAfter = 0
 		n.after(d, func() {
-			if n.proc == p && !p.dead && !n.healed && n.stopping == 0 {
+			if n.proc == p && !p.dead && !n.healed && n.stopping == 0 && !n.needed() {
 				n.fire(firedEarly)
 				n.stop(fault.Crash)
 				n.restart(n.soon(time.Second))

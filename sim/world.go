@@ -40,6 +40,7 @@ type World struct {
 	healed      bool
 	closed      bool          // no client connects any more
 	votersUntil time.Duration // somebody may be changing the voters
+	rots        rots
 	// finishing says that the next clean stop is the last.
 	finishing bool
 

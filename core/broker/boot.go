@@ -31,15 +31,17 @@ const controlLog = 1
 // is, what its log directories hold, and the metadata log. A directory that cannot be read is left out, unless it is
 // that of the metadata.
 type bootJob struct {
-	node      core.BrokerID
-	dirs      []logDir // the paths are given, the rest is found
-	clusterID string   // for a new cluster
-	ids       []core.UUID
-	random    core.PRNG // names folders that are put aside
-	wall      core.Timestamp
-	settings  log.Settings
-	voters    raft.Voters
-	founder   []record.Endpoint // of a node that, if it has no data, makes a cluster and is its first voter
+	node       core.BrokerID
+	dirs       []logDir // the paths are given, the rest is found
+	clusterID  string   // for a new cluster
+	ids        []core.UUID
+	random     core.PRNG // names folders that are put aside
+	wall       core.Timestamp
+	settings   log.Settings
+	voters     raft.Voters
+	controller bool              // it may be a voter
+	bootstrap  bool              // it knows whom to ask who the voters are
+	founder    []record.Endpoint // of a node that, if it has no data, makes a cluster and is its first voter
 
 	memory      diskMemory
 	brokerEpoch core.BrokerEpoch
@@ -168,10 +170,8 @@ func (j *bootJob) openMetadata(fs core.FS) error {
 		return fmt.Errorf("the log directory of the metadata cannot be used: %w", j.dirs[0].err)
 	}
 	root, name := j.dirs[0].path, metadataPartition()
-	var err error
-	if j.first, err = readBootstrap(fs, root); err != nil {
-		return err
-	}
+	var damaged error
+	j.first, damaged = readBootstrap(fs, root)
 	j.open = &raft.OpenJob{Slot: controlLog, Parent: root, Dir: root + "/" + name.String(), Wall: j.wall,
 		Settings: j.settings, Clean: j.memory.clean[root], Recovery: j.memory.recovery[root+"/"+name.String()],
 		Unsure: j.memory.unsure[root], Static: j.voters}
@@ -181,6 +181,13 @@ func (j *bootJob) openMetadata(fs core.FS) error {
 	if j.blank() && j.populated && !j.forgetful {
 		return fmt.Errorf("%s has no metadata, but log.dirs hold partitions: restore it, or name the folder that has it "+
 			"with metadata.log.dir", j.open.Dir)
+	}
+	switch {
+	case damaged == nil:
+	case j.blank() && !j.forgetful:
+		return damaged
+	default: // it is of use at the very first start only
+		j.notes = append(j.notes, damaged.Error()+". It is not needed any more, and can be removed.")
 	}
 	j.image = metadata.NewImage(j.clusterID)
 	if n := len(j.open.Snapshots); n > 0 {

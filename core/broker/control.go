@@ -48,7 +48,6 @@ type Control struct {
 	booting     *bootJob          // what the start found, until it is tidied
 	first       []metadata.Record // that a new cluster begins with, if the folder was formatted
 	tidying     bool
-	deleted     map[core.UUID]bool // topics that the metadata have removed since the start, until it is tidied
 	memory      *diskMemory
 	dirs        []logDir
 	offline     offlineDirs
@@ -73,7 +72,6 @@ type Control struct {
 	forgetful   bool // the quorum has lost what it had, as a marker on the disk says
 	block       producerBlock
 	registerAt  time.Duration  // when the next registration is due
-	registerBy  time.Duration  // when the first one is given up
 	duplicate   bool           // another incarnation is in the way
 	refused     core.ErrorCode // of the last heartbeat, if that is not about the registration
 	heartbeat   time.Duration  // when the next one to the controller is due
@@ -91,8 +89,7 @@ type Control struct {
 func newControl(cfg Config, random core.PRNG) *Control {
 	settings := config.ResolveBroker(config.Layers{Static: cfg.Static})
 	c := &Control{cfg: cfg, settings: settings, random: random, heartbeat: core.Never, registerAt: core.Never,
-		registerBy: core.Never,
-		leaveBy:    core.Never, epoch: -1, known: core.NoBroker, seeking: seeking{at: core.Never}, dirs: logDirs(cfg),
+		leaveBy: core.Never, epoch: -1, known: core.NoBroker, seeking: seeking{at: core.Never}, dirs: logDirs(cfg),
 		offline: offlineDirs{untold: core.Never}, standings: standings{retryAt: core.Never}}
 	c.incarnation = c.random.UUID()
 	c.controller = controller.New(controllerSettings(settings),
@@ -129,8 +126,8 @@ func (c *Control) Deadline() (time.Duration, bool) {
 	if c.halted || c.phase == stopped {
 		return core.Never, false
 	}
-	at := min(c.heartbeat, c.points.due, c.registerAt, c.registerBy, c.leaveBy, c.seeking.at, c.standings.retryAt,
-		c.offline.untold, c.links.deadline(), c.askDeadline())
+	at := min(c.heartbeat, c.points.due, c.registerAt, c.leaveBy, c.seeking.at, c.standings.retryAt, c.offline.untold,
+		c.links.deadline(), c.askDeadline())
 	if c.quorum != nil {
 		if d, ok := c.quorum.Deadline(); ok {
 			at = min(at, d)
@@ -216,7 +213,8 @@ func (c *Control) halt(why string) {
 // boot reads the log directories.
 func (c *Control) boot() {
 	job := &bootJob{node: c.settings.NodeID, dirs: slices.Clone(c.dirs), clusterID: c.newClusterID(), wall: c.now.Wall,
-		settings: metadataLogSettings(c.settings.Metadata), voters: c.voters()}
+		settings: metadataLogSettings(c.settings.Metadata), voters: c.voters(),
+		controller: len(c.cfg.ControllerEndpoints) > 0, bootstrap: len(c.cfg.Bootstrap) > 0}
 	if c.founder() {
 		job.founder = c.cfg.ControllerEndpoints
 	}
@@ -324,7 +322,6 @@ func (c *Control) booted(j *bootJob) {
 	}
 	c.clusterID, c.memory, c.previous = j.clusterID, &j.memory, j.brokerEpoch
 	c.booting, c.committed, c.first = j, j.image, j.first
-	c.deleted = map[core.UUID]bool{}
 	if c.takeDirs(j.dirs); c.halted {
 		return
 	}
@@ -339,13 +336,10 @@ func (c *Control) booted(j *bootJob) {
 		m.Distrust()
 	}
 	c.out.ListenQuorum = true
-	// There is nobody to wait for; but a voter that knows a leader of its epoch, which was removed and has led to the end
-	// of its removal, gives that one up as any other does, in time.
-	if m.sole() && m.Role() != raft.Follower {
-		m.Campaign(&c.out)
+	if m.sole() {
+		m.Campaign(&c.out) // there is nobody to wait for
 	}
 	if !c.controllerOnly() {
-		c.registerBy = c.now.Mono + time.Duration(c.settings.Metadata.RegistrationMs)*time.Millisecond
 		c.register()
 	}
 }
@@ -401,10 +395,6 @@ func (c *Control) end() {
 			c.out.Stopped = true
 		}
 	}
-	if c.phase == leaving && c.deserted() {
-		c.out.Note(core.Info, "Too few controllers are left to take this broker's leaderships; it stops with them.")
-		c.shutDown()
-	}
 	if c.phase == closing && c.waiting == 0 && len(c.lead.pending) == 0 && !c.quorum.closed {
 		c.closeQuorum()
 	}
@@ -427,10 +417,6 @@ func (c *Control) tick() {
 	if c.now.Reached(c.standings.retryAt) {
 		c.standings.retryAt = core.Never
 		c.sendStandings()
-	}
-	if c.phase == registering && c.now.Reached(c.registerBy) {
-		c.giveUpRegistering()
-		return
 	}
 	if c.now.Reached(c.registerAt) && c.phase <= serving {
 		c.register()

@@ -3,10 +3,12 @@ package broker
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"ottla.dev/core"
 	"ottla.dev/core/log"
 	"ottla.dev/core/raft"
+	"ottla.dev/core/record"
 )
 
 // forgottenFile in the first log directory says that this node's metadata were damaged or gone, and that it has not got
@@ -15,8 +17,8 @@ import (
 const forgottenFile = "metadata-forgotten"
 
 // openVoter opens the metadata log. One that is damaged is put aside, and the node begins anew with what its quorum
-// gives it, if there is one: who is the only voter has nobody to ask, and whose voters are in the log does not know
-// whom.
+// gives it. That is refused to who would have nobody to ask what it has promised: the only voter, and a controller
+// whose voters are in the log. A node that is no controller has promised nothing.
 func (j *bootJob) openVoter(fs core.FS) error {
 	_, err := readAll(fs, j.dirs[0].path+"/"+forgottenFile)
 	if err != nil && !errors.Is(err, core.ErrNotExist) {
@@ -33,12 +35,31 @@ func (j *bootJob) openVoter(fs core.FS) error {
 		return j.open.Err
 	case !damaged && !(j.blank() && (had || j.populated)):
 		return nil
-	case len(j.voters) < 2:
-		return j.open.Err
+	case j.lonely():
+		return j.refusal()
 	case damaged:
 		return j.forget(fs, first, j.open.Err)
 	}
 	return j.forget(fs, first, errors.New("it is gone"))
+}
+
+// lonely reports whether nobody can tell this node what it has promised.
+func (j *bootJob) lonely() bool {
+	if len(j.voters) == 0 {
+		return j.controller || !j.bootstrap
+	}
+	return !slices.ContainsFunc(j.voters, func(v record.Voter) bool { return v.ID != j.node })
+}
+
+// refusal says what can be done where metadata are damaged that cannot be put aside.
+func (j *bootJob) refusal() error {
+	if j.open.Err == nil || len(j.voters) > 0 || !j.bootstrap {
+		return j.open.Err
+	}
+	return fmt.Errorf("%w. Nothing was removed, and nothing is put aside: this node may be a voter of its quorum, whose "+
+		"voters are in the metadata, so that it cannot know whom to ask what it has voted for. Remove it from the quorum "+
+		"(ottla quorum remove-voter), start it with an empty folder, and make it a voter again (ottla quorum add-voter)",
+		j.open.Err)
 }
 
 // blank reports whether the node knows nothing of any quorum.

@@ -64,6 +64,14 @@ type diskMemory struct {
 	marks    map[string]core.Offset // path of a partition folder -> high watermark
 }
 
+// startOf is where the checkpoint has the log of a folder begin, or NoOffset.
+func (m *diskMemory) startOf(path string) core.Offset {
+	if at, ok := m.logStart[path]; ok {
+		return at
+	}
+	return core.NoOffset
+}
+
 // checkpoint asks a shard for the offsets that the checkpoint files of the log directories hold; then, with Written,
 // tells it that they are on disk.
 type checkpoint struct {

@@ -165,7 +165,6 @@ func (c *Control) apply() {
 			var next *metadata.Image
 			if next, err = c.committed.Apply(v.LastOffset(), v.LeaderEpoch(), records...); err == nil {
 				c.committed = next
-				c.noteDeletions(records)
 			}
 		}
 		if err != nil {

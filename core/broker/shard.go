@@ -247,7 +247,7 @@ func (s *Shard) place(t *metadata.Topic, p *metadata.Partition, fresh bool) {
 	moved := !fresh && s.away(p)
 	s.set.Open(s.now, partition.Opening{ID: id, Name: name, Dir: dir.Path, LeaderEpoch: p.LeaderEpoch,
 		Settings: config.ResolveTopic(s.cluster.Layers(t.Name)), Clean: s.disk.clean[dir.Path],
-		RecoveryPoint: s.disk.recovery[path], LogStart: s.disk.logStart[path], HighWatermark: s.disk.marks[path],
+		RecoveryPoint: s.disk.recovery[path], LogStart: s.disk.startOf(path), HighWatermark: s.disk.marks[path],
 		Unsure:  s.disk.unsure[dir.Path] || found && moved,
 		Emptied: !found && (s.disk.lost[name.String()] || moved),
 		Lost:    s.lost(p), Replicated: s.replicated, Offline: dir.Offline}, &s.out)

@@ -79,6 +79,9 @@ func (o *opening) unidentified() error {
 // have been cut short between two batches. A log that ends before its start is one that was about to begin anew there,
 // unless it lacks what had been synced.
 func (o *opening) complete() error {
+	if at := o.segments; o.Clean && len(at) > 0 && o.LogStart >= 0 && at[0].Base > o.LogStart {
+		return o.damaged(o.LogStart, "the log begins at "+offsetText(at[0].Base)+", and began there when it was closed")
+	}
 	end, start := core.Offset(0), max(o.LogStart, 0)
 	if n := len(o.segments); n > 0 {
 		end = o.segments[n-1].Next

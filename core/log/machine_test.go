@@ -352,7 +352,7 @@ func (w *world) shutdown(*rapid.T) {
 	if !w.log.Closed() || w.log.SyncedOffset() != w.log.LogEndOffset() {
 		w.t.Fatalf("log is not closed")
 	}
-	w.clean, w.checkpoint = true, w.log.RecoveryPoint()
+	w.clean, w.checkpoint, w.start = true, w.log.RecoveryPoint(), w.log.Start()
 	rng := core.NewPRNG(1)
 	w.disk.Crash(&rng)
 	w.restart()

@@ -23,7 +23,7 @@ type OpenJob struct {
 	Topic    core.UUID
 	Settings Settings
 	Wall     core.Timestamp // now
-	LogStart core.Offset    // from log-start-offset-checkpoint, or 0
+	LogStart core.Offset    // from log-start-offset-checkpoint, or NoOffset
 	Clean    bool           // the last shutdown was clean
 	Recovery core.Offset    // from recovery-point-offset-checkpoint, or 0: what is below is not checked
 	Unsure   bool           // that checkpoint is lost: all is checked

@@ -58,6 +58,7 @@ func (o *opening) load() error {
 		var err error
 		if trusted {
 			ok, err = o.trust(s)
+			ok = ok && (last || s.maxTS <= s.lastTime) // a closed segment's index has its largest timestamp
 		}
 		if err == nil && !ok {
 			err = o.check(s)
@@ -179,7 +180,9 @@ func (o *opening) trust(s *found) (bool, error) {
 	return s.takeIndexed(f, index, times)
 }
 
-// takeIndexed continues behind the last entries of sound indexes.
+// takeIndexed continues behind the last entries of sound indexes. The time index tells when a segment is old enough to
+// be deleted, and has no checksum: its last entry must be that of its batch, and the headers from there on are read for
+// later timestamps. An entry before it can only mislead a [TimestampJob], which looks for itself.
 func (s *found) takeIndexed(f core.File, index, times []byte) (bool, error) {
 	sc := newScanner(f, 0, s.fileSize, headerChunk)
 	if v, _, err := sc.header(); err != nil {
@@ -196,8 +199,9 @@ func (s *found) takeIndexed(f core.File, index, times []byte) (bool, error) {
 	if s.entries > 0 {
 		from = IndexEntryAt(index, s.Base, s.entries-1)
 	}
-	first := true
-	for sc.pos = from.Pos; ; first = false {
+	newest := timedEntry{offset: s.maxTSLast, ts: s.maxTS, met: s.times == 0}
+	start := FindOffset(index, s.Base, s.entries, newest.offset)
+	for sc.pos = start.Pos; ; {
 		v, size, err := sc.header()
 		if err != nil {
 			return false, unlessDamage(err)
@@ -205,8 +209,8 @@ func (s *found) takeIndexed(f core.File, index, times []byte) (bool, error) {
 		if v == nil {
 			break
 		}
-		if v.BaseOffset() < s.Next || v.LastOffset() < v.BaseOffset() ||
-			first && s.entries > 0 && v.LastOffset() != from.Offset {
+		if v.BaseOffset() < s.Next || v.LastOffset() < v.BaseOffset() || !start.fits(sc.pos, size, v) ||
+			!from.fits(sc.pos, size, v) || !newest.fits(v) {
 			return false, nil
 		}
 		if v.MaxTimestamp() > s.maxTS {
@@ -216,7 +220,31 @@ func (s *found) takeIndexed(f core.File, index, times []byte) (bool, error) {
 		s.Next = v.LastOffset() + 1
 	}
 	s.Size, s.sinceEntry = sc.pos, sc.pos-from.Pos
-	return true, nil
+	return newest.met, nil
+}
+
+// fits reports whether the batch at a position does not say that the entry is wrong. That of a segment's start, at
+// position 0, is none.
+func (e IndexEntry) fits(pos, size int64, v record.View) bool {
+	return e.Pos == 0 || pos+size <= e.Pos || pos > e.Pos || pos == e.Pos && v.LastOffset() == e.Offset
+}
+
+// timedEntry is the last entry of a time index, while the batches around it are read.
+type timedEntry struct {
+	offset core.Offset
+	ts     core.Timestamp
+	met    bool // there is such a batch
+}
+
+// fits reports whether the next batch does not say that the entry is wrong.
+func (e *timedEntry) fits(v record.View) bool {
+	switch {
+	case v.LastOffset() < e.offset:
+		return e.met || v.MaxTimestamp() < e.ts
+	case v.LastOffset() == e.offset:
+		e.met = e.met || v.MaxTimestamp() == e.ts
+	}
+	return e.met
 }
 
 func unlessDamage(err error) error {

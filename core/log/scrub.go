@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"ottla.dev/core"
+	"ottla.dev/core/record"
 )
 
 // Scrub is how far a pass through a log has come that looks for bytes which have gone bad on the disk.
@@ -14,8 +15,8 @@ type Scrub struct {
 	pos  int64       // where it is in its segment, 0 if that is not known
 }
 
-// ScrubJob reads part of a segment again and checks every batch, and the offset index's entries for them. The index
-// of a segment that gets no more batches is made anew if it is wrong.
+// ScrubJob reads part of a segment again and checks every batch, and the indexes' entries for them. The indexes of a
+// segment that gets no more batches are made anew if one is wrong.
 type ScrubJob struct {
 	Log  uint32
 	File core.FileID
@@ -31,15 +32,15 @@ type ScrubJob struct {
 	gaps     bool
 	epochs   []EpochStart
 	sealed   bool
-	trimmed  bool // the index file holds nothing but entries
+	trimmed  bool // the index files hold nothing but entries
 	entries  int
+	times    int
 
 	// Results.
 	Read         int64
 	At           core.Offset // the batch behind the last one that was checked
 	Pos          int64
 	RebuiltIndex bool
-	times        int
 	Err          error // a [Damage], if bytes are bad
 }
 
@@ -71,7 +72,7 @@ func (l *Log) PlanScrub(s Scrub, most int64) *ScrubJob {
 	j := &ScrubJob{Log: l.slot, File: seg.file, Path: l.path(seg.base, LogSuffix), Base: seg.base, Size: seg.size,
 		Next: seg.base, Most: most, dir: l.dir, interval: l.settings.IndexIntervalBytes, gaps: l.settings.Gaps,
 		epochs: slices.Clone(l.epochs.All()),
-		sealed: !last, trimmed: seg.indexFile == 0, entries: seg.entries}
+		sealed: !last, trimmed: seg.indexFile == 0, entries: seg.entries, times: seg.times}
 	if s.pos > 0 && s.Next > seg.base && s.Next < seg.next {
 		j.From, j.Next = s.pos, s.Next
 	}
@@ -113,30 +114,76 @@ func (j *ScrubJob) Run(fs core.FS) {
 			return
 		}
 	}
-	var index []byte
+	var entries indexRest
 	if j.trimmed {
-		if index, err = readMaybeDeleted(fs, j.index()); err != nil && !errors.Is(err, core.ErrNotExist) {
-			j.Err = err
+		if entries, j.Err = j.indexes(fs); j.Err != nil {
 			return
 		}
 	}
-	size := j.entries * IndexEntrySize
-	sound := !j.trimmed || len(index) >= size && SoundIndex(index[:size], j.Base, j.Size)
-	if j.Err = j.check(file, index, &sound); j.Err == nil && !sound && j.sealed {
+	j.Err = j.check(file, &entries)
+	left := j.Pos >= j.Size && len(entries.index)+len(entries.times) > 0
+	if j.Err == nil && (entries.wrong || left) && j.sealed {
 		j.Err = j.rebuild(fs, file)
 	}
 }
 
-func (j *ScrubJob) index() string { return join(j.dir, FileName(j.Base, IndexSuffix)) }
+// indexRest are the entries of a segment's two indexes, as far as they were not compared with batches.
+type indexRest struct {
+	base   core.Offset
+	index  []byte
+	times  []byte
+	newest core.Timestamp // of the batches so far
+	wrong  bool
+}
+
+// indexes reads what the index files have for the batches from where the job begins.
+func (j *ScrubJob) indexes(fs core.FS) (indexRest, error) {
+	e := indexRest{base: j.Base, newest: core.NoTimestamp}
+	for _, f := range [...]struct {
+		suffix string
+		size   int
+		to     *[]byte
+	}{{IndexSuffix, j.entries * IndexEntrySize, &e.index}, {TimeIndexSuffix, j.times * TimeIndexEntrySize, &e.times}} {
+		b, err := readMaybeDeleted(fs, join(j.dir, FileName(j.Base, f.suffix)))
+		if err != nil && !errors.Is(err, core.ErrNotExist) {
+			return e, err
+		}
+		e.wrong = e.wrong || len(b) < f.size
+		*f.to = b[:min(len(b), f.size)]
+	}
+	if e.wrong = e.wrong || !SoundIndex(e.index, j.Base, j.Size) || !SoundTimeIndex(e.times, j.Base); e.wrong {
+		return e, nil
+	}
+	for len(e.index) > 0 && IndexEntryAt(e.index, j.Base, 0).Pos < j.From {
+		e.index = e.index[IndexEntrySize:]
+	}
+	for len(e.times) > 0 && TimeIndexEntryAt(e.times, j.Base, 0).Offset < j.Next {
+		e.newest = TimeIndexEntryAt(e.times, j.Base, 0).Timestamp
+		e.times = e.times[TimeIndexEntrySize:]
+	}
+	return e, nil
+}
+
+// take compares the entries for a batch with it.
+func (e *indexRest) take(v record.View, pos int64) {
+	if !e.wrong && len(e.index) > 0 {
+		if x := IndexEntryAt(e.index, e.base, 0); x.Pos <= pos {
+			e.wrong = x.Pos != pos || x.Offset != v.LastOffset()
+			e.index = e.index[IndexEntrySize:]
+		}
+	}
+	if !e.wrong && len(e.times) > 0 {
+		if x := TimeIndexEntryAt(e.times, e.base, 0); x.Offset <= v.LastOffset() {
+			e.wrong = x.Offset != v.LastOffset() || x.Timestamp != v.MaxTimestamp() || x.Timestamp <= e.newest
+			e.times = e.times[TimeIndexEntrySize:]
+		}
+	}
+	e.newest = max(e.newest, v.MaxTimestamp())
+}
 
 // check goes through the batches. An index entry names the last offset of the batch at its position.
-func (j *ScrubJob) check(file core.File, index []byte, sound *bool) error {
+func (j *ScrubJob) check(file core.File, entries *indexRest) error {
 	sc := newScanner(file, j.From, j.Size, bodyChunk)
-	n := min(len(index)/IndexEntrySize, j.entries)
-	at := 0
-	for at < n && IndexEntryAt(index, j.Base, at).Pos < j.From {
-		at++
-	}
 	for sc.pos < j.Size && j.Read < j.Most {
 		v, size, err := sc.header()
 		if err == nil && v != nil {
@@ -158,13 +205,7 @@ func (j *ScrubJob) check(file core.File, index []byte, sound *bool) error {
 			return &Damage{Dir: j.dir, At: j.At, Why: "leader epoch " + strconv.Itoa(int(v.LeaderEpoch())) + " is not that of " +
 				"its place in the log"}
 		}
-		for ; *sound && at < n; at++ {
-			e := IndexEntryAt(index, j.Base, at)
-			if e.Pos > sc.pos {
-				break
-			}
-			*sound = e.Pos == sc.pos && e.Offset == v.LastOffset()
-		}
+		entries.take(v, sc.pos)
 		j.At = v.LastOffset() + 1
 		sc.pos += size
 		j.Read, j.Pos = j.Read+size, sc.pos

@@ -132,11 +132,7 @@ func (j *TimestampJob) Run(fs core.FS) {
 func (j *TimestampJob) runFirst(fs core.FS, s timedSegment, codecs *record.Codecs) error {
 	start := s.start
 	if s.indexPath != "" {
-		offset := s.base
-		if b, err := readMaybeDeleted(fs, s.timesPath); err == nil {
-			offset = FindTimestamp(b, s.base, s.times, j.Target).Offset
-		}
-		start = s.position(fs, offset)
+		start = j.startIn(fs, s)
 	}
 	return j.batches(fs, s, start, func(sc *scanner, v record.View, size int64) (bool, error) {
 		if v.MaxTimestamp() < j.Target || v.LastOffset() < j.Start {
@@ -155,6 +151,25 @@ func (j *TimestampJob) runFirst(fs core.FS, s timedSegment, codecs *record.Codec
 		}
 		return true, it.Err()
 	})
+}
+
+// startIn is a position in a segment before which no batch reaches the target: by the time index, if what it says is
+// true. It has no checksum, and an entry that has gone bad would hide records.
+func (j *TimestampJob) startIn(fs core.FS, s timedSegment) int64 {
+	b, err := readMaybeDeleted(fs, s.timesPath)
+	if err != nil {
+		return 0
+	}
+	e := FindTimestamp(b, s.base, s.times, j.Target)
+	start, same := s.position(fs, e.Offset), false
+	err = j.batches(fs, s, start, func(_ *scanner, v record.View, _ int64) (bool, error) {
+		same = v.LastOffset() == e.Offset && v.MaxTimestamp() == e.Timestamp
+		return v.LastOffset() < e.Offset, nil
+	})
+	if err != nil || !same {
+		return 0
+	}
+	return start
 }
 
 // runMax looks for the batch with the largest timestamp, where the segments' own largest does not settle it, and then
@@ -261,7 +276,16 @@ func (j *TimestampJob) batches(fs core.FS, s timedSegment, start int64,
 func (s timedSegment) position(fs core.FS, offset core.Offset) int64 {
 	index := openIndex(fs, s.indexPath, s.base, s.entries)
 	defer index.close()
-	return max(s.start, index.find(func(e IndexEntry) bool { return e.Offset <= offset }).Pos)
+	e := index.find(func(e IndexEntry) bool { return e.Offset <= offset })
+	file, err := openMaybeDeleted(fs, s.path)
+	if err != nil {
+		return s.start
+	}
+	defer file.Close()
+	if e.Pos <= s.start || !isBatchAt(file, e, s.size) {
+		return s.start
+	}
+	return e.Pos
 }
 
 func readMaybeDeleted(fs core.FS, path string) ([]byte, error) {

@@ -47,6 +47,12 @@ func (s *Set) Checkpointed(now core.Instant, c Checkpoint, out *core.Outbox) {
 			s.pursue(now, saved.replica, out) // the leader is told next
 		}
 	}
+	if !s.saved {
+		s.saved = true
+		for _, r := range s.ordered {
+			s.regain(r)
+		}
+	}
 	s.settleDeletions(now, out)
 	for _, t := range c.truncations {
 		s.cut(now, t, out)

@@ -128,6 +128,11 @@ func (s *Set) takeFetched(now core.Instant, r *Replica, p *kmsg.FetchResponseTop
 			s.pause(now, r) // it is told so without a reason, and would be again
 			return
 		}
+	case r.suspicion != nil && !r.suspicion.anew && start < r.log.Start():
+		// What is missing at the beginning is fetched no other way. Once only: a leader that is slower to delete what has
+		// expired is no sign that anything is missing.
+		r.suspicion.anew = true
+		s.beginTruncation(r, truncation{to: start, restart: true, gone: true}, out)
 	default:
 		if !s.appendFetched(now, r, p, held, out) {
 			s.pause(now, r)

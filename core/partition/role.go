@@ -194,7 +194,7 @@ func (r *Replica) Fresh() bool { return r.log == nil && r.points == points{} && 
 // the new one.
 func (r *Replica) Points() (recovery, start, highWatermark core.Offset) {
 	if r.log == nil || r.reopening { // without them a log that is damaged would look like one that was torn
-		return r.points.recovery, r.points.start, r.points.highWatermark
+		return r.points.recovery, max(r.points.start, 0), r.points.highWatermark
 	}
 	recovery, start, highWatermark = r.log.RecoveryPoint(), r.log.Start(), r.highWatermark
 	if t := r.trunc; t != nil && t.stage == checkpointing {

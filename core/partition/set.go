@@ -33,6 +33,7 @@ type Set struct {
 	due         time.Duration // no replica wants a tick before
 	mapped      int           // index in ordered of the replica that a mapping came for last
 	waiting     Checkpoint    // what waits for a checkpoint that is not begun
+	saved       bool          // there was a checkpoint since the start
 	fetchers    []*Fetcher    // by leader
 	peers       []Peer        // by id
 	replication Replication

@@ -19,6 +19,7 @@ type suspicion struct {
 	lost    bool        // the metadata say that the replica is not to be relied on
 	caught  bool        // it has everything again, and the controller was told so
 	goal    core.Offset // the leader's high watermark in this epoch, or NoOffset
+	anew    bool        // it has begun anew because it lacked the beginning
 }
 
 // Standing is what the controller is to be told of a replica: that it is not to be relied on, or that it is again what
@@ -160,6 +161,12 @@ func (s *Set) regain(r *Replica) {
 		return
 	}
 	if r.role != leads && (sp.goal == core.NoOffset || r.trunc != nil || r.counted() < max(sp.goal, r.highWatermark)) {
+		return
+	}
+	if !s.saved {
+		// Were the old checkpoints still there, and damaged, a crash would have the replica suspected again, perhaps when
+		// nobody else is in sync any more.
+		s.waiting.raised = true
 		return
 	}
 	sp.caught = true

@@ -110,7 +110,7 @@ func (j *OpenJob) openLog(fs core.FS) error {
 		id = j.Snapshots[n-1]
 	}
 	open := log.OpenJob{Log: j.Slot, Parent: j.Parent, Dir: j.Dir, Topic: core.MetadataTopicID(), Settings: j.Settings,
-		Wall: j.Wall, Clean: j.Clean, Unsure: j.Unsure, Full: true}
+		Wall: j.Wall, LogStart: core.NoOffset, Clean: j.Clean, Unsure: j.Unsure, Full: true}
 	if id.End > 0 {
 		probe := open
 		probe.Recovery = j.Recovery

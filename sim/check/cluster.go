@@ -41,6 +41,9 @@ type seenBroker struct {
 	cursor cursor       // in the metadata log
 	// wiped says that the disk was lost: what was on it is not known to be there.
 	wiped bool
+	// rotten says that files are damaged: what was on the disk is not known to be there, and does not count, until the
+	// damage is repaired.
+	rotten bool
 }
 
 // seenSlot is a place in a shard's list of replicas.
@@ -92,6 +95,30 @@ func (c *Cluster) Wiped(node int, d *disk.Disk) {
 	for key := range c.replicas {
 		if key.node == node {
 			delete(c.replicas, key)
+		}
+	}
+}
+
+// Rotten notes that files of a machine have been damaged. Until they are [Cluster.Repaired] its replicas are judged as
+// leaders only.
+func (c *Cluster) Rotten(node int) {
+	c.brokers[node] = seenBroker{wiped: true, rotten: true}
+	//core:unordered what is deleted does not depend on the order
+	for key := range c.replicas {
+		if key.node == node {
+			delete(c.replicas, key)
+		}
+	}
+}
+
+// Repaired notes that a machine has again what it should have: all of it is read again.
+func (c *Cluster) Repaired(node int) {
+	b := &c.brokers[node]
+	b.wiped, b.rotten, b.cursor = false, false, cursor{}
+	//core:unordered each is handled alone
+	for key, seen := range c.replicas {
+		if key.node == node {
+			seen.cursor = cursor{}
 		}
 	}
 }
@@ -187,6 +214,12 @@ func (c *Cluster) judge(seen *seenReplica, s *Sighting, r *partition.Replica) {
 		was = Sighting{}
 	}
 	seen.loose = false
+	if c.brokers[s.Node].rotten {
+		c.leaders.partition(c, s)
+		c.watchCommitted(&was, s)
+		seen.dir, seen.Sighting = r.Log().Dir(), *s
+		return
+	}
 	c.watchEpoch(&was, s)
 	c.leaders.partition(c, s)
 	c.watchRecovered(&was, s)
@@ -202,12 +235,17 @@ func (c *Cluster) judge(seen *seenReplica, s *Sighting, r *partition.Replica) {
 // judgeQuorum lets every invariant of the metadata quorum look at a node that has changed.
 func (c *Cluster) judgeQuorum(b *seenBroker, s *QuorumSighting, q *raft.Quorum) {
 	was := b.quorum
+	if b.rotten && was.Life != s.Life {
+		was = QuorumSighting{} // what is put aside is forgotten
+	}
 	c.watchQuorumEpoch(&was, s)
 	c.watchVote(&was, s)
 	c.leaders.quorum(c, s)
 	c.watchQuorumWatermark(&was, s)
 	c.watchQuorumLog(&was, s)
-	c.readQuorum(b, s, q)
+	if !b.rotten {
+		c.readQuorum(b, s, q)
+	}
 	b.quorum = *s
 }
 

@@ -10,6 +10,9 @@ import (
 // Stopped is S10: when a process has ended, and its machine may have crashed, everything is on the disk that the broker
 // has called synced. The disk is as the next process will find it.
 func (c *Cluster) Stopped(node int) {
+	if c.brokers[node].rotten {
+		return
+	}
 	for _, key := range c.sortedReplicas(node) {
 		seen := c.replicas[key]
 		if seen.Life != c.brokers[node].life || seen.Synced <= seen.Start {
@@ -22,6 +25,9 @@ func (c *Cluster) Stopped(node int) {
 		}
 	}
 	b := &c.brokers[node]
+	if b.cursor.folder() == "" {
+		return // it was not read since it was damaged
+	}
 	if b.quorum.Life != b.life || b.life == 0 || b.quorum.Synced <= b.quorum.Start {
 		return
 	}

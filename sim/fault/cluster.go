@@ -46,6 +46,8 @@ func DrawCluster(seed uint64, brokers int) *Plan {
 	p.clusterNet(&net)
 	dirs := p.Stream(streamDirs)
 	p.drawDirs(&dirs, len(p.Machines))
+	rots := p.Stream(streamRots)
+	p.drawRots(&rots)
 	return p
 }
 

@@ -117,8 +117,12 @@ const maxSkew = 15 * time.Minute
 // maxDrift is how many millionths a clock is fast or slow at most: far more than any real one.
 const maxDrift = 50_000
 
-// LeastReplicas is how many replicas a topic has at least: disks that are lost must not be the only ones.
+// LeastReplicas is how many replicas a topic has at least: disks that are lost, and files that are damaged, must not be
+// the only ones.
 func (p *Plan) LeastReplicas() int {
+	if len(p.Rots) > 0 {
+		return rotReplicas
+	}
 	for i := range p.Stops {
 		if p.Stops[i].Wipe {
 			return min(2, p.Brokers)

@@ -84,6 +84,9 @@ func (r *reader) line(p *Plan, line string) error {
 	case "directory-failure":
 		p.DirFailures = append(p.DirFailures, DirFailure{})
 		p.DirFailures[len(p.DirFailures)-1].fields(f, p)
+	case "rot":
+		p.Rots = append(p.Rots, Rot{})
+		p.Rots[len(p.Rots)-1].fields(f, p)
 	case "operation":
 		p.Operations = append(p.Operations, Operation{})
 		p.Operations[len(p.Operations)-1].fields(f, p)
@@ -116,7 +119,7 @@ func (p *Plan) addMachine(f *fields) error {
 	if len(p.Machines) == MaxBrokers+MaxVoters {
 		return fmt.Errorf("more than %d machines", MaxBrokers+MaxVoters)
 	}
-	if len(p.Faults)+len(p.Stops)+len(p.DirFailures)+len(p.Operations)+len(p.Jumps) > 0 || p.Net != nil {
+	if len(p.Faults)+len(p.Stops)+len(p.DirFailures)+len(p.Rots)+len(p.Operations)+len(p.Jumps) > 0 || p.Net != nil {
 		return errors.New("machines come before what happens to them")
 	}
 	var m Machine

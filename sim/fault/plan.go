@@ -33,6 +33,8 @@ type Plan struct {
 	// Dirs is how many log directories a broker has; 0 is 1.
 	Dirs        int
 	DirFailures []DirFailure
+	// Rots are damage to files, of a cluster.
+	Rots []Rot
 	// StaleCache lets a broker that halts after a failed sync be started again with the same page cache, which holds bytes
 	// that are not on the disk and count as clean.
 	StaleCache bool
@@ -216,6 +218,8 @@ const (
 	streamDirs    = 1008
 
 	StreamDirectories = 1009
+	streamRots        = 1010
+	StreamRot         = 1011
 )
 
 // Stream is one of a seed's independent random streams.

@@ -57,6 +57,9 @@ func (p *Plan) AppendText(dst []byte) []byte {
 	for i := range p.DirFailures {
 		line("directory-failure", func(f *fields) { p.DirFailures[i].fields(f, p) })
 	}
+	for i := range p.Rots {
+		line("rot", func(f *fields) { p.Rots[i].fields(f, p) })
+	}
 	for i := range p.Operations {
 		line("operation", func(f *fields) { p.Operations[i].fields(f, p) })
 	}

@@ -35,6 +35,7 @@ var parts = [...]part{
 	of(func(p *fault.Plan) *[]fault.Window { return &p.Faults }, func(w *fault.Window) time.Duration { return w.From }),
 	of(func(p *fault.Plan) *[]fault.DirFailure { return &p.DirFailures },
 		func(f *fault.DirFailure) time.Duration { return f.At }),
+	of(func(p *fault.Plan) *[]fault.Rot { return &p.Rots }, func(r *fault.Rot) time.Duration { return r.At }),
 	of(windows, func(w *netsim.Window) time.Duration { return w.From }),
 	of(func(p *fault.Plan) *[]fault.Operation { return &p.Operations },
 		func(o *fault.Operation) time.Duration { return o.At }),
@@ -136,6 +137,7 @@ func removeMachine(p *fault.Plan, m int) {
 	p.Faults = renumbered(p.Faults, m, func(w *fault.Window) *int { return &w.Node })
 	p.Jumps = renumbered(p.Jumps, m, func(j *fault.Jump) *int { return &j.Node })
 	p.DirFailures = renumbered(p.DirFailures, m, func(f *fault.DirFailure) *int { return &f.Node })
+	p.Rots = renumbered(p.Rots, m, func(r *fault.Rot) *int { return &r.Node })
 	for i := range p.Operations {
 		p.Operations[i].Brokers = renumbered(p.Operations[i].Brokers, int32(m+1), func(b *int32) *int32 { return b })
 	}

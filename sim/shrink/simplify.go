@@ -174,6 +174,9 @@ func roundTo(p *fault.Plan, unit time.Duration) {
 	for i := range p.DirFailures {
 		span(&p.DirFailures[i].At, &p.DirFailures[i].Back)
 	}
+	for i := range p.Rots {
+		near(&p.Rots[i].At, &p.Rots[i].Down)
+	}
 	for i := range p.Operations {
 		near(&p.Operations[i].At)
 	}

@@ -1,0 +1,328 @@
+package sim
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"ottla.dev/core"
+	"ottla.dev/core/log"
+	"ottla.dev/core/metadata"
+	"ottla.dev/core/partition"
+	"ottla.dev/sim/check"
+	"ottla.dev/sim/disk"
+	"ottla.dev/sim/fault"
+)
+
+// rots is the budget of damage: one machine at a time is damaged, and everything that it has is elsewhere.
+type rots struct {
+	victim *node // until its damage is repaired
+	why    string
+	random core.PRNG
+}
+
+const (
+	// rotPatience is how often a damage looks whether it may strike, and rotAgain the pause.
+	rotPatience = 30
+	rotAgain    = 300 * time.Millisecond
+	page        = 4096
+)
+
+func (w *World) planRots() {
+	w.rots.random = w.plan.Stream(fault.StreamRot)
+	for i := range w.plan.Rots {
+		r := &w.plan.Rots[i]
+		w.after(r.At, func() { w.nodes[r.Node].rotPlanned(r, rotPatience) })
+	}
+	if len(w.plan.Rots) > 0 {
+		w.after(rotAgain, w.watchRot)
+	}
+}
+
+// watchRot looks again and again whether the damage is repaired.
+func (w *World) watchRot() {
+	w.repaired()
+	if !w.finishing {
+		w.after(rotAgain, w.watchRot)
+	}
+}
+
+// rotPlanned stops the process, if the damage is not to strike below it, and damages its files when that may be.
+func (n *node) rotPlanned(r *fault.Rot, patience int) {
+	if n.healed || patience == 0 {
+		n.fire(firedSoundLeft)
+		return
+	}
+	if n.rots.victim != nil || n.stopping > 0 || r.Kind == 0 && n.mayRot() != "" {
+		n.after(rotAgain, func() { n.rotPlanned(r, patience-1) })
+		return
+	}
+	if r.Kind == 0 {
+		n.rot(r)
+		return
+	}
+	n.rotting, n.rotWait = r, rotPatience
+	switch {
+	case !n.alive():
+	case r.Kind == fault.Clean && n.proc.listening:
+		n.again, n.crashAfter = nil, 0
+		n.shutdown(n.proc)
+	case r.Kind != fault.Clean:
+		n.again, n.crashAfter = nil, 0
+		n.stop(r.Kind)
+		n.restart(r.Down)
+	}
+}
+
+// rotStopped damages the files of a process that is not there, if that may be. It reports false if the machine is to
+// wait for that.
+func (n *node) rotStopped() bool {
+	why := n.mayRot()
+	if n.healed {
+		why, n.rotWait = "healed", 1
+	}
+	if n.rotWait--; why != "" && n.rotWait > 0 {
+		n.restart(rotAgain)
+		return false
+	}
+	r := n.rotting
+	n.rotting = nil
+	if why == "" {
+		n.rot(r)
+	} else {
+		n.fire(firedSoundLeft)
+	}
+	return true
+}
+
+// mayRot finds what would be lost for ever with a replica of the machine's, or who is damaged already; nothing if all
+// is elsewhere. It goes by what the active controller knows to be committed, and by leaders that are alive.
+func (n *node) mayRot() string {
+	if n.rots.victim != nil {
+		return "another damage"
+	}
+	if len(n.deadDirs) > 0 || n.proc == nil || len(n.proc.offline) > 0 {
+		return "directories"
+	}
+	p := n.controller()
+	if p == nil {
+		return "no controller"
+	}
+	id := core.BrokerID(n.index + 1)
+	for t := range p.Image.Topics() {
+		for _, part := range t.Partitions {
+			tip := core.TopicIDPartition{Topic: t.ID, Partition: part.ID}
+			if part.HasReplica(id) && (part.Leader == id || !n.led(tip, part)) {
+				return core.TopicPartition{Topic: t.Name, Partition: part.ID}.String()
+			}
+		}
+	}
+	return ""
+}
+
+// led reports whether the leader that a partition is to have is alive, has not been away since it was elected, and is
+// in sync: were it a later life of it, the ISR that is known would not be that of the next moment.
+func (w *World) led(id core.TopicIDPartition, p *metadata.Partition) bool {
+	if p.Leader == core.NoBroker || !p.InSync(p.Leader) {
+		return false
+	}
+	n := w.nodes[p.Leader-1]
+	leads := func(r *partition.Replica) bool {
+		return r.ID() == id && r.Leading() && r.LeaderEpoch() == p.LeaderEpoch
+	}
+	return n.alive() && n.proc.see != nil && slices.ContainsFunc(n.proc.see.Probe().Replicas, leads)
+}
+
+// needed reports whether a damaged replica, or nobody, would be what is left in sync of some partition if the machine
+// stopped now. A stop that is not clean counts as damage, too (KIP-966), and two at a time are more than is survived.
+func (n *node) needed() bool {
+	v := n.rots.victim
+	if v == nil || v == n {
+		return false
+	}
+	c := n.controller()
+	if c == nil {
+		return true
+	}
+	victim, self := core.BrokerID(v.index+1), core.BrokerID(n.index+1)
+	for t := range c.Image.Topics() {
+		for _, p := range t.Partitions {
+			other := slices.ContainsFunc(p.ISR, func(id core.BrokerID) bool {
+				return id != victim && id != self && n.nodes[id-1].alive() && n.nodes[id-1].proc.listening
+			})
+			if p.HasReplica(victim) && !other {
+				n.fire(firedNeeded)
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// rottable lists the files that may be damaged: not meta.properties, which has no checksum, and not what a voter needs
+// that cannot ask the others.
+func (n *node) rottable(live bool) (paths []string, sizes []int64) {
+	lonely := n.Voter && len(n.plan.Voters()) < 3 || n.Controller && n.plan.Dynamic || n.raised()
+	for _, dir := range n.plan.DirNames() {
+		n.disk.Files(dir, func(path string, size int64) {
+			quorum := strings.Contains(path, "/"+quorumFolder+"/")
+			_, suffix, _ := log.ParseFileName(path[strings.LastIndexByte(path, '/')+1:])
+			switch {
+			case strings.HasSuffix(path, "/meta.properties"), quorum && (lonely || live):
+			case live && suffix != log.LogSuffix && suffix != log.IndexSuffix && suffix != log.TimeIndexSuffix:
+			default:
+				paths, sizes = append(paths, path), append(sizes, size)
+			}
+		})
+	}
+	return paths, sizes
+}
+
+const quorumFolder = "__cluster_metadata-0"
+
+// raised reports whether the voters are, or may come to be, in the log.
+func (w *World) raised() bool {
+	return slices.ContainsFunc(w.plan.Operations, func(o fault.Operation) bool {
+		return o.Kind == fault.RaiseKRaftVersion
+	})
+}
+
+// rot damages files of the machine.
+func (n *node) rot(r *fault.Rot) {
+	paths, sizes := n.rottable(r.Kind == 0)
+	if len(paths) == 0 {
+		n.fire(firedSoundLeft)
+		return
+	}
+	n.rots.victim = n
+	n.observer.cluster.Rotten(n.index)
+	lost := map[string]bool{}
+	for range r.Spots {
+		i := n.rots.random.Below(uint64(len(paths)))
+		if path := paths[i]; !lost[path] {
+			at, how := int(n.rots.random.Below(uint64(sizes[i]))), n.rots.random.Below(16)
+			lost[path] = n.spoil(path, at, how, r.Kind == 0)
+		}
+	}
+}
+
+// spoil damages a file, and reports whether it is gone. Below a running process files keep their sizes.
+func (n *node) spoil(path string, at int, drawn uint64, live bool) bool {
+	how, bit := "flip", byte(1)<<(drawn%8)
+	do := func(b []byte) []byte {
+		if at < len(b) {
+			b[at] ^= bit
+		}
+		return b
+	}
+	switch {
+	case drawn == 0 && !live:
+		how, do = "lose", nil
+		n.disk.Lose(path)
+	case drawn <= 2 && !live:
+		how, do = "cut", func(b []byte) []byte { return b[:min(at, len(b))] }
+	case drawn <= 5:
+		how, do = "zero", func(b []byte) []byte {
+			first := min(at/page*page, len(b))
+			clear(b[first:min(len(b), first+page)])
+			return b
+		}
+	}
+	if do != nil {
+		n.disk.Damage(path, do)
+	}
+	n.begin("rot").Word(how).Word(path).Num("at", int64(at)).End()
+	n.fire("rot in " + kindOf(path))
+	if live {
+		how += " live"
+	}
+	n.fire("rot " + how)
+	return do == nil
+}
+
+// kindOf says what a file is for.
+func kindOf(path string) string {
+	name := path[strings.LastIndexByte(path, '/')+1:]
+	if strings.Contains(path, "/"+quorumFolder+"/") {
+		return "metadata"
+	}
+	if _, suffix, ok := log.ParseFileName(name); ok {
+		return suffix
+	}
+	return name
+}
+
+// repaired reports whether no machine is damaged.
+func (w *World) repaired() bool {
+	n := w.rots.victim
+	if n == nil {
+		return true
+	}
+	if w.rots.why = n.unsound(); w.rots.why != "" {
+		return false
+	}
+	w.rots.victim = nil
+	w.observer.cluster.Repaired(n.index)
+	n.begin("repaired").End()
+	n.fire(firedRepaired)
+	return true
+}
+
+// unsound says what of a machine is still damaged.
+func (n *node) unsound() string {
+	who := " the damage of broker " + strconv.Itoa(n.index+1) + " is not repaired:"
+	if !n.alive() || !n.proc.listening || len(n.proc.offline) > 0 {
+		return who + " it is not open;"
+	}
+	c := n.controller()
+	if c == nil {
+		return " there is no controller;"
+	}
+	p := n.proc.see.Probe()
+	if p.Quorum == nil || p.Quorum.Recalling() {
+		return who + " it has forgotten;"
+	}
+	id := core.BrokerID(n.index + 1)
+	for t := range c.Image.Topics() {
+		for _, part := range t.Partitions {
+			name := core.TopicPartition{Topic: t.Name, Partition: part.ID}.String()
+			if dir, ok := part.Directory(id); ok && (dir == metadata.LostDirectory() || !part.InSync(id)) {
+				return who + " " + name + " is not in sync;"
+			}
+		}
+	}
+	for _, r := range p.Replicas {
+		if r.Suspected() != nil {
+			return who + " " + r.Name().String() + " is suspected;"
+		}
+		if !r.Online() {
+			return who + " " + r.Name().String() + " is not online;"
+		}
+		if why := check.Sound(n.disk, r.Log().Dir(), n.plan); why != "" {
+			return who + " " + why + ";"
+		}
+	}
+	return ""
+}
+
+// alike says in what the replicas of a partition differ when all is at rest.
+func (w *World) alike() string {
+	var disks []*disk.Disk
+	for _, n := range w.nodes {
+		disks = append(disks, n.disk)
+	}
+	var all []check.Holding
+	for _, n := range w.nodes {
+		if !n.Broker {
+			continue
+		}
+		for _, r := range n.proc.see.Probe().Replicas {
+			if !r.Online() {
+				return " " + r.Name().String() + " is not online;"
+			}
+			all = append(all, check.Holding{Node: n.index, ID: r.ID(), Name: r.Name(), Dir: r.Log().Dir()})
+		}
+	}
+	return check.Alike(disks, all)
+}
