@@ -17,6 +17,7 @@ func (n *node) step(a *actor, in core.Input) {
 	n.traceInput(a, &in)
 	a.machine.Step(n.instant(p), in)
 	n.observer.stepped(n, a)
+	n.tap.stepped(n, a)
 	var out core.Outbox
 	a.machine.Drain(&out)
 	n.effects(p, a, &out)

@@ -95,6 +95,9 @@ func (w *World) happens(e *netsim.Event[[]byte]) {
 		}
 		return
 	}
+	if e.Kind == netsim.Arrived || e.Kind == netsim.Fragmented {
+		w.tap.arrives(int(e.Peer), int(e.Host), e.Payload)
+	}
 	switch e.Kind {
 	case netsim.Connected:
 		x.up = true
@@ -179,6 +182,7 @@ func (w *World) arrived(x *wired, b []byte) {
 
 // send sends bytes, which belong to the network from now on, when there is room for them.
 func (w *World) send(x *wired, b []byte) {
+	w.tap.sends(x.end, nil, x.conn != nil, b)
 	x.waiting = append(x.waiting, b)
 	if x.up {
 		w.flush(x)

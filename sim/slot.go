@@ -87,8 +87,12 @@ func (s *slot) Send(b []byte) {
 	if c == nil {
 		return
 	}
+	w.tap.sends(0, c, false, b)
 	c.arrives = max(c.arrives, w.now+w.slowNet(w.soon(w.plan.Delays.Network)))
-	w.after(c.arrives-w.now, func() { c.proc.node.arrive(c, b) })
+	w.after(c.arrives-w.now, func() {
+		w.tap.arrives(len(w.nodes)+s.index, 0, b)
+		c.proc.node.arrive(c, b)
+	})
 }
 
 // Hang implements [workload.Net].
@@ -125,11 +129,13 @@ func (s *slot) VotersChange(d time.Duration) { s.world.votersChange(d) }
 // deliver brings the client an answer.
 func (s *slot) deliver(c *conn, frame []byte) {
 	w := s.world
+	w.tap.sends(0, c, true, frame)
 	s.toward = max(s.toward, w.now+w.slowNet(w.soon(w.plan.Delays.Network)))
 	w.after(s.toward-w.now, func() {
 		// An answer that comes when a later process is open already is lost: its client would not know what it says.
 		if s.conn == c && c.proc.number >= c.proc.node.opened {
 			w.trace.Begin(w.now, "received").Num("client", int64(s.index)).Num("bytes", int64(len(frame))).End()
+			w.tap.arrives(0, len(w.nodes)+s.index, frame)
 			s.actor.Received(frame)
 		}
 	})

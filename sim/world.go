@@ -36,6 +36,7 @@ type World struct {
 	slots       []*slot
 	net         *network // nil for a broker that is alone
 	observer    *observer
+	tap         *tap // nil if nobody reads the trace
 	compose     func(*node) machines
 	healed      bool
 	closed      bool          // no client connects any more
@@ -120,9 +121,13 @@ func New(plan *fault.Plan, to func(line []byte)) *World {
 
 // empty returns a world without machines and clients.
 func empty(plan *fault.Plan, to func(line []byte)) *World {
-	w := &World{plan: plan, trace: trace.New(to), schedule: plan.Stream(fault.StreamSchedule),
+	w := &World{plan: plan, schedule: plan.Stream(fault.StreamSchedule),
 		faults: plan.Stream(fault.StreamFaults), seeds: plan.Stream(fault.StreamBroker),
 		fired: newFired(plan.Clustered())}
+	if w.trace = trace.New(nil); to != nil {
+		w.tap = newTap(w)
+		w.trace = trace.New(func(line []byte) { to(w.tap.named(line)) })
+	}
 	w.ledger = check.NewLedger(plan, w.fail)
 	w.history = history.New(plan, w.ledger.Partitions(), func() time.Duration { return w.now })
 	for range max(len(plan.Machines), 1) {

@@ -21,6 +21,7 @@ type Trace struct {
 	line  []byte
 	tail  []byte // at most twice recent
 	to    func(line []byte)
+	aside []byte
 }
 
 // New returns an empty trace. If to is not nil it gets every line, which it must not keep.
@@ -69,6 +70,14 @@ func (t *Trace) Err(err error) *Trace {
 		t.line = strconv.AppendQuote(t.line, err.Error())
 	}
 	return t
+}
+
+// Aside says something that is no part of the trace, to whoever gets its lines. The hash does not know of it.
+func (t *Trace) Aside(at time.Duration, text []byte) {
+	if t.to != nil {
+		t.aside = strconv.AppendInt(t.aside[:0], int64(at/time.Microsecond), 10)
+		t.to(append(append(t.aside, ' '), text...))
+	}
 }
 
 // End ends the line.

@@ -34,6 +34,7 @@ type simOptions struct {
 	search  uint64
 	forTime time.Duration
 	single  *fault.Plan // the only one to be run, if there is one
+	filter  traceFilter
 }
 
 func simCommand() *cobra.Command {
@@ -58,6 +59,9 @@ func simCommand() *cobra.Command {
 	f.IntVar(&o.brokers, "brokers", 1, "how many brokers a world has, at most "+strconv.Itoa(fault.MaxBrokers))
 	f.BoolVar(&o.cluster, "cluster", false, "draw how many brokers a cluster has, one to "+strconv.Itoa(fault.MaxBrokers))
 	f.BoolVar(&o.trace, "trace", false, "with --seed or --plan: print a line an event")
+	f.IntSliceVar(&o.filter.brokers, "broker", nil, "with --trace: only lines about these `machines`, from 0")
+	f.IntSliceVar(&o.filter.clients, "client", nil, "with --trace: only lines about these `clients`, from 0")
+	f.StringSliceVar(&o.filter.partitions, "partition", nil, "with --trace: only lines about these, as `t0-1`")
 	f.StringVar(&o.plan, "plan", "", "run the plan in this `file`")
 	f.StringVar(&o.write, "write-plan", "",
 		"with --seed: write what the seed has drawn to this `file` (- prints it), and do not run it")
@@ -67,7 +71,7 @@ func simCommand() *cobra.Command {
 	f.Uint64Var(&o.search, "search", searchOneIn,
 		"search the histories of one seed in so many with Porcupine, of the others only the topics")
 	f.DurationVar(&o.forTime, "for", 0, "run seeds for this long instead of a number of them")
-	cmd.AddCommand(huntCommand(), mutantsCommand(), shrinkCommand())
+	cmd.AddCommand(huntCommand(), mutantsCommand(), shrinkCommand(), diffCommand())
 	return cmd
 }
 
@@ -82,6 +86,8 @@ func (o *simOptions) run(out io.Writer) error {
 	switch {
 	case o.seed != "" && o.plan != "":
 		return fmt.Errorf("--seed and --plan: one of them")
+	case o.filter.any() && !o.trace:
+		return fmt.Errorf("--broker, --client and --partition need --trace")
 	case o.trace && !one:
 		return fmt.Errorf("--trace needs --seed or --plan")
 	case o.history != "" && !one:
@@ -97,6 +103,7 @@ func (o *simOptions) run(out io.Writer) error {
 		if o.write != "" {
 			return writePlan(out, o.write, plan.String())
 		}
+		o.filter.machines = max(len(plan.Machines), 1)
 		o.single, o.start, o.seeds, o.jobs = plan, plan.Seed, 1, 1
 	}
 	s := &simRun{options: o, out: out, began: time.Now()}
@@ -185,7 +192,11 @@ func (s *simRun) line() func([]byte) {
 	if !s.options.trace {
 		return nil
 	}
-	return func(line []byte) { fmt.Fprintf(s.out, "%s\n", line) }
+	return func(line []byte) {
+		if s.options.filter.shows(line) {
+			fmt.Fprintf(s.out, "%s\n", line)
+		}
+	}
 }
 
 // simResult is the result of a seed, with the stack of a panic.
