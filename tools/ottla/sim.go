@@ -71,7 +71,8 @@ func simCommand() *cobra.Command {
 	f.Uint64Var(&o.search, "search", searchOneIn,
 		"search the histories of one seed in so many with Porcupine, of the others only the topics")
 	f.DurationVar(&o.forTime, "for", 0, "run seeds for this long instead of a number of them")
-	cmd.AddCommand(huntCommand(), mutantsCommand(), shrinkCommand(), diffCommand())
+	cmd.AddCommand(huntCommand(), mutantsCommand(), shrinkCommand(), diffCommand(),
+		showCommand())
 	return cmd
 }
 
