@@ -78,6 +78,7 @@ type picture struct {
 	Points   []picturePoint    `json:"points"`
 	Bands    []pictureBand     `json:"bands"`
 	Parts    []*picturePart    `json:"parts"`
+	clients  []int             // their lanes, and the auditor's
 	down     map[int]int64     // since when machines are down
 	index    map[string]int    // of partitions
 	latest   map[string]string // what was drawn last of a replica
@@ -141,8 +142,12 @@ func newPicture(plan *fault.Plan, what string) *picture {
 		p.Lanes = append(p.Lanes, name)
 	}
 	for i := range plan.Clients {
-		p.Lanes = append(p.Lanes, "c"+strconv.Itoa(i)+" "+plan.Clients[i].Kind.String())
+		p.clients = append(p.clients, len(p.Lanes))
+		if kind := plan.Clients[i].Kind; kind != fault.Absent {
+			p.Lanes = append(p.Lanes, "c"+strconv.Itoa(i)+" "+kind.String())
+		}
 	}
+	p.clients = append(p.clients, len(p.Lanes))
 	p.Lanes = append(p.Lanes, "auditor")
 	band := func(kind string, lane int, from, to time.Duration, text string) {
 		p.Bands = append(p.Bands, pictureBand{kind, lane, from.Microseconds(), to.Microseconds(), text})
@@ -212,8 +217,7 @@ func (p *picture) line(b []byte) {
 			p.point(at, node, false, rest)
 		}
 	case "lost":
-		client, _ := strconv.Atoi(f["client"])
-		p.point(at, p.Machines+client, false, rest)
+		p.point(at, p.lane("c", f["client"]), false, rest)
 	}
 }
 
@@ -225,9 +229,9 @@ func (p *picture) point(at int64, lane int, bad bool, text string) {
 func (p *picture) lane(client, number string) int {
 	n, _ := strconv.Atoi(number)
 	if client != "" {
-		n += p.Machines
+		return p.clients[min(n, len(p.clients)-1)]
 	}
-	return min(n, len(p.Lanes)-1)
+	return min(n, p.Machines-1)
 }
 
 func (p *picture) message(at int64, way, words []string) {
