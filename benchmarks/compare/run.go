@@ -154,13 +154,16 @@ func (c *comparison) warm(ctx context.Context, brokers cluster) error {
 	return err
 }
 
-// topic makes a topic for a workload.
+// topic makes a topic for a workload, with a record in each partition: a log is made when it is needed first.
 func (c *comparison) topic(ctx context.Context, w workload, brokers cluster) (name string, err error) {
 	c.topics++
 	name = fmt.Sprintf("%s-%d", w.name, c.topics)
 	ctx, cancel := context.WithTimeout(ctx, startWithin)
 	defer cancel()
-	return name, load.CreateTopic(ctx, brokers.addresses(), name, w.partitions, len(brokers), nil)
+	if err := load.CreateTopic(ctx, brokers.addresses(), name, w.partitions, len(brokers), nil); err != nil {
+		return name, err
+	}
+	return name, load.Touch(ctx, brokers.addresses(), name, w.partitions)
 }
 
 // one runs a workload and notes its figures, or why there are none.

@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -122,6 +123,23 @@ func Leader(ctx context.Context, seeds []string, topic string, partition int32) 
 		return 0, fmt.Errorf("partition %d of %s is not there", partition, topic)
 	}
 	return p.Leader, nil
+}
+
+// Touch produces a record to each partition of a topic, so that what a broker does only once for each is done.
+func Touch(ctx context.Context, seeds []string, topic string, partitions int) error {
+	c, err := newClient(seeds, nil, kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	records := make([]*kgo.Record, partitions)
+	for i := range records {
+		records[i] = &kgo.Record{Topic: topic, Partition: int32(i), Value: binary.BigEndian.AppendUint64(nil, probe)}
+	}
+	if err := c.ProduceSync(ctx, records...).FirstErr(); err != nil {
+		return fmt.Errorf("the first records of %s: %w", topic, err)
+	}
+	return nil
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
