@@ -135,7 +135,7 @@ func compare(ctx context.Context, o options, dir string, chosenKinds []kind, cho
 			return fmt.Errorf("the peak of Kafka: %w", err)
 		}
 	}
-	p.Rate = c.rate
+	p.Rate, p.RateGiven = c.rate, o.rate > 0
 	stopped := c.run(ctx)
 	p.Ended, p.LoadAfter, p.Results, p.Cut = time.Now(), loadAverage(), c.results, c.cut
 	fmt.Println()

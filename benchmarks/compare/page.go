@@ -15,16 +15,18 @@ type page struct {
 	// NoKafka says why Kafka did not take part.
 	NoKafka string `json:"no_kafka,omitempty"`
 	// Cut is true if the run ended at its bound.
-	Cut        bool       `json:"cut"`
-	LoadBefore string     `json:"load_before"`
-	LoadAfter  string     `json:"load_after"`
-	Rounds     int        `json:"rounds"`
-	Seconds    float64    `json:"seconds"`
-	Warmup     int        `json:"warmup_mb"`
-	Rate       int        `json:"half_of_kafkas_peak"`
-	Kinds      []kind     `json:"-"`
-	Workloads  []workload `json:"-"`
-	Results    results    `json:"samples"`
+	Cut        bool    `json:"cut"`
+	LoadBefore string  `json:"load_before"`
+	LoadAfter  string  `json:"load_after"`
+	Rounds     int     `json:"rounds"`
+	Seconds    float64 `json:"seconds"`
+	Warmup     int     `json:"warmup_mb"`
+	// Rate is that of the workload half: half of Kafka's peak, unless it was given.
+	Rate      int        `json:"rate"`
+	RateGiven bool       `json:"rate_given"`
+	Kinds     []kind     `json:"-"`
+	Workloads []workload `json:"-"`
+	Results   results    `json:"samples"`
 }
 
 // markdown is the page. The plots are in the folder named benchmarks beside it.
@@ -186,6 +188,9 @@ func (p *page) writeFigures(b *strings.Builder) {
 			w := p.Workloads[i-1]
 			if what = w.what; w.way == pacedWay && w.rate == 0 {
 				what += fmt.Sprintf(": %s records a second", number(float64(p.Rate)))
+				if p.RateGiven {
+					what += ", given by --rate and not found by a look at Kafka's peak"
+				}
 			}
 		}
 		fmt.Fprintf(b, "\n### %s\n\n%s\n\n| |", name, what)
