@@ -103,7 +103,7 @@ func (c *comparison) measureConsume(ctx context.Context, w workload, brokers clu
 		"records": float64(got.Records) / got.Took.Seconds(),
 		"mb":      float64(got.Bytes) / megabyte / got.Took.Seconds(),
 		"peak":    brokers.memory("VmHWM") / mebibyte,
-		"missing": float64(made.Records*int64(w.consumers) - got.Records),
+		"missing": float64(max(made.Records*int64(w.consumers)-got.Records, 0)),
 	}, nil
 }
 
