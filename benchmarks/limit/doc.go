@@ -3,7 +3,7 @@
 // protocol for the client that drives the brokers, so that benchmarks/compare measures it as if it were one, in the
 // same run. What a broker needs beyond that is the price of everything else it does.
 //
-//	go run ./benchmarks/limit --dir /tmp/limit [--listen 127.0.0.1:0] [--sync]
+//	go run ./benchmarks/limit --dir ./limit-data [--listen 127.0.0.1:0] [--sync]
 //
 // It is no broker: it forgets everything when it ends, believes its clients, knows no errors, groups or replicas, and
 // ends when it meets what it does not expect.
