@@ -490,6 +490,29 @@ func TestAControlledShutdownMovesLeaders(t *testing.T) {
 	}
 }
 
+// When all stop at once, nobody is left at last who could take over: the last one does not wait for that.
+func TestAllNodesStopAtOnceWithoutWaitingForEachOther(t *testing.T) {
+	c := newCluster(3, 3, nil).startAll(t)
+	if code := c.createTopic(t, 1, "t", 3); code != core.NoError {
+		t.Fatal(code)
+	}
+	from := c.now.Mono
+	for _, w := range c.worlds {
+		w.give(w.actor(core.Control()), core.Input{Kind: core.InputShutdown})
+	}
+	for left := 3; left > 0; c.pass(10 * time.Millisecond) {
+		for i, w := range c.worlds {
+			if w != nil && w.stopped {
+				c.kill(i + 1)
+				left--
+			}
+		}
+		if took := c.now.Mono - from; took > 1500*time.Millisecond {
+			t.Fatalf("%d nodes have not stopped after %v", left, took)
+		}
+	}
+}
+
 func (c *cluster) leaderOf(t *testing.T, asked int, topic string, partition int32) int {
 	t.Helper()
 	for _, p := range c.metadata(t, asked, topic).Topics[0].Partitions {

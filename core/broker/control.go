@@ -48,6 +48,7 @@ type Control struct {
 	booting     *bootJob          // what the start found, until it is tidied
 	first       []metadata.Record // that a new cluster begins with, if the folder was formatted
 	tidying     bool
+	deleted     map[core.UUID]bool // topics that the metadata have removed since the start, until it is tidied
 	memory      *diskMemory
 	dirs        []logDir
 	offline     offlineDirs
@@ -72,6 +73,7 @@ type Control struct {
 	forgetful   bool // the quorum has lost what it had, as a marker on the disk says
 	block       producerBlock
 	registerAt  time.Duration  // when the next registration is due
+	registerBy  time.Duration  // when the first one is given up
 	duplicate   bool           // another incarnation is in the way
 	refused     core.ErrorCode // of the last heartbeat, if that is not about the registration
 	heartbeat   time.Duration  // when the next one to the controller is due
@@ -89,7 +91,8 @@ type Control struct {
 func newControl(cfg Config, random core.PRNG) *Control {
 	settings := config.ResolveBroker(config.Layers{Static: cfg.Static})
 	c := &Control{cfg: cfg, settings: settings, random: random, heartbeat: core.Never, registerAt: core.Never,
-		leaveBy: core.Never, epoch: -1, known: core.NoBroker, seeking: seeking{at: core.Never}, dirs: logDirs(cfg),
+		registerBy: core.Never,
+		leaveBy:    core.Never, epoch: -1, known: core.NoBroker, seeking: seeking{at: core.Never}, dirs: logDirs(cfg),
 		offline: offlineDirs{untold: core.Never}, standings: standings{retryAt: core.Never}}
 	c.incarnation = c.random.UUID()
 	c.controller = controller.New(controllerSettings(settings),
@@ -126,8 +129,8 @@ func (c *Control) Deadline() (time.Duration, bool) {
 	if c.halted || c.phase == stopped {
 		return core.Never, false
 	}
-	at := min(c.heartbeat, c.points.due, c.registerAt, c.leaveBy, c.seeking.at, c.standings.retryAt, c.offline.untold,
-		c.links.deadline(), c.askDeadline())
+	at := min(c.heartbeat, c.points.due, c.registerAt, c.registerBy, c.leaveBy, c.seeking.at, c.standings.retryAt,
+		c.offline.untold, c.links.deadline(), c.askDeadline())
 	if c.quorum != nil {
 		if d, ok := c.quorum.Deadline(); ok {
 			at = min(at, d)
@@ -322,6 +325,7 @@ func (c *Control) booted(j *bootJob) {
 	}
 	c.clusterID, c.memory, c.previous = j.clusterID, &j.memory, j.brokerEpoch
 	c.booting, c.committed, c.first = j, j.image, j.first
+	c.deleted = map[core.UUID]bool{}
 	if c.takeDirs(j.dirs); c.halted {
 		return
 	}
@@ -336,10 +340,13 @@ func (c *Control) booted(j *bootJob) {
 		m.Distrust()
 	}
 	c.out.ListenQuorum = true
-	if m.sole() {
-		m.Campaign(&c.out) // there is nobody to wait for
+	// There is nobody to wait for; but a voter that knows a leader of its epoch, which was removed and has led to the end
+	// of its removal, gives that one up as any other does, in time.
+	if m.sole() && m.Role() != raft.Follower {
+		m.Campaign(&c.out)
 	}
 	if !c.controllerOnly() {
+		c.registerBy = c.now.Mono + time.Duration(c.settings.Metadata.RegistrationMs)*time.Millisecond
 		c.register()
 	}
 }
@@ -395,6 +402,10 @@ func (c *Control) end() {
 			c.out.Stopped = true
 		}
 	}
+	if c.phase == leaving && c.deserted() {
+		c.out.Note(core.Info, "Too few controllers are left to take this broker's leaderships; it stops with them.")
+		c.shutDown()
+	}
 	if c.phase == closing && c.waiting == 0 && len(c.lead.pending) == 0 && !c.quorum.closed {
 		c.closeQuorum()
 	}
@@ -417,6 +428,10 @@ func (c *Control) tick() {
 	if c.now.Reached(c.standings.retryAt) {
 		c.standings.retryAt = core.Never
 		c.sendStandings()
+	}
+	if c.phase == registering && c.now.Reached(c.registerBy) {
+		c.giveUpRegistering()
+		return
 	}
 	if c.now.Reached(c.registerAt) && c.phase <= serving {
 		c.register()

@@ -194,6 +194,20 @@ func (l *links) deadline() time.Duration {
 	return at
 }
 
+// refuses reports whether nobody takes connections at an address, as far as was tried.
+func (l *links) refuses(address string) bool {
+	refused := false
+	for _, c := range l.conns {
+		if c.address == address {
+			if c.up {
+				return false
+			}
+			refused = refused || c.refused
+		}
+	}
+	return refused
+}
+
 // close ends all connections.
 func (l *links) close(now core.Instant, out *core.Outbox) {
 	for _, c := range l.conns {

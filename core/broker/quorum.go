@@ -165,6 +165,7 @@ func (c *Control) apply() {
 			var next *metadata.Image
 			if next, err = c.committed.Apply(v.LastOffset(), v.LeaderEpoch(), records...); err == nil {
 				c.committed = next
+				c.noteDeletions(records)
 			}
 		}
 		if err != nil {

@@ -69,7 +69,7 @@ func (c *Control) registration() *kmsg.BrokerRegistrationRequest {
 func (c *Control) registered(epoch core.BrokerEpoch, code core.ErrorCode) {
 	switch code {
 	case core.NoError:
-		c.epoch, c.duplicate = epoch, false
+		c.epoch, c.duplicate, c.registerBy = epoch, false, core.Never
 		if c.phase == registering {
 			c.phase = catchingUp
 		} else {
@@ -89,6 +89,18 @@ func (c *Control) registered(epoch core.BrokerEpoch, code core.ErrorCode) {
 		c.out.Note(core.Warn, "The controller refused the broker's registration: "+code.String()+". It is tried again.")
 		c.registerAt = c.now.Mono + registerAgain
 	}
+}
+
+// giveUpRegistering ends a broker that could not register in the time of initial.broker.registration.timeout.ms (Kafka:
+// BrokerLifecycleManager.RegistrationTimeoutEvent). One that was registered once waits for as long as it takes.
+func (c *Control) giveUpRegistering() {
+	why := "no controller has answered. Check that most of the nodes in controller.quorum.voters run and can be reached"
+	if c.duplicate {
+		why = "another process with node.id " + strconv.Itoa(int(c.settings.NodeID)) + ", perhaps an earlier run of this " +
+			"broker, counts as alive. If it is not this one's earlier run, give this one another id"
+	}
+	c.halt("The broker could not register within initial.broker.registration.timeout.ms (" +
+		strconv.Itoa(int(c.settings.Metadata.RegistrationMs)) + " ms): " + why + ", then start it again.")
 }
 
 // invalidRegistration is Kafka's INVALID_REGISTRATION.
@@ -138,7 +150,7 @@ func (c *Control) arrive() {
 	case c.phase == catchingUp && !c.tidying:
 		// The committed metadata are at least as new as the registration: what they do not know is no more.
 		c.tidying = true
-		c.out.Run(&tidyJob{boot: c.booting, image: image, dirs: slices.Clone(c.dirs)})
+		c.out.Run(&tidyJob{boot: c.booting, image: image, deleted: c.deleted, dirs: slices.Clone(c.dirs)})
 	case c.phase == joining && !self.Fenced:
 		c.serve()
 	}
@@ -152,7 +164,7 @@ func (c *Control) tidied(j *tidyJob) {
 	for _, n := range j.notes {
 		c.out.Note(core.Warn, n)
 	}
-	c.booting = nil
+	c.booting, c.deleted = nil, nil
 	c.phase = loading
 	c.waiting = c.cfg.Shards
 	c.publish(c.committed.Stable())
@@ -247,6 +259,20 @@ func (c *Control) serve() {
 	c.phase = serving
 	c.out.Listen = !c.want
 	c.points.due = c.now.Mono + c.checkpointInterval()
+}
+
+// deserted reports whether there can be no controller: too few of the voters for a majority take connections. When all
+// nodes of a cluster are stopped at once, the last need not wait for an answer that nobody is left to give.
+func (c *Control) deserted() bool {
+	voters := c.quorum.Voters()
+	there := 0
+	for i := range voters {
+		v := &voters[i]
+		if v.ID == c.settings.NodeID || len(v.Endpoints) == 0 || !c.links.refuses(addressOf(v.Endpoints[0])) {
+			there++
+		}
+	}
+	return there < len(voters)/2+1
 }
 
 // leave begins the end: with others in the cluster, they take over this broker's leaderships first.

@@ -1,6 +1,7 @@
 package broker_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -100,5 +101,25 @@ func TestABrokerThatIsAliveIsNotSuperseded(t *testing.T) {
 	resp := c.order(t, c.controller(t, 1), registrationOf(c, 3, 7)).(*kmsg.BrokerRegistrationResponse)
 	if core.ErrorCode(resp.ErrorCode) != core.DuplicateBrokerRegistration {
 		t.Fatal(core.ErrorCode(resp.ErrorCode))
+	}
+}
+
+// Kafka's initial.broker.registration.timeout.ms, and its word for who starts the process.
+func TestABrokerThatCannotRegisterEnds(t *testing.T) {
+	c := newCluster(3, 3, map[string]string{"initial.broker.registration.timeout.ms": "5000"})
+	c.start(1) // alone, and no majority
+	c.pass(4900 * time.Millisecond)
+	if why := c.worlds[0].halted; why != "" {
+		t.Fatalf("too early: %s", why)
+	}
+	c.pass(200 * time.Millisecond)
+	if why := c.worlds[0].halted; !strings.Contains(why, "no controller has answered") {
+		t.Fatalf("halted: %q", why)
+	}
+	c.kill(1)
+	c.startAll(t)
+	c.pass(6 * time.Second) // who was registered in time goes on
+	if why := c.worlds[0].halted; why != "" {
+		t.Error(why)
 	}
 }

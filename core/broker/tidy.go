@@ -18,9 +18,10 @@ const straySuffix = "-stray"
 // tidyJob brings the log directories in line with the committed metadata, once the broker has those up to its
 // registration. Metadata that are merely old must not judge: a partition that they do not know yet would be put aside.
 type tidyJob struct {
-	boot  *bootJob
-	image *metadata.Image
-	dirs  []logDir
+	boot    *bootJob
+	image   *metadata.Image
+	deleted map[core.UUID]bool // topics whose removal was committed
+	dirs    []logDir
 
 	notes []string // for the operator
 }
@@ -42,10 +43,11 @@ func (j *tidyJob) Run(fs core.FS) {
 	}
 }
 
-// tidy finishes the removals of folders that a crash cut off, and puts aside the folders of partitions that the
-// metadata do not know: deleted ones whose folder was still there at the crash. They are kept, for data is never
-// deleted for want of metadata, but not in the way of a new partition of the same name. What the checkpoints say of
-// them is dropped: the new one would take it for its own.
+// tidy finishes the removals of folders that the end of the last run cut off: of those that had their new name, and of
+// those whose topic was removed by a record that this start has read in the metadata log. It puts aside the folders of
+// other partitions that the metadata do not know. They are kept, for data is never deleted for want of metadata, but
+// not in the way of a new partition of the same name. What the checkpoints say of them is dropped: the new one would
+// take it for its own. Kafka deletes all of them.
 func (j *tidyJob) tidy(fs core.FS, d *logDir) error {
 	dir := d.path
 	entries, err := fs.List(dir)
@@ -58,22 +60,60 @@ func (j *tidyJob) tidy(fs core.FS, d *logDir) error {
 		switch {
 		case !e.Dir:
 		case log.IsDeleteDirName(e.Name):
-			job := log.DeleteJob{Parent: dir, Renamed: dir + "/" + e.Name, Remove: true}
-			if job.Run(fs); job.Err != nil {
-				return job.Err
+			if err := remove(fs, dir, e.Name); err != nil {
+				return err
 			}
 		case !ok || tp == metadataPartition():
 		default:
-			why, err := j.stray(fs, dir, e.Name, tp)
-			if err == nil && why != "" {
-				err = j.putAside(fs, dir, e.Name, tp, why)
-			}
-			if err != nil {
+			if err := j.look(fs, dir, e.Name, tp); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// remove removes a folder that has the name of a deleted one.
+func remove(fs core.FS, dir, name string) error {
+	job := log.DeleteJob{Parent: dir, Renamed: dir + "/" + name, Remove: true}
+	job.Run(fs)
+	return job.Err
+}
+
+// look decides what becomes of a partition's folder.
+func (j *tidyJob) look(fs core.FS, dir, name string, tp core.TopicPartition) error {
+	id, err := topicOf(fs, dir+"/"+name)
+	if err != nil {
+		return err
+	}
+	if !id.IsZero() && j.deleted[id] && j.image.TopicByID(id) == nil {
+		renamed := log.DeleteDirName(tp, j.boot.random.UUID())
+		if err := j.rename(fs, dir, name, renamed); err != nil {
+			return err
+		}
+		return remove(fs, dir, renamed)
+	}
+	if why := j.stray(tp, id); why != "" {
+		return j.putAside(fs, dir, name, tp, why)
+	}
+	return nil
+}
+
+// topicOf is the topic id in a partition's folder, zero if there is none or it is damaged: then whoever opens the
+// folder has to find out what to make of it.
+func topicOf(fs core.FS, folder string) (core.UUID, error) {
+	b, err := readAll(fs, folder+"/"+log.PartitionMetadataName)
+	if errors.Is(err, core.ErrNotExist) {
+		return core.UUID{}, nil
+	}
+	if err != nil {
+		return core.UUID{}, fmt.Errorf("reading %s in %s: %w", log.PartitionMetadataName, folder, err)
+	}
+	id, err := log.ReadPartitionMetadata(b)
+	if err != nil {
+		return core.UUID{}, nil
+	}
+	return id, nil
 }
 
 // missFolders notes the partitions of which a checkpoint knows and the folder is gone.
@@ -93,28 +133,18 @@ func (j *tidyJob) missFolders(dir string) {
 
 // stray says why a folder is of no use, empty if it is: the metadata know its partition, and that this broker has a
 // replica. One that was taken away while the broker was down would stay for ever (Kafka: LogManager.isStrayReplica).
-func (j *tidyJob) stray(fs core.FS, dir, name string, tp core.TopicPartition) (why string, err error) {
+func (j *tidyJob) stray(tp core.TopicPartition, id core.UUID) (why string) {
 	topic := j.image.TopicByName(tp.Topic)
-	b, err := readAll(fs, dir+"/"+name+"/"+log.PartitionMetadataName)
-	switch {
-	case err == nil:
-		// If it is damaged, whoever opens the folder has to find out what to make of it.
-		if id, err := log.ReadPartitionMetadata(b); err == nil && topic != nil && topic.ID != id {
-			topic = nil
-		}
-	case !errors.Is(err, core.ErrNotExist):
-		return "", fmt.Errorf("reading %s in %s/%s: %w", log.PartitionMetadataName, dir, name, err)
-	}
-	if topic != nil {
+	if topic != nil && (id.IsZero() || topic.ID == id) {
 		p := topic.Partition(tp.Partition)
 		switch {
 		case p != nil && p.HasReplica(j.boot.node):
-			return "", nil
+			return ""
 		case p != nil:
-			return "belongs to a partition whose replicas are on other brokers by now", nil
+			return "belongs to a partition whose replicas are on other brokers by now"
 		}
 	}
-	return "belongs to no partition that the metadata know, because the topic was deleted", nil
+	return "belongs to no partition that the metadata know, perhaps because the topic was deleted long ago"
 }
 
 // settle has one copy of each replica: while a directory was away, another one may have got a new one.
@@ -139,12 +169,20 @@ func (j *tidyJob) settle(fs core.FS, d *logDir) error {
 // putAside renames a partition's folder.
 func (j *tidyJob) putAside(fs core.FS, dir, name string, tp core.TopicPartition, why string) error {
 	aside := strings.TrimSuffix(log.DeleteDirName(tp, j.boot.random.UUID()), log.DeleteDirSuffix) + straySuffix
-	if err := fs.Rename(dir+"/"+name, dir+"/"+aside); err != nil {
+	if err := j.rename(fs, dir, name, aside); err != nil {
+		return err
+	}
+	j.notes = append(j.notes, fmt.Sprintf("%s/%s %s; it is put aside as %s and can be removed", dir, name, why, aside))
+	return nil
+}
+
+// rename takes a partition's folder out of use.
+func (j *tidyJob) rename(fs core.FS, dir, name, to string) error {
+	if err := fs.Rename(dir+"/"+name, dir+"/"+to); err != nil {
 		return fmt.Errorf("renaming %s/%s: %w", dir, name, err)
 	}
 	holders := j.boot.memory.holders
 	holders[name] = slices.DeleteFunc(holders[name], func(h string) bool { return h == dir })
-	j.notes = append(j.notes, fmt.Sprintf("%s/%s %s; it is put aside as %s and can be removed", dir, name, why, aside))
 	return fs.SyncDir(dir)
 }
 
@@ -184,6 +222,20 @@ func (j *bootJob) forgetOthers(fs core.FS, dir string) error {
 		}
 	}
 	return nil
+}
+
+// noteDeletions remembers, while a start is not tidied yet, which topics the committed records remove. Such a record is
+// proof, for ids are never used again. That an image does not know a topic is none, nor is it that a snapshot of the
+// leader's lacks what this node's own metadata had: the quorum may have been made anew.
+func (c *Control) noteDeletions(records []metadata.Record) {
+	if c.booting == nil {
+		return
+	}
+	for _, r := range records {
+		if gone, ok := r.(*metadata.RemoveTopicRecord); ok {
+			c.deleted[gone.Topic] = true
+		}
+	}
 }
 
 // checkpointFile is an offset checkpoint and where its offsets are remembered.

@@ -23,15 +23,56 @@ func TestAFolderWhoseReplicaHasMovedIsPutAside(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	names, notes := tidied(t, &tidyJob{image: image}, map[string]core.UUID{"t-0": topic, "t-1": topic})
+	if len(names) != 2 || names[0] != "t-0" || !strings.HasSuffix(names[1], straySuffix) || len(notes) != 1 ||
+		!strings.Contains(notes[0], "other brokers") {
+		t.Errorf("%v, notes %q", names, notes)
+	}
+}
+
+// Only a record that removes a topic proves that its data may go. Metadata that merely lack the topic may have been
+// made anew.
+func TestOnlyFoldersOfTopicsThatARecordRemovedAreRemoved(t *testing.T) {
+	gone, unknown, kept := core.UUID{0: 7}, core.UUID{0: 8}, core.UUID{0: 9}
+	image, err := metadata.NewImage("c").Apply(2, 1, &metadata.TopicRecord{Name: "kept", ID: kept},
+		&metadata.PartitionRecord{Topic: kept, Replicas: []core.BrokerID{1}, ISR: []core.BrokerID{1}, Leader: 1,
+			Directories: []core.UUID{{0: 1}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &Control{booting: &bootJob{}, deleted: map[core.UUID]bool{}}
+	c.noteDeletions([]metadata.Record{&metadata.RemoveTopicRecord{Topic: gone},
+		&metadata.RemoveTopicRecord{Topic: kept}}) // in a transaction that was aborted
+	names, notes := tidied(t, &tidyJob{image: image, deleted: c.deleted},
+		map[string]core.UUID{"gone-0": gone, "unknown-0": unknown, "kept-0": kept, "damaged-0": {}})
+	want := []string{"damaged-0.", "kept-0", "unknown-0."}
+	if len(names) != 3 || len(notes) != 2 {
+		t.Fatalf("%v, notes %q", names, notes)
+	}
+	for i, name := range names {
+		if !strings.HasPrefix(name, want[i]) || strings.HasSuffix(want[i], ".") != strings.HasSuffix(name, straySuffix) {
+			t.Errorf("%v", names)
+		}
+	}
+}
+
+// tidied runs a job of node 1 on a disk with folders of partitions, and returns what they are called afterwards.
+func tidied(t *testing.T, j *tidyJob, folders map[string]core.UUID) (names, notes []string) {
+	t.Helper()
 	disk := logtest.NewDisk()
-	for _, folder := range []string{"/data/t-0", "/data/t-1"} {
+	j.boot = &bootJob{node: 1, memory: diskMemory{holders: map[string][]string{}}}
+	j.dirs = []logDir{{path: "/data"}}
+	for folder, topic := range folders {
+		folder = "/data/" + folder
 		if err := disk.Mkdir(folder); err != nil {
 			t.Fatal(err)
 		}
-		disk.Put(folder+"/"+log.PartitionMetadataName, log.AppendPartitionMetadata(nil, topic), true)
+		b := log.AppendPartitionMetadata(nil, topic)
+		if topic.IsZero() {
+			b = []byte("?")
+		}
+		disk.Put(folder+"/"+log.PartitionMetadataName, b, true)
 	}
-	j := &tidyJob{boot: &bootJob{node: 1, memory: diskMemory{holders: map[string][]string{}}}, image: image,
-		dirs: []logDir{{path: "/data"}}}
 	if j.Run(disk); j.dirs[0].err != nil {
 		t.Fatal(j.dirs[0].err)
 	}
@@ -39,10 +80,9 @@ func TestAFolderWhoseReplicaHasMovedIsPutAside(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stays := func(name string) bool {
-		return slices.ContainsFunc(entries, func(e core.DirEntry) bool { return e.Name == name })
+	for _, e := range entries {
+		names = append(names, e.Name)
 	}
-	if !stays("t-0") || stays("t-1") || len(j.notes) != 1 || !strings.Contains(j.notes[0], "other brokers") {
-		t.Errorf("%v, notes %q", entries, j.notes)
-	}
+	slices.Sort(names)
+	return names, j.notes
 }

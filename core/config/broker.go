@@ -97,6 +97,7 @@ type GroupSettings struct {
 // MetadataSettings are the settings of the metadata log and of the brokers' registration.
 type MetadataSettings struct {
 	HeartbeatIntervalMs int32
+	RegistrationMs      int32 // the first registration must succeed within
 	SessionTimeoutMs    int32
 
 	SegmentBytes       int32
@@ -180,6 +181,7 @@ func (r brokerReader) group() GroupSettings {
 func (r brokerReader) metadata() MetadataSettings {
 	m := MetadataSettings{
 		HeartbeatIntervalMs: r.int("broker.heartbeat.interval.ms"),
+		RegistrationMs:      r.int("initial.broker.registration.timeout.ms"),
 		SessionTimeoutMs:    r.int("broker.session.timeout.ms"),
 		SegmentBytes:        r.int("metadata.log.segment.bytes"),
 		SegmentMs:           r.long("metadata.log.segment.ms"),

@@ -42,7 +42,7 @@ func quorumRows() []row {
 			"Voters of the metadata quorum as id@host:port; none makes this node a cluster of its own."},
 		{"controller.socket.timeout.ms", Int, "30000", anything(), Medium, ReadOnly, Ignored, Public,
 			"Socket timeout of the channel between controller and brokers."},
-		{"initial.broker.registration.timeout.ms", Int, "60000", anything(), Medium, ReadOnly, Ignored, Public,
+		{"initial.broker.registration.timeout.ms", Int, "60000", anything(), Medium, ReadOnly, Obeyed, Public,
 			"Time for which a starting broker tries to register before it gives up."},
 		{"internal.metadata.delete.delay.millis", Long, "60000", anything(), Low, ReadOnly, Ignored, Internal,
 			"Time before removed metadata log files are deleted from disk."},

@@ -55,10 +55,12 @@ func (k *cluster) mustPropose(name string, isr ...int32) {
 	}
 }
 
+// fenceNow fences brokers as if nothing had been heard of them for a session.
 func (k *cluster) fenceNow(ids ...core.BrokerID) {
 	k.t.Helper()
 	for _, id := range ids {
 		k.apply(k.c.fence(k.img, k.img.Broker(id)))
+		delete(k.c.sessions, id)
 	}
 }
 

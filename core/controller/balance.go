@@ -54,25 +54,15 @@ func next(now core.Instant, interval time.Duration) time.Duration {
 	return now.Mono + interval
 }
 
-// balance moves leaderships back to the preferred leaders that have lost too many (Kafka: maybeBalancePartitionLeaders;
-// the share per broker was a rule of KafkaController).
+// balance moves leaderships back to the preferred leaders (Kafka: maybeBalancePartitionLeaders). That a share of a
+// broker's leaderships may stay away, leader.imbalance.per.broker.percentage, was a rule of Kafka's controllers before
+// KRaft; Kafka 4 has no such setting any more.
 func (c *Controller) balance(img *metadata.Image) []metadata.Record {
-	preferred, led := make(map[core.BrokerID]int), make(map[core.BrokerID]int)
-	for t := range img.Topics() {
-		for _, p := range t.Partitions {
-			preferred[p.PreferredLeader()]++
-			if p.Leader == p.PreferredLeader() {
-				led[p.Leader]++
-			}
-		}
-	}
 	d := c.draft(img)
 	for t := range img.Topics() {
 		var r rules
 		for _, p := range t.Partitions {
-			b := p.PreferredLeader()
-			missing := preferred[b] - led[b]
-			if p.Leader == b || missing*100 <= c.Settings.LeaderImbalancePercentage*preferred[b] {
+			if p.Leader == p.PreferredLeader() {
 				continue
 			}
 			if len(d.records) == MaxElectionsPerTick {

@@ -178,6 +178,32 @@ func TestAnotherProcessMayTakeAnIDWhoseSessionEnded(t *testing.T) {
 	}
 }
 
+// A process that opens its logs is fenced for as long as that takes. Another one with its id must not take the
+// registration from it, which it would then take back, and so on. But what nobody stands behind keeps nobody out.
+func TestAProcessThatIsStartingIsNotSuperseded(t *testing.T) {
+	k := newCluster(t)
+	if code := k.register(1, 1, -1); code != 0 {
+		t.Fatal(code)
+	}
+	if code := k.register(1, 2, -1); code != 0 {
+		t.Fatal("a registration that no heartbeat has followed is in the way: ", code)
+	}
+	starting := func(r *kmsg.BrokerHeartbeatRequest) { r.WantFence = true }
+	k.heartbeat(1, starting)
+	if code := k.register(1, 3, -1); code != core.DuplicateBrokerRegistration {
+		t.Fatal(code)
+	}
+	k.now = at(timeout)
+	if code := k.register(1, 3, -1); code != 0 {
+		t.Fatal("it has not been heard of for a session: ", code)
+	}
+	k.heartbeat(1, starting)
+	k.heartbeat(1, func(r *kmsg.BrokerHeartbeatRequest) { r.WantShutdown = true })
+	if code := k.register(1, 4, -1); code != 0 {
+		t.Fatal("it has stopped by its own word: ", code)
+	}
+}
+
 func TestTheSameProcessAmendsItsRegistration(t *testing.T) {
 	k := newCluster(t).brokers(1)
 	before := k.img.Broker(1)
@@ -240,7 +266,7 @@ func TestEligibleLeaderReplicas(t *testing.T) {
 	k.create(assigned("t", []int32{1, 2, 3}))
 	stop := func(id int32) {
 		k.t.Helper()
-		k.apply(k.c.fence(k.img, k.img.Broker(core.BrokerID(id))))
+		k.fenceNow(core.BrokerID(id))
 	}
 	stop(1)
 	k.wantState("t", "leader 2 isr [2 3] elr [] last [] epoch 1")

@@ -32,9 +32,6 @@ type Settings struct {
 	AutoLeaderRebalance bool
 	// LeaderImbalanceCheckInterval is leader.imbalance.check.interval.seconds; 0 for never.
 	LeaderImbalanceCheckInterval time.Duration
-	// LeaderImbalancePercentage is leader.imbalance.per.broker.percentage: what share of the partitions that prefer a
-	// broker others may lead before they are moved back. Kafka's controllers have moved back every one since KRaft: 0.
-	LeaderImbalancePercentage int
 	// UncleanElectionInterval is unclean.leader.election.interval.ms, the time between two looks for offline partitions
 	// that may have a leader at the price of a loss; 0 for never.
 	UncleanElectionInterval time.Duration

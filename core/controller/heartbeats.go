@@ -14,6 +14,7 @@ import (
 type session struct {
 	epoch          core.BrokerEpoch
 	contact        time.Duration // monotonic
+	heard          bool          // a heartbeat has come, not only the registration
 	metadataOffset core.Offset   // the last that the broker has applied
 	// shutdownOffset is where the metadata that takes the broker's leaderships ends; it may stop once all active brokers
 	// have applied that. core.NoOffset before a controlled shutdown.
@@ -55,9 +56,13 @@ func (c *Controller) metadataOffsetOf(id core.BrokerID, epoch core.BrokerEpoch) 
 // hasSession reports whether the registered incarnation was heard of lately, in this leadership. A broker that was
 // killed and comes straight back with its own controller must not wait for the session of its earlier life to end; and
 // if that one does live, its epoch is fenced by the new registration.
+//
+// One that is still fenced lives, too, if its heartbeats come: it is opening its logs, which may take long. Otherwise
+// two processes with one id would take the registration from each other all that time. A late registration of a
+// process that is gone is followed by no heartbeat, and keeps nobody out.
 func (c *Controller) hasSession(now core.Instant, b *metadata.Broker) bool {
 	s := c.sessions[b.ID]
-	return !b.Fenced && s != nil && s.epoch == b.Epoch && now.Mono < s.contact+c.Settings.SessionTimeout
+	return s != nil && s.epoch == b.Epoch && (s.heard || !b.Fenced) && now.Mono < s.contact+c.Settings.SessionTimeout
 }
 
 // expiry is when an unfenced broker's session ends if it stays silent.
@@ -159,6 +164,7 @@ func (c *Controller) heartbeat(now core.Instant, img *metadata.Image, req *kmsg.
 	resp.IsCaughtUp = caughtUp(b, req)
 	resp.IsFenced = v == staysFenced || v == getsFenced || v == mayStop || v == mayStopFenced
 	resp.ShouldShutdown = v == mayStop || v == mayStopFenced
+	s.heard = !resp.ShouldShutdown && v != getsFenced // else it is leaving, and its next run need not wait
 	return Decision{records, resp}
 }
 

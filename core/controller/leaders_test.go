@@ -131,21 +131,17 @@ func (k *cluster) tick() (records int) {
 
 func TestLeadershipsGoBackByThemselves(t *testing.T) {
 	for _, c := range []struct {
-		rule       string
-		enabled    bool
-		percentage int
-		want       core.BrokerID
+		rule    string
+		enabled bool
+		want    core.BrokerID
 	}{
-		{"if that is enabled", true, 0, 1},
-		{"not if it is not", false, 0, 2},
-		{"if more than the share has gone", true, 49, 1},
-		{"not if only the share has gone", true, 50, 2},
+		{"if that is enabled", true, 1},
+		{"not if it is not", false, 2},
 	} {
 		t.Run(c.rule, func(t *testing.T) {
 			k := newCluster(t, withELR())
 			k.c.Settings.AutoLeaderRebalance = c.enabled
 			k.c.Settings.LeaderImbalanceCheckInterval = 300 * time.Second
-			k.c.Settings.LeaderImbalancePercentage = c.percentage
 			k.c.Settings.SessionTimeout = time.Hour
 			k.c.Activate(k.now)
 			k.brokers(1, 2)
