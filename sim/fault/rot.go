@@ -60,6 +60,9 @@ func (p *Plan) drawRots(r *core.PRNG) {
 		return o.Kind == AllowUnclean || o.Kind == ElectUnclean || o.Kind == SetMinISR ||
 			o.Kind == Reassign && len(o.Brokers) < rotReplicas
 	})
+	if len(p.Operations) == 0 {
+		p.Operations = nil // as a plan that is read has it
+	}
 }
 
 func (r *Rot) fields(l *fields, p *Plan) {
