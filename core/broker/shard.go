@@ -245,8 +245,11 @@ func (s *Shard) place(t *metadata.Topic, p *metadata.Partition, fresh bool) {
 	// have stopped before it heard of the topic. Were that called a loss, and all replicas were stopped so, none could
 	// lead. A directory that is gone has taken its replicas with it, and what another one has of them is old.
 	moved := !fresh && s.away(p)
+	// A clean stop has closed the logs that its checkpoint knows. One that was about to be removed, and is the broker's
+	// again by now, it has not.
+	_, closed := s.disk.recovery[path]
 	s.set.Open(s.now, partition.Opening{ID: id, Name: name, Dir: dir.Path, LeaderEpoch: p.LeaderEpoch,
-		Settings: config.ResolveTopic(s.cluster.Layers(t.Name)), Clean: s.disk.clean[dir.Path],
+		Settings: config.ResolveTopic(s.cluster.Layers(t.Name)), Clean: closed && s.disk.clean[dir.Path],
 		RecoveryPoint: s.disk.recovery[path], LogStart: s.disk.startOf(path), HighWatermark: s.disk.marks[path],
 		Unsure:  s.disk.unsure[dir.Path] || found && moved,
 		Emptied: !found && (s.disk.lost[name.String()] || moved),

@@ -24,9 +24,16 @@ type Commit struct {
 // commits were applied: what was acknowledged stays possible until a commit is that was sent afterwards.
 type commitState struct {
 	key      commitKey
-	any      bool // something was acknowledged
+	any      int // since when something was acknowledged, 0: nothing was
 	possible []possible
+	replaced []replaced
 	moments  int // counts what happens to the key
+}
+
+// replaced is a commit that was the last one until some moment. What was asked before may still answer it.
+type replaced struct {
+	Commit
+	at int
 }
 
 // possible is a commit that may be the last one.
@@ -89,13 +96,19 @@ func (l *Ledger) Committed(group string, p core.TopicPartition, c Commit) {
 	s.known(i)
 	this := s.possible[i]
 	s.possible = slices.DeleteFunc(s.possible, func(o possible) bool {
-		return o.known > 0 && o.known < this.begun || o.dead && !this.dead
+		gone := o.known > 0 && o.known < this.begun || o.dead && !this.dead
+		if gone {
+			s.replaced = append(s.replaced, replaced{o.Commit, s.moments})
+		}
+		return gone
 	})
 }
 
 func (s *commitState) known(i int) {
-	s.any = true
-	if s.moments++; s.possible[i].known == 0 {
+	if s.moments++; s.any == 0 {
+		s.any = s.moments
+	}
+	if s.possible[i].known == 0 {
 		s.possible[i].known = s.moments
 	}
 }
@@ -108,15 +121,21 @@ func (l *Ledger) NotCommitted(group string, p core.TopicPartition, c Commit) {
 	}
 }
 
-// Fetched judges what OffsetFetch has answered: a commit that no later one has certainly replaced (C10). Offset -1 is
-// none.
-func (l *Ledger) Fetched(group string, p core.TopicPartition, c Commit) {
+// AskCommitted is the moment at which OffsetFetch is sent, for Fetched.
+func (l *Ledger) AskCommitted(group string, p core.TopicPartition) int { return l.commits(group, p).moments }
+
+// Fetched judges what OffsetFetch has answered: a commit that none had certainly replaced when it was asked (C10).
+// Offset -1 is none.
+func (l *Ledger) Fetched(group string, p core.TopicPartition, asked int, c Commit) {
 	s := l.commits(group, p)
-	if c.Offset < 0 && !s.any {
+	if c.Offset < 0 && (s.any == 0 || s.any > asked) {
 		return
 	}
 	if i := s.find(c); i >= 0 {
 		s.known(i)
+		return
+	}
+	if slices.ContainsFunc(s.replaced, func(o replaced) bool { return o.Commit == c && o.at > asked }) {
 		return
 	}
 	want := ""

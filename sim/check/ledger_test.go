@@ -168,26 +168,43 @@ func TestTheLedgerJudges(t *testing.T) {
 			s.Committing("g", tp, Commit{5, "a"})
 			s.Committed("g", tp, Commit{5, "a"})
 			s.Stopped(fault.Crash)
-			s.Fetched("g", tp, Commit{Offset: -1})
+			s.Fetched("g", tp, s.AskCommitted("g", tp), Commit{Offset: -1})
 		}},
 		{"a commit without an answer may or may not have come about", "", func(s *scene) {
 			s.Committing("g", tp, Commit{5, "a"})
 			s.Committed("g", tp, Commit{5, "a"})
 			s.Committing("g", tp, Commit{6, "b"})
-			s.Fetched("g", tp, Commit{5, "a"})
-			s.Fetched("g", tp, Commit{6, "b"})
+			s.Fetched("g", tp, s.AskCommitted("g", tp), Commit{5, "a"})
+			s.Fetched("g", tp, s.AskCommitted("g", tp), Commit{6, "b"})
 		}},
 		{"but not before a later one that an ended process got", "committed-offset", func(s *scene) {
 			s.Committing("g", tp, Commit{5, "a"})
 			s.Stopped(fault.Kill)
 			s.Committing("g", tp, Commit{6, "b"})
 			s.Committed("g", tp, Commit{6, "b"})
-			s.Fetched("g", tp, Commit{5, "a"})
+			s.Fetched("g", tp, s.AskCommitted("g", tp), Commit{5, "a"})
+		}},
+		{"a late answer tells what was committed when it was asked", "", func(s *scene) {
+			none := s.AskCommitted("g", tp)
+			s.Committing("g", tp, Commit{5, "a"})
+			s.Committed("g", tp, Commit{5, "a"})
+			asked := s.AskCommitted("g", tp)
+			s.Committing("g", tp, Commit{6, "b"})
+			s.Committed("g", tp, Commit{6, "b"})
+			s.Fetched("g", tp, asked, Commit{5, "a"})
+			s.Fetched("g", tp, none, Commit{Offset: -1})
+		}},
+		{"but not what was replaced before", "committed-offset", func(s *scene) {
+			s.Committing("g", tp, Commit{5, "a"})
+			s.Committed("g", tp, Commit{5, "a"})
+			s.Committing("g", tp, Commit{6, "b"})
+			s.Committed("g", tp, Commit{6, "b"})
+			s.Fetched("g", tp, s.AskCommitted("g", tp), Commit{5, "a"})
 		}},
 		{"a refused commit has not come about", "committed-offset", func(s *scene) {
 			s.Committing("g", tp, Commit{5, "a"})
 			s.NotCommitted("g", tp, Commit{5, "a"})
-			s.Fetched("g", tp, Commit{5, "a"})
+			s.Fetched("g", tp, s.AskCommitted("g", tp), Commit{5, "a"})
 		}},
 		{"a partition has one owner a generation", "two-owners", func(s *scene) {
 			s.Assigned("g", 3, "m1", []core.TopicPartition{tp})

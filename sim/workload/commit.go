@@ -137,6 +137,10 @@ func (c *client) committedOffsets(group string, parts []core.TopicPartition,
 		}
 	}
 	call := c.net.Now()
+	asked := map[core.TopicPartition]int{}
+	for _, p := range parts {
+		asked[p] = c.ledger.AskCommitted(group, p)
+	}
 	c.request(req, version, func(r kmsg.Response) {
 		resp := r.(*kmsg.OffsetFetchResponse)
 		code, largest, count := resp.ErrorCode, core.NoOffset, 0
@@ -152,7 +156,7 @@ func (c *client) committedOffsets(group string, parts []core.TopicPartition,
 			}
 			p := core.TopicPartition{Topic: topic, Partition: core.PartitionID(partition)}
 			c.history.Fetched(c.index, call, group, p, cm.Offset)
-			c.ledger.Fetched(group, p, cm)
+			c.ledger.Fetched(group, p, asked[p], cm)
 			largest = max(largest, cm.Offset)
 		}
 		for _, t := range resp.Topics {
