@@ -122,7 +122,9 @@ func (l *Ledger) NotCommitted(group string, p core.TopicPartition, c Commit) {
 }
 
 // AskCommitted is the moment at which OffsetFetch is sent, for Fetched.
-func (l *Ledger) AskCommitted(group string, p core.TopicPartition) int { return l.commits(group, p).moments }
+func (l *Ledger) AskCommitted(group string, p core.TopicPartition) int {
+	return l.commits(group, p).moments
+}
 
 // Fetched judges what OffsetFetch has answered: a commit that none had certainly replaced when it was asked (C10).
 // Offset -1 is none.
