@@ -75,6 +75,13 @@ func NewLedger(plan *fault.Plan, fail Fail) *Ledger {
 	return l
 }
 
+// RotsLive reports whether files are damaged under running brokers. What a broker has verified or written since its
+// start it does not verify again with each read, so that bad bytes may be sent until the scrub finds them; consumers see
+// that by the batch's checksum.
+func (l *Ledger) RotsLive() bool {
+	return slices.ContainsFunc(l.plan.Rots, func(r fault.Rot) bool { return r.Kind == 0 })
+}
+
 // Counts returns how many records were acknowledged and read, and how many commits acknowledged.
 func (l *Ledger) Counts() (acked, read, commits int) { return l.acked, l.read, l.commit }
 

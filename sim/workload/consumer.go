@@ -255,6 +255,9 @@ func readBatches(c *client, poll *history.Poll, codecs *record.Codecs, part *che
 		v = v[:v.Size()]
 		b = b[len(v):]
 		if v.Magic() != 2 || !v.ValidCRC() {
+			if c.ledger.RotsLive() {
+				return position // consumers throw such an answer away and ask again
+			}
 			c.wrong("corrupt", part.Name.String()+": the batch at "+strconv.FormatInt(int64(v.BaseOffset()), 10)+
 				" that was fetched is corrupt")
 			return position

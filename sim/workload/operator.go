@@ -16,7 +16,6 @@ type operator struct {
 	client
 	next   int // of the plan's operations
 	flying bool
-	tries  int
 	// voters are the addresses of all that have been voters.
 	voters map[int32]kmsg.DescribeQuorumResponseNodeListener
 }

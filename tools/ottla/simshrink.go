@@ -21,7 +21,6 @@ type shrinkOptions struct {
 	world   simOptions // brokers and cluster
 	forTime time.Duration
 	out     string
-	search  uint64
 }
 
 func shrinkCommand() *cobra.Command {
