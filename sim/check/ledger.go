@@ -76,8 +76,8 @@ func NewLedger(plan *fault.Plan, fail Fail) *Ledger {
 }
 
 // RotsLive reports whether files are damaged under running brokers. What a broker has verified or written since its
-// start it does not verify again with each read, so that bad bytes may be sent until the scrub finds them; consumers see
-// that by the batch's checksum.
+// start it does not verify with each read: bad bytes may be sent until the scrub finds them. Consumers see that by the
+// batch's checksum.
 func (l *Ledger) RotsLive() bool {
 	return slices.ContainsFunc(l.plan.Rots, func(r fault.Rot) bool { return r.Kind == 0 })
 }
