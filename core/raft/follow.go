@@ -131,7 +131,7 @@ func (q *Quorum) askAround(now core.Instant) {
 		var at []record.Endpoint
 		if i < len(q.bootstrap) {
 			at = q.bootstrap[i : i+1]
-			f = q.flightTo(core.NoBroker, at[0].Host+":"+itoa(int64(at[0].Port)))
+			f = q.flightTo(core.NoBroker, address(at[0]))
 		} else {
 			v := voters[i-len(q.bootstrap)]
 			f, at = q.flightTo(v.ID, ""), v.Endpoints
@@ -147,6 +147,18 @@ func (q *Quorum) askAround(now core.Instant) {
 	}
 }
 
+func address(e record.Endpoint) string { return e.Host + ":" + itoa(int64(e.Port)) }
+
+// bootstrapAt is the bootstrap server with an address.
+func (q *Quorum) bootstrapAt(at string) []record.Endpoint {
+	for i := range q.bootstrap {
+		if address(q.bootstrap[i]) == at {
+			return q.bootstrap[i : i+1]
+		}
+	}
+	return nil
+}
+
 // fetch takes the answer to a fetch.
 func (q *Quorum) fetch(now core.Instant, f *flight, r *kmsg.FetchResponse, out *core.Outbox) {
 	q.follow.asking++
@@ -160,6 +172,9 @@ func (q *Quorum) fetch(now core.Instant, f *flight, r *kmsg.FetchResponse, out *
 		if b.NodeID == p.CurrentLeader.LeaderID {
 			at = endpointOf(b.Host, uint16(b.Port))
 		}
+	}
+	if p.ErrorCode == 0 && f.to == core.NoBroker {
+		at = q.bootstrapAt(f.endpoint) // who serves a fetch leads, and says where it is only to those who ask another
 	}
 	q.land(now, f, p.ErrorCode != 0)
 	role, epoch := q.role, q.state.Epoch
