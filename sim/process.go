@@ -223,8 +223,9 @@ func (n *node) stopNow() {
 	case fault.Kill:
 		n.stats.Kills++
 		n.disk.Kill()
-		if n.syncFailed {
-			// What the failed sync was to write is in the page cache, counts as clean, and is nowhere else.
+		if n.syncFailed || len(p.offline) > 0 {
+			// What the failed sync was to write is in the page cache, counts as clean, and is nowhere else. In a folder
+			// that was given up it is so until a life uses the folder again.
 			n.before.Crashed, kind = true, fault.Crash
 		}
 	case fault.Clean:

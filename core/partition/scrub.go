@@ -34,12 +34,11 @@ func (s *Set) scrub(now core.Instant, out *core.Outbox) {
 	if c.slot == 0 && c.at.Next == 0 {
 		c.began = now.Mono
 	}
-	for _, r := range s.ordered {
-		if r.slot < c.slot || !r.Online() || r.trunc != nil {
+	// In the order of slots, which is not that of the replicas: one that was opened again has got a new slot.
+	for ; c.slot <= s.slots; c.slot, c.at = c.slot+1, (log.Scrub{}) {
+		r := s.bySlot[c.slot]
+		if r == nil || !r.Online() || r.trunc != nil {
 			continue
-		}
-		if r.slot > c.slot {
-			c.slot, c.at = r.slot, log.Scrub{}
 		}
 		if job := r.log.PlanScrub(c.at, scrubChunk); job != nil {
 			c.running = true
