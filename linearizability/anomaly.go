@@ -34,6 +34,9 @@ const (
 	NonmonotonicSend Name = "nonmonotonic-send"
 	// IntNonmonotonicSend is NonmonotonicSend inside one transaction.
 	IntNonmonotonicSend Name = "int-nonmonotonic-send"
+	// IntSendSkip: somebody else's records lie between two consecutive sends of one transaction. Kafka allows it:
+	// transactions interleave.
+	IntSendSkip Name = "int-send-skip"
 	// CommittedBack (C10): a committed offset went back or was forgotten, though nobody asked for it.
 	CommittedBack Name = "committed-back"
 	// CommittedStale (C10): a committed offset is not the last one, but higher: an older one came back.
@@ -60,10 +63,24 @@ const (
 	PrecommittedRead Name = "precommitted-read"
 	// G0: transactions wrote before one another in a cycle. Kafka allows it: transactions interleave.
 	G0 Name = "G0"
+	// G0Process is G0 with the order of a process's own transactions: a later one of them wrote before an earlier one.
+	// Where one process's records must be in its order, that is another anomaly; cycles over several processes are
+	// allowed as those of G0 are.
+	G0Process Name = "G0-process"
+	// G0Realtime is G0 with the order of transactions one of which was over before the other began.
+	G0Realtime Name = "G0-realtime"
 	// G1c: transactions read from one another in a cycle.
 	G1c Name = "G1c"
+	// G1cProcess is G1c with the order of a process's own transactions: somebody read what was written only after it.
+	G1cProcess Name = "G1c-process"
+	// G1cRealtime is G1c with the order of transactions one of which was over before the other began.
+	G1cRealtime Name = "G1c-realtime"
 	// G1cWrites is a cycle of reads and writes together, with at least one read. Kafka allows it as it allows G0.
 	G1cWrites Name = "G1c-ww"
+	// G1cWritesProcess is G1cWrites with the order of a process's own transactions.
+	G1cWritesProcess Name = "G1c-ww-process"
+	// G1cWritesRealtime is G1cWrites with the order of transactions one of which was over before the other began.
+	G1cWritesRealtime Name = "G1c-ww-realtime"
 	// NotLinearizable: Porcupine found no order. Only package search reports it.
 	NotLinearizable Name = "not-linearizable"
 )
@@ -71,9 +88,10 @@ const (
 var allNames = []Name{
 	LostWrite, Unseen, Vanished, AboveHighWatermark, Duplicate, InconsistentOffsets, Phantom, PollSkip,
 	NonmonotonicPoll, IntPollSkip,
-	IntNonmonotonicPoll, NonmonotonicSend, IntNonmonotonicSend, CommittedBack, CommittedStale, CommittedPhantom,
-	StaleGeneration, FailedVisible, EndOffsetBack, HighWatermarkBack, OutOfRange, ProducerOrder, RealtimeOrder, G1a,
-	PrecommittedRead, G0, G1c, G1cWrites, NotLinearizable,
+	IntNonmonotonicPoll, NonmonotonicSend, IntNonmonotonicSend, IntSendSkip, CommittedBack, CommittedStale,
+	CommittedPhantom, StaleGeneration, FailedVisible, EndOffsetBack, HighWatermarkBack, OutOfRange, ProducerOrder,
+	RealtimeOrder, G1a, PrecommittedRead, G0, G0Process, G0Realtime, G1c, G1cProcess, G1cRealtime, G1cWrites,
+	G1cWritesProcess, G1cWritesRealtime, NotLinearizable,
 }
 
 func (n Name) known() bool { return slices.Contains(allNames, n) }

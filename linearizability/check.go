@@ -19,22 +19,25 @@ var checkers = [...]struct {
 	{[]Name{Phantom}, checkPhantoms},
 	{[]Name{FailedVisible}, checkFailedVisible},
 	{[]Name{PollSkip, NonmonotonicPoll, IntPollSkip, IntNonmonotonicPoll}, checkPolls},
-	{[]Name{NonmonotonicSend, IntNonmonotonicSend}, checkSendOrder},
+	{[]Name{NonmonotonicSend, IntNonmonotonicSend, IntSendSkip}, checkSendOrder},
 	{[]Name{ProducerOrder}, checkProducerOrder},
 	{[]Name{RealtimeOrder}, checkRealtimeOrder},
 	{[]Name{CommittedBack, CommittedStale, CommittedPhantom, StaleGeneration}, checkCommitted},
 	{[]Name{EndOffsetBack, HighWatermarkBack, OutOfRange}, checkEndOffsets},
 	{[]Name{G1a}, checkAbortedReads},
 	{[]Name{PrecommittedRead}, checkPrecommittedReads},
-	{[]Name{G0, G1c, G1cWrites}, checkCycles},
+	{[]Name{G0, G0Process, G0Realtime, G1c, G1cProcess, G1cRealtime, G1cWrites, G1cWritesProcess, G1cWritesRealtime},
+		checkCycles},
 }
 
 // alwaysAllowed are anomalies that Kafka's transactions show by design.
 func alwaysAllowed(n Name) string {
-	if n == G0 || n == G1cWrites {
+	switch n {
+	case IntSendSkip, G0, G0Process, G0Realtime, G1cWrites, G1cWritesProcess, G1cWritesRealtime:
 		return "Kafka's transactions interleave"
+	default:
+		return ""
 	}
-	return ""
 }
 
 // findings collects anomalies.

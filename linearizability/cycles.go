@@ -1,6 +1,7 @@
 package linearizability
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,9 +11,21 @@ import (
 type edgeKind uint8
 
 const (
-	writes edgeKind = 1 << iota // the next record of the partition is of the other
-	reads                       // the other read a record of it
+	writes   edgeKind = 1 << iota // the next record of the partition is of the other
+	reads                         // the other read a record of it
+	process                       // the other is the next one of its process
+	realtime                      // it was over before the other began
 )
+
+// cycleKinds are what cycles may be made of, those first that say most. A cycle is reported once, by the first.
+var cycleKinds = [...]struct {
+	edges edgeKind
+	name  Name
+}{
+	{reads, G1c}, {writes, G0}, {reads | writes, G1cWrites},
+	{reads | process, G1cProcess}, {writes | process, G0Process}, {reads | writes | process, G1cWritesProcess},
+	{reads | realtime, G1cRealtime}, {writes | realtime, G0Realtime}, {reads | writes | realtime, G1cWritesRealtime},
+}
 
 type edge struct {
 	to   int32
@@ -21,24 +34,25 @@ type edge struct {
 }
 
 // checkCycles finds transactions that must each come before the other. Transactions are ordered by what they read of
-// each other (G1c), by the order of their records in a partition (G0), and by both together.
+// each other (G1c), by the order of their records in a partition (G0), by both together, and each of these together
+// with the order in which one process, or the clock, saw them.
 func checkCycles(v *view, f *findings) {
 	if len(v.txnOrder) < 2 {
 		return
 	}
 	g := buildGraph(v)
 	reported := map[int32]bool{} // by component of the smaller graphs, so that a cycle is reported once
-	for _, kind := range []edgeKind{reads, writes, reads | writes} {
-		for _, component := range g.components(kind) {
+	for _, kind := range cycleKinds {
+		for _, component := range g.components(kind.edges) {
 			fresh := !slices.ContainsFunc(component, func(t int32) bool { return reported[t] })
-			cycle := g.cycle(component, kind)
+			cycle := g.cycle(component, kind.edges)
 			if !fresh || cycle == nil {
 				continue
 			}
 			for _, t := range component {
 				reported[t] = true
 			}
-			f.add(g.anomaly(v, kind, component[0], cycle))
+			f.add(g.anomaly(v, kind.name, component[0], cycle))
 		}
 	}
 }
@@ -82,7 +96,49 @@ func buildGraph(v *view) *graph {
 			before = op
 		}
 	}
+	v.orderTxns(func(before, after *txn, kind edgeKind) { add(before.id, after.id, kind, after.ops[0]) })
 	return g
+}
+
+// orderTxns gives the order of each process's own transactions, and that of transactions which do not overlap: for each
+// one those that were over last before it began, from which the others follow.
+func (v *view) orderTxns(before func(a, b *txn, kind edgeKind)) {
+	type span struct {
+		txn         *txn
+		first, last int64
+	}
+	var spans []span
+	for _, t := range v.txnOrder {
+		if t.state == txnAborted {
+			continue // nothing is said of those, and the order of the others must not go through them
+		}
+		s := span{t, t.ops[0].Call, t.ops[0].Return}
+		for _, op := range t.ops {
+			s.first, s.last = min(s.first, op.Call), max(s.last, op.Return)
+		}
+		spans = append(spans, s)
+	}
+	slices.SortStableFunc(spans, func(a, b span) int { return cmp.Compare(a.first, b.first) })
+	byEnd := slices.Clone(spans)
+	slices.SortStableFunc(byEnd, func(a, b span) int { return cmp.Compare(a.last, b.last) })
+	ofProcess := map[int32]*txn{}
+	var latest []span // that are over, and no other one of them lies wholly behind
+	over := 0
+	for _, s := range spans {
+		for ; over < len(byEnd) && byEnd[over].last < s.first; over++ {
+			done := byEnd[over]
+			latest = slices.DeleteFunc(latest, func(l span) bool { return l.last < done.first })
+			latest = append(latest, done)
+		}
+		for _, l := range latest {
+			before(l.txn, s.txn, realtime)
+		}
+		p := s.txn.ops[0].Process
+		if ofProcess[p] != nil {
+			before(ofProcess[p], s.txn, process)
+		}
+		ofProcess[p] = s.txn
+	}
 }
 
 // components are the strongly connected components with more than one transaction, by Tarjan's algorithm with a stack
@@ -188,22 +244,15 @@ func (g *graph) cycle(component []int32, kind edgeKind) []edge {
 	return nil
 }
 
-func (g *graph) anomaly(v *view, kind edgeKind, start int32, cycle []edge) Anomaly {
-	a := Anomaly{Name: G1c, Where: "transactions"}
-	switch kind {
-	case writes:
-		a.Name = G0
-	case reads | writes:
-		a.Name = G1cWrites
-	}
+var edgeTexts = map[edgeKind]string{reads: " was read by ", writes: " wrote before ",
+	process: " was done by the same process before ", realtime: " was over before the begin of "}
+
+func (g *graph) anomaly(v *view, name Name, start int32, cycle []edge) Anomaly {
+	a := Anomaly{Name: name, Where: "transactions"}
 	var text strings.Builder
 	text.WriteString(v.txnOrder[start].id)
 	for _, e := range cycle {
-		if e.kind == reads {
-			text.WriteString(" was read by ")
-		} else {
-			text.WriteString(" wrote before ")
-		}
+		text.WriteString(edgeTexts[e.kind])
 		text.WriteString(v.txnOrder[e.to].id)
 		a.Ops = append(a.Ops, e.via)
 	}
