@@ -31,6 +31,7 @@ type member struct {
 	clients, controllers string // addresses
 	data                 string
 	log                  string
+	clock                string            // the file that says by how much its clock is wrong, or empty
 	via                  map[string]string // addresses of others, and where to dial them
 	disk                 *disk             // of its own, or nil
 
@@ -52,6 +53,9 @@ func newCluster(o *Options) (*cluster, error) {
 		m := &member{id: id, clients: ports[2*id-2], controllers: ports[2*id-1], cluster: c,
 			log: filepath.Join(o.Dir, fmt.Sprintf("broker-%d.log", id)), via: map[string]string{},
 			data: filepath.Join(o.Dir, fmt.Sprintf("broker-%d", id))}
+		if o.Drill == DrillClocks {
+			m.clock = filepath.Join(o.Dir, fmt.Sprintf("clock-%d", id))
+		}
 		c.members = append(c.members, m)
 	}
 	return c, nil
@@ -116,6 +120,9 @@ func (m *member) start() error {
 	}
 	for _, to := range slices.Sorted(maps.Keys(m.via)) {
 		args = append(args, "--dial-via", to+"="+m.via[to])
+	}
+	if m.clock != "" {
+		args = append(args, "--clock-file", m.clock)
 	}
 	fmt.Fprintf(log, "--- %s starting\n", time.Now().Format(time.RFC3339Nano))
 	cmd := exec.Command(m.cluster.options.Binary, args...)

@@ -197,7 +197,7 @@ func windowOf(name string, h, other netsim.Host, r *rand.Rand) (w netsim.Window,
 		return netsim.Window{Kind: netsim.Slow, Hosts: one, Delay: between(r, 10*time.Millisecond, 100*time.Millisecond),
 			Bandwidth: 128 << 10}, fmt.Sprintf("from broker %d", h)
 	case "reset":
-		return netsim.Window{Kind: netsim.Reset, Hosts: everybody, OneIn: 200}, "one in 200 sends, everywhere"
+		return netsim.Window{Kind: netsim.Reset, OneIn: 200}, "one in 200 sends, everywhere"
 	case "half-open":
 		return netsim.Window{Kind: netsim.HalfOpen, Hosts: one, OneIn: 300}, fmt.Sprintf("one in 300 sends of broker %d", h)
 	}

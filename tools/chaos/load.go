@@ -26,6 +26,7 @@ type load struct {
 
 	acked, unknown, read, commits, topics atomic.Int64
 	outages                               outages
+	waits                                 waits
 
 	producing sync.WaitGroup
 	consuming sync.WaitGroup

@@ -25,6 +25,8 @@ type Options struct {
 	// PowerCuts makes the rounds those of power cuts: as many, each of all brokers at once, and then of one while the
 	// others are paused. The data folders are file systems of their own.
 	PowerCuts int
+	// Drill, if not empty, makes the rounds those of a drill: Rounds faults of one kind, each measured.
+	Drill string
 	// Rate is how many records all producers together send in a second.
 	Rate int
 	// Set are settings of all brokers, as key=value.
@@ -52,6 +54,10 @@ func (o *Options) Check() error {
 		return fmt.Errorf("chaos: nothing can be done less than 0 times, or for less than no time")
 	case o.Length == 0 && o.Rounds == 0 && o.PowerCuts == 0:
 		return fmt.Errorf("chaos: neither a time nor a number of rounds")
+	case o.Drill != "" && drills[o.Drill] == nil:
+		return fmt.Errorf("chaos: there is no drill %q; there are %s", o.Drill, drillNames())
+	case o.Drill != "" && o.PowerCuts > 0:
+		return fmt.Errorf("chaos: a drill or power cuts, not both")
 	case o.Pace <= 0:
 		return fmt.Errorf("chaos: a round takes more than no time")
 	case o.Rate < 1 || o.Rate > maxRate:
@@ -72,6 +78,10 @@ func settings(c *cluster, m *member) []string {
 	if !c.options.plain {
 		all = append(all, "broker.session.timeout.ms=2000", "broker.heartbeat.interval.ms=400",
 			"replica.lag.time.max.ms=4000", "group.initial.rebalance.delay.ms=500")
+	}
+	if c.options.Drill == DrillClocks {
+		// Records that a client has dated by a clock that is right are refused by a broker that is hours behind.
+		all = append(all, "log.message.timestamp.type=LogAppendTime")
 	}
 	return all
 }

@@ -62,6 +62,7 @@ func (l *load) send(client *kgo.Client, process int32, topic string, partition i
 		l.end(id, err, func(op *linearizability.Op) { op.Offset = r.Offset })
 		if topic == ledger {
 			l.outages.add(time.Since(sent), sent.Sub(l.began))
+			l.waits.add(time.Since(sent))
 		}
 		if err == nil {
 			l.acked.Add(1)

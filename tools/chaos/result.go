@@ -42,6 +42,9 @@ type Result struct {
 	// ComparedBatches is how many batches were found to be the same on two replicas.
 	ComparedBatches int `json:"compared_batches"`
 
+	// Trials are those of a drill.
+	Trials []Trial `json:"trials,omitempty"`
+
 	Anomalies int      `json:"anomalies"`
 	Problems  []string `json:"problems"`
 	// History is the file that holds it, or empty.
@@ -114,6 +117,11 @@ func (r *Result) WriteText(to io.Writer) error {
 	line("verdict", "%s", r.Verdict)
 	if err := out.Flush(); err != nil {
 		return err
+	}
+	if len(r.Trials) > 0 {
+		if err := writeTrials(to, r.Trials); err != nil {
+			return err
+		}
 	}
 	for _, p := range r.Problems {
 		fmt.Fprintln(to, "problem:", p)

@@ -45,6 +45,7 @@ type run struct {
 	round    atomic.Int64
 	mu       sync.Mutex
 	faults   map[string]int
+	trials   []Trial
 	problems []string // that make the run fail
 }
 
@@ -54,6 +55,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
+	o.plain = o.Drill == DrillPauses || o.Drill == DrillClocks
 	r := &run{options: o, rng: random(o.Seed), began: time.Now(), faults: map[string]int{}}
 	if err := r.build(); err != nil {
 		return nil, err
@@ -65,8 +67,11 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	r.load = newLoad(r.cluster, r.network, fmt.Sprintf("ottla chaos, seed %d", o.Seed))
 	r.load.start(o.Rate)
 	rounds := r.rounds
-	if o.PowerCuts > 0 {
+	switch {
+	case o.PowerCuts > 0:
 		rounds = r.powerRounds
+	case o.Drill != "":
+		rounds = r.drillRounds
 	}
 	if err := rounds(ctx); err != nil {
 		r.load.stop()
@@ -333,7 +338,7 @@ func (r *run) judge(res *Result) {
 	res.Report = report
 	res.History = r.writeHistory(h)
 	res.Rounds, res.Kills = int(r.round.Load()), int(r.kills.Load())
-	res.Faults = r.faults
+	res.Faults, res.Trials = r.faults, r.trials
 	res.Acknowledged, res.Unknown = r.load.acked.Load(), r.load.unknown.Load()
 	res.Read, res.Commits, res.Topics = r.load.read.Load(), r.load.commits.Load(), r.load.topics.Load()
 	longest, at := r.load.outages.worst()

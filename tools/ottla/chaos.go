@@ -23,6 +23,11 @@ nothing acknowledged may be lost or be there twice, and all replicas must hold t
 
 The faults are drawn from --seed; the timing of processes is not, so that runs of a seed differ.
 
+With --drill every round is one fault of one kind, and it is measured when writes go on, when all
+replicas are in sync again, and what a deposed leader still acknowledges: pauses (SIGSTOP of a leader, 1
+to 30 s), partitions (a leader or the controller cut off, one-way, two brokers from each other, a ring),
+slow-links (50 ms, 1 Mbit, resets) and clocks (the wall clock of a broker jumps).
+
 With --failover it measures instead how long a producer waits when the leader of its partition goes.
 With --power-cuts the brokers have file systems of their own, whose power is cut under load; this needs
 Linux, root and loop devices.
@@ -36,6 +41,7 @@ const chaosExample = `  ottla chaos
   ottla chaos --rounds 5 --seed 7 --dir ./chaos
   ottla chaos --power-cuts 30
   ottla chaos --failover 10
+  ottla chaos --drill pauses --rounds 40 --rate 600
   ottla chaos --minutes 5 --set broker.session.timeout.ms=9000 --json`
 
 // chaosOptions are the flags of `ottla chaos`.
@@ -68,6 +74,8 @@ func newChaos() *cobra.Command {
 	f.DurationVar(&o.Pace, "pace", 6*time.Second, "how long a round takes")
 	f.IntVar(&o.PowerCuts, "power-cuts", 0, "instead, so many `rounds` of power cuts of all, and then of one with the "+
 		"others paused")
+	f.StringVar(&o.Drill, "drill", "", "instead, `name` one kind of fault that is done again and again and measured: pauses, "+
+		"partitions, slow-links, clocks")
 	f.IntVar(&o.failover, "failover", 0, "instead, kill and then stop the leader so many `times`, and measure how long a "+
 		"producer waits")
 	f.Int64Var(&o.seed, "seed", -1, "the `seed` of the faults (default a new one)")

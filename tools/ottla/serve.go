@@ -47,6 +47,7 @@ type serveOptions struct {
 	quiet   bool
 	profile string
 	via     map[string]string
+	clock   string
 }
 
 func newServe(started time.Time) *cobra.Command {
@@ -69,7 +70,10 @@ func newServe(started time.Time) *cobra.Command {
 	flags.BoolVar(&options.quiet, "quiet", false, "say in one line that the broker is ready")
 	flags.BoolVar(&options.verbose, "verbose", false, "log the ends of connections as well")
 	flags.StringToStringVar(&options.via, "dial-via", nil, "where to dial other nodes instead, as `address=address`")
-	flags.MarkHidden("dial-via") // for ottla chaos, which puts its faults in between
+	flags.StringVar(&options.clock, "clock-file", "", "a `file` that says by how much the wall clock is wrong")
+	for _, hidden := range []string{"dial-via", "clock-file"} { // for ottla chaos, which puts its faults in between
+		flags.MarkHidden(hidden)
+	}
 	return cmd
 }
 
@@ -112,9 +116,15 @@ func serve(out, errs io.Writer, args []string, options serveOptions, started tim
 		}
 		defer stop()
 	}
+	configured := node.Config{Settings: settings, Version: version, Metrics: options.metrics, Log: log,
+		Dial: dialVia(options.via)}
+	if options.clock != "" {
+		shift, stop := clockFile(options.clock)
+		defer stop()
+		configured.Interference.Shift = shift
+	}
 	node.TuneMemory()
-	n, err := node.Start(node.Config{Settings: settings, Version: version, Metrics: options.metrics, Log: log,
-		Dial: dialVia(options.via)})
+	n, err := node.Start(configured)
 	if err != nil {
 		return err
 	}
