@@ -332,8 +332,8 @@ func lastFetch(h *History) *Op {
 	return last
 }
 
-// plantedIn is how many histories each mistake is planted in, plantedOf how many are drawn for that at most. Both are the
-// same in every run: the histories are those of the numbers from 0 on.
+// plantedIn is how many histories each mistake is planted in, plantedOf how many are drawn for that at most. They are
+// the same in every run: those of the numbers from 0 on.
 const (
 	plantedIn = 12
 	plantedOf = 3000

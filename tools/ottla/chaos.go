@@ -74,8 +74,8 @@ func newChaos() *cobra.Command {
 	f.DurationVar(&o.Pace, "pace", 6*time.Second, "how long a round takes")
 	f.IntVar(&o.PowerCuts, "power-cuts", 0, "instead, so many `rounds` of power cuts of all, and then of one with the "+
 		"others paused")
-	f.StringVar(&o.Drill, "drill", "", "instead, `name` one kind of fault that is done again and again and measured: pauses, "+
-		"partitions, slow-links, clocks")
+	f.StringVar(&o.Drill, "drill", "", "instead, measure one kind of fault again and again; its `name` is pauses, "+
+		"partitions, slow-links or clocks")
 	f.IntVar(&o.failover, "failover", 0, "instead, kill and then stop the leader so many `times`, and measure how long a "+
 		"producer waits")
 	f.Int64Var(&o.seed, "seed", -1, "the `seed` of the faults (default a new one)")
