@@ -1,5 +1,7 @@
 package core
 
+import "ottla.dev/core/probe"
+
 // Outbox collects the effects of a machine's steps. A driver hands it to Drain, executes it, resets it, and uses it
 // again; its slices are reused, so that a step that produces, fetches or beats allocates nothing.
 //
@@ -34,6 +36,8 @@ type Outbox struct {
 	Offline []string
 	// Notes are sentences for the operator's log.
 	Notes []Note
+	// Reached are the probes that were passed. They ask for nothing: a driver counts them or leaves it.
+	Reached probe.Set
 }
 
 // Send delivers Message to another machine of this broker. Messages between two machines arrive in order.
@@ -99,6 +103,9 @@ func (o *Outbox) Note(s Severity, text string) {
 	o.Notes = append(o.Notes, Note{Severity: s, Text: text})
 }
 
+// Sometimes says that a probe was passed.
+func (o *Outbox) Sometimes(p probe.Point) { o.Reached.Add(p) }
+
 // Answer emits an answer of the given parts, which are copied (not the bytes they refer to).
 func (o *Outbox) Answer(token uint64, parts ...Part) {
 	from := len(o.Parts)
@@ -109,7 +116,7 @@ func (o *Outbox) Answer(token uint64, parts ...Part) {
 // Release gives a request's frame back to the driver.
 func (o *Outbox) Release(frame []byte) { o.Releases = append(o.Releases, frame) }
 
-// Empty reports whether there is nothing to execute.
+// Empty reports whether there is nothing to execute. Probes are not.
 func (o *Outbox) Empty() bool {
 	return len(o.Files)+len(o.Jobs)+len(o.Sends)+len(o.Links)+len(o.Answers)+len(o.Releases)+len(o.Notes)+
 		len(o.Offline) == 0 &&

@@ -20,6 +20,9 @@ func (n *node) step(a *actor, in core.Input) {
 	n.tap.stepped(n, a)
 	var out core.Outbox
 	a.machine.Drain(&out)
+	if !out.Reached.Empty() {
+		n.probes.Count(&out.Reached)
+	}
 	n.effects(p, a, &out)
 	n.arm(p, a)
 }

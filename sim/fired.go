@@ -7,6 +7,7 @@ import (
 
 	"ottla.dev/netsim"
 	"ottla.dev/sim/fault"
+	"ottla.dev/sim/workload"
 )
 
 // Fired counts by name what was to go wrong and has. What a plan may hold and has not struck is there with 0.
@@ -21,7 +22,8 @@ func newFired(clustered bool) Fired {
 	for k := fault.Clean; k <= fault.Crash; k++ {
 		f["stop "+k.String()] = 0
 	}
-	for _, name := range []string{firedAgain, firedEarly, firedJump, firedDir, firedOffline} {
+	for _, name := range []string{firedAgain, firedEarly, firedJump, firedDir, firedOffline, workload.HungUp,
+		workload.SentGarbage, workload.SentWrong} {
 		f[name] = 0
 	}
 	if !clustered {
@@ -29,7 +31,7 @@ func newFired(clustered bool) Fired {
 	}
 	delete(f, fault.SlowNetwork.String()) // the network has faults of its own
 	for _, name := range []string{firedLongPause, firedSkew, firedDrift, firedUnclean, firedCaching,
-		firedWipe, firedSpared, firedRepaired, firedSoundLeft, firedNeeded} {
+		firedWipe, firedSpared, firedRot, firedRepaired, firedSoundLeft, firedNeeded} {
 		f[name] = 0
 	}
 	for k := netsim.Partition; int(k) < netsim.Kinds; k++ {
@@ -52,6 +54,7 @@ const (
 	firedDrift     = "clock drifts"
 	firedLongPause = "pause longer than a session"
 	firedUnclean   = "unclean election"
+	firedRot       = "rot"
 	firedRepaired  = "rot repaired"
 	firedNeeded    = "stop put off while others are damaged"
 	firedSoundLeft = "rot put off for ever"

@@ -198,6 +198,9 @@ func (n *node) stopNow() {
 		return
 	}
 	kind := n.stopKind
+	if !n.finishing {
+		n.fire("stop " + kind.String())
+	}
 	n.begin("stop").Word(kind.String()).Num("pending", int64(p.pending)).End()
 	p.dead, n.stopping, n.pausedUntil, n.cut = true, 0, 0, 0
 	for _, j := range p.jobs {

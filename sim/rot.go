@@ -233,6 +233,7 @@ func (n *node) spoil(path string, at int, drawn uint64, live bool) bool {
 		n.disk.Damage(path, do)
 	}
 	n.begin("rot").Word(how).Word(path).Num("at", int64(at)).End()
+	n.fire(firedRot)
 	n.fire("rot in " + kindOf(path))
 	if live {
 		how += " live"

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"ottla.dev/core"
+	"ottla.dev/core/probe"
 	"ottla.dev/linearizability"
 	"ottla.dev/sim/check"
 	"ottla.dev/sim/fault"
@@ -51,6 +52,7 @@ type World struct {
 	busy      int
 	stats     Stats
 	fired     Fired
+	probes    probe.Counts
 }
 
 // Stats says how much was simulated.
@@ -70,6 +72,8 @@ type Stats struct {
 	Answers   int           `json:"answers"`
 	// Fired is what went wrong, by name.
 	Fired Fired `json:"fired"`
+	// Probes is how often each probe was passed.
+	Probes probe.Counts `json:"-"`
 }
 
 // Add adds the counts of another simulation.
@@ -91,6 +95,7 @@ func (s *Stats) Add(o Stats) {
 		s.Fired = Fired{}
 	}
 	s.Fired.add(o.Fired)
+	s.Probes.Add(&o.Probes)
 }
 
 // Result is what came of a simulation.
@@ -151,7 +156,7 @@ func (w *World) Run() Result {
 
 // Result gives what came of the simulation so far.
 func (w *World) Result() Result {
-	w.stats.Simulated, w.stats.Fired = w.now, w.counts()
+	w.stats.Simulated, w.stats.Fired, w.stats.Probes = w.now, w.counts(), w.probes
 	w.stats.Starts, w.stats.Injected = 0, 0
 	for _, n := range w.nodes {
 		w.stats.Starts += n.starts

@@ -7,6 +7,7 @@ import (
 
 	"ottla.dev/core"
 	"ottla.dev/core/partition"
+	"ottla.dev/core/probe"
 	"ottla.dev/core/wire"
 )
 
@@ -108,13 +109,19 @@ func (f *FetchCall) session(s *Server, req *kmsg.FetchRequest) core.ErrorCode {
 	}
 	switch {
 	case sess.id == 0 || req.SessionID != sess.id:
+		s.Out.Sometimes(probe.FetchSessionUnknown)
 		return core.FetchSessionIDNotFound
 	case req.SessionEpoch != sess.epoch:
+		s.Out.Sometimes(probe.FetchSessionOutOfTurn)
 		return core.InvalidFetchSessionEpoch
 	case sess.useIDs != f.useIDs:
 		return core.FetchSessionTopicIDError
 	}
+	known := len(sess.entries)
 	eachFetched(req, f.useIDs, sess.put)
+	if len(sess.entries) > known {
+		s.Out.Sometimes(probe.FetchSessionGrown)
+	}
 	if sess.tooLarge() {
 		sess.close()
 		return core.FetchSessionIDNotFound
@@ -122,6 +129,7 @@ func (f *FetchCall) session(s *Server, req *kmsg.FetchRequest) core.ErrorCode {
 	for i := range req.ForgottenTopics {
 		t := &req.ForgottenTopics[i]
 		for _, p := range t.Partitions {
+			s.Out.Sometimes(probe.FetchSessionShrunk)
 			sess.drop(keyOf(f.useIDs, t.Topic, t.TopicID, p))
 		}
 	}
@@ -234,6 +242,7 @@ func (f *FetchCall) goOn(s *Server) {
 		return
 	}
 	f.waiting = true
+	s.Out.Sometimes(probe.FetchAcrossShards)
 	for i, op := range f.ops {
 		if len(op.Items) > 0 {
 			op.MinBytes, op.Deadline = op.Bytes+1, f.deadline

@@ -7,6 +7,7 @@ import (
 
 	"ottla.dev/core"
 	"ottla.dev/core/api"
+	"ottla.dev/core/probe"
 	"ottla.dev/core/wire"
 )
 
@@ -93,6 +94,7 @@ func (c *Control) answered(q *question, resp kmsg.Response, code core.ErrorCode)
 	}
 	again := code == core.NotController || code == core.RequestTimedOut && !q.once
 	if again && !c.now.Reached(q.until) && c.phase <= leaving {
+		c.out.Sometimes(probe.QuestionRepeated)
 		q.at = c.now.Mono + askBackoff
 		return
 	}
@@ -130,6 +132,7 @@ func (c *Control) tickQuestions() {
 		switch {
 		case q.flying:
 		case c.now.Reached(q.until):
+			c.out.Sometimes(probe.QuestionGivenUp)
 			c.drop(q)
 			q.then(nil, core.NotController)
 		case c.now.Reached(q.at):
@@ -143,7 +146,11 @@ func (c *Control) tickQuestions() {
 func (c *Control) reflect() {
 	kept := c.reflections[:0]
 	for _, r := range c.reflections {
-		if c.published != nil && reflects(c.published, r.op) || c.now.Reached(r.until) {
+		seen := c.published != nil && reflects(c.published, r.op)
+		if !seen && c.now.Reached(r.until) {
+			c.out.Sometimes(probe.AnswerNotReflected)
+		}
+		if seen || c.now.Reached(r.until) {
 			r.then()
 		} else {
 			kept = append(kept, r)

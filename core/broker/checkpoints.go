@@ -8,6 +8,7 @@ import (
 
 	"ottla.dev/core"
 	"ottla.dev/core/log"
+	"ottla.dev/core/probe"
 )
 
 // checkpoints writes the offset checkpoints of all log directories, which hold partitions of several shards: it
@@ -80,6 +81,9 @@ const minCheckpointMs = 100
 // startCheckpoint begins a round, unless one is running.
 func (c *Control) startCheckpoint() {
 	p := &c.points
+	if p.running {
+		c.out.Sometimes(probe.CheckpointRepeated)
+	}
 	// Not while logs are being opened: they would be left out.
 	if p.running || c.phase < joining || c.phase > closing {
 		return

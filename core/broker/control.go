@@ -11,6 +11,7 @@ import (
 	"ottla.dev/core/controller"
 	"ottla.dev/core/log"
 	"ottla.dev/core/metadata"
+	"ottla.dev/core/probe"
 	"ottla.dev/core/raft"
 	"ottla.dev/core/record"
 )
@@ -122,7 +123,13 @@ func controllerSettings(s config.Broker) controller.Settings {
 }
 
 // Drain implements [core.Machine].
-func (c *Control) Drain(out *core.Outbox) { drain(&c.out, out) }
+func (c *Control) Drain(out *core.Outbox) {
+	c.out.Reached.Take(&c.controller.Reached)
+	if c.quorum != nil {
+		c.out.Reached.Take(&c.quorum.Reached)
+	}
+	drain(&c.out, out)
+}
 
 // Deadline implements [core.Machine].
 func (c *Control) Deadline() (time.Duration, bool) {
@@ -318,6 +325,7 @@ func (c *Control) booted(j *bootJob) {
 		c.seek()
 		return
 	}
+	c.out.Reached.Join(&j.open.Log.Report.Reached)
 	c.links.close(c.now, &c.out) // those on which the cluster was found
 	c.seeking.at = core.Never
 	for _, n := range append(j.notes, j.open.Log.Report.Notes...) {
@@ -403,6 +411,7 @@ func (c *Control) end() {
 		}
 	}
 	if c.phase == leaving && c.deserted() {
+		c.out.Sometimes(probe.Deserted)
 		c.out.Note(core.Info, "Too few controllers are left to take this broker's leaderships; it stops with them.")
 		c.shutDown()
 	}
@@ -454,6 +463,7 @@ func (c *Control) tick() {
 		c.propose(records, func(bool) {})
 	}
 	if c.phase == leaving && c.now.Reached(c.leaveBy) {
+		c.out.Sometimes(probe.ShutdownTimedOut)
 		c.out.Note(core.Warn, "The controller did not take this broker's leaderships in time; it stops with them.")
 		c.shutDown()
 	}

@@ -12,6 +12,7 @@ import (
 	"ottla.dev/core/log"
 	"ottla.dev/core/metadata"
 	"ottla.dev/core/partition"
+	"ottla.dev/core/probe"
 	"ottla.dev/core/record"
 )
 
@@ -83,6 +84,7 @@ func (s *Shard) coordinate(r *partition.Replica) {
 		s.coordinators = append(s.coordinators, h)
 		s.load(h)
 	case h.behind > 0:
+		s.out.Sometimes(probe.LoadAwaitsCommit)
 		s.load(h)
 	default:
 		h.runtime.Advance(r.HighWatermark())
@@ -169,6 +171,7 @@ func (s *Shard) opensCoordinator(p core.PartitionID) bool {
 
 // settleCoordinator sends back the calls that are complete, and notes when the coordinator wants to be woken.
 func (s *Shard) settleCoordinator(h *coordinatorHost) {
+	s.out.Reached.Take(&h.runtime.Reached)
 	for _, call := range h.runtime.Drain() {
 		op := h.ops[call]
 		delete(h.ops, call)

@@ -8,6 +8,7 @@ import (
 	"ottla.dev/core/config"
 	"ottla.dev/core/controller"
 	"ottla.dev/core/metadata"
+	"ottla.dev/core/probe"
 	"ottla.dev/core/record"
 )
 
@@ -69,6 +70,7 @@ func (c *Control) stepDown() {
 	c.controller.Deactivate()
 	c.out.Note(core.Info, "This node is not the active controller any more.")
 	for _, d := range pending {
+		c.out.Sometimes(probe.ControllerDeposed)
 		d.then(false)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"ottla.dev/core/api"
 	"ottla.dev/core/metadata"
 	"ottla.dev/core/partition"
+	"ottla.dev/core/probe"
 )
 
 // logDir is a log directory as control knows it. The first of control's list holds the metadata log.
@@ -76,6 +77,7 @@ func (c *Control) dirFailed(path string, err error) {
 			"broker again: it recovers by itself.")
 		return
 	}
+	c.out.Sometimes(probe.DirectoryGivenUp)
 	c.out.Note(core.Fail, "The log directory "+path+" failed ("+err.Error()+"). Its partitions are offline on this "+
 		"broker, the others go on. Check the disk, then start the broker again.")
 	c.offline.ids = append(c.offline.ids, d.id)

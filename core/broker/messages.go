@@ -145,5 +145,6 @@ func drain(from, to *core.Outbox) {
 	if to.Halt == "" {
 		to.Halt = from.Halt
 	}
+	to.Reached.Join(&from.Reached)
 	from.Reset()
 }

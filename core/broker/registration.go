@@ -9,6 +9,7 @@ import (
 
 	"ottla.dev/core"
 	"ottla.dev/core/metadata"
+	"ottla.dev/core/probe"
 	"ottla.dev/core/raft"
 )
 
@@ -115,6 +116,7 @@ const invalidRegistration core.ErrorCode = 119
 func (c *Control) lose(code core.ErrorCode) {
 	c.out.Note(core.Warn, "This broker's registration is gone ("+code.String()+"): another process has registered with "+
 		"node.id "+strconv.Itoa(int(c.settings.NodeID))+", or the broker was unregistered. It registers again.")
+	c.out.Sometimes(probe.RegistrationLost)
 	c.previous, c.epoch, c.heartbeat = c.epoch, -1, core.Never
 	if c.phase == leaving {
 		c.shutDown() // there is nothing left to hand over
@@ -164,6 +166,7 @@ func (c *Control) tidied(j *tidyJob) {
 	for _, n := range j.notes {
 		c.out.Note(core.Warn, n)
 	}
+	c.out.Reached.Join(&j.reached)
 	c.booting, c.deleted = nil, nil
 	c.phase = loading
 	c.waiting = c.cfg.Shards

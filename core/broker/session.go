@@ -9,6 +9,7 @@ import (
 	"ottla.dev/core"
 	"ottla.dev/core/api"
 	"ottla.dev/core/partition"
+	"ottla.dev/core/probe"
 	"ottla.dev/core/wire"
 )
 
@@ -172,6 +173,7 @@ func (s *Session) frame(frame []byte) {
 			if len(s.calls) > 0 && s.calls[0].kind == callFetch {
 				s.calls[0].fetch.Press(&s.server)
 			}
+			s.out.Sometimes(probe.RequestHeld)
 			return
 		}
 		s.begin(frame, h, body, err)
@@ -185,12 +187,14 @@ func (s *Session) begin(frame []byte, h wire.Header, body []byte, err error) {
 		err = wire.ErrFrameSize
 	}
 	if err != nil && !errors.Is(err, wire.ErrApiVersionsVersion) {
+		s.out.Sometimes(probe.RequestMalformed)
 		s.out.Release(frame)
 		s.hangUp()
 		return
 	}
 	c := s.newCall(frame, h)
 	if err != nil {
+		s.out.Sometimes(probe.AnsweredUnsupported)
 		c.kind = callContext
 		s.server.Prepare(&c.context, h, nil, c.id, s.host)
 		c.context.Response = api.UnsupportedApiVersions(s.server.Classes)
@@ -200,11 +204,15 @@ func (s *Session) begin(frame []byte, h wire.Header, body []byte, err error) {
 	if err != nil {
 		s.calls = s.calls[:len(s.calls)-1]
 		s.recycle(c)
+		s.out.Sometimes(probe.RequestMalformed)
 		s.ending = true // the flush that follows every begin hangs up
 		return
 	}
 	switch r := req.(type) {
 	case *kmsg.ProduceRequest:
+		if len(s.calls) > 1 {
+			s.out.Sometimes(probe.RequestsOverlapped)
+		}
 		c.kind = callProduce
 		c.produce.Start(&s.server, h, r, c.id)
 	case *kmsg.FetchRequest:
@@ -386,6 +394,7 @@ func (s *Session) disconnected() {
 	s.gone, s.closing = true, true
 	s.dropHeld()
 	for _, c := range s.calls {
+		s.out.Sometimes(probe.HungUpInFlight)
 		if c.kind == callFetch {
 			c.fetch.Abandon(&s.server)
 		}

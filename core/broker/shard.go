@@ -45,7 +45,10 @@ func newShard(index uint32, random core.PRNG) *Shard {
 }
 
 // Drain implements [core.Machine].
-func (s *Shard) Drain(out *core.Outbox) { drain(&s.out, out) }
+func (s *Shard) Drain(out *core.Outbox) {
+	s.out.Reached.Take(&s.set.Reached)
+	drain(&s.out, out)
+}
 
 // Deadline implements [core.Machine].
 func (s *Shard) Deadline() (time.Duration, bool) {

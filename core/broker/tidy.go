@@ -10,6 +10,7 @@ import (
 	"ottla.dev/core"
 	"ottla.dev/core/log"
 	"ottla.dev/core/metadata"
+	"ottla.dev/core/probe"
 )
 
 // straySuffix ends the name of a folder that holds a partition which the metadata do not know (Kafka: LogManager).
@@ -23,7 +24,8 @@ type tidyJob struct {
 	deleted map[core.UUID]bool // topics whose removal was committed
 	dirs    []logDir
 
-	notes []string // for the operator
+	notes   []string // for the operator
+	reached probe.Set
 }
 
 // AppendText implements [core.Job].
@@ -168,6 +170,7 @@ func (j *tidyJob) settle(fs core.FS, d *logDir) error {
 
 // putAside renames a partition's folder.
 func (j *tidyJob) putAside(fs core.FS, dir, name string, tp core.TopicPartition, why string) error {
+	j.reached.Add(probe.StrayFolderSetAside)
 	aside := strings.TrimSuffix(log.DeleteDirName(tp, j.boot.random.UUID()), log.DeleteDirSuffix) + straySuffix
 	if err := j.rename(fs, dir, name, aside); err != nil {
 		return err

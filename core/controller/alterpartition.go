@@ -7,6 +7,7 @@ import (
 
 	"ottla.dev/core"
 	"ottla.dev/core/metadata"
+	"ottla.dev/core/probe"
 )
 
 // anyBrokerEpoch in an AlterPartition request leaves a member's incarnation unchecked (KIP-903): the leader does not
@@ -47,7 +48,7 @@ func proposalOf(req *kmsg.AlterPartitionRequest, p *kmsg.AlterPartitionRequestTo
 // and 1, with topic names, are not served.
 func (c *Controller) alterPartition(img *metadata.Image, req *kmsg.AlterPartitionRequest) Decision {
 	resp := req.ResponseKind().(*kmsg.AlterPartitionResponse)
-	code := refuseBrokerEpoch(img, core.BrokerID(req.BrokerID), core.BrokerEpoch(req.BrokerEpoch))
+	code := c.refuseBrokerEpoch(img, core.BrokerID(req.BrokerID), core.BrokerEpoch(req.BrokerEpoch))
 	if req.Version < 2 {
 		code = core.UnsupportedVersion
 	}
@@ -85,6 +86,7 @@ func (d *draft) propose(
 	}
 	p := d.partition(topic, core.PartitionID(id))
 	if code := s.refuse(d.img, p); code != core.NoError {
+		d.c.noteRefused(code)
 		out.ErrorCode = int16(code)
 		return out
 	}
@@ -103,6 +105,18 @@ func (d *draft) propose(
 		out.ISR[i] = int32(b)
 	}
 	return out
+}
+
+func (c *Controller) noteRefused(code core.ErrorCode) {
+	switch code {
+	case core.FencedLeaderEpoch:
+		c.Reached.Add(probe.DeposedISRRefused)
+	case core.InvalidUpdateVersion:
+		c.Reached.Add(probe.OldISRRefused)
+	case core.IneligibleReplica:
+		c.Reached.Add(probe.IneligibleRefused)
+	default:
+	}
 }
 
 // refuse checks a proposal against the partition as it is (Kafka: validateAlterPartitionData). Epochs that are ahead of

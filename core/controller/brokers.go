@@ -7,6 +7,7 @@ import (
 
 	"ottla.dev/core"
 	"ottla.dev/core/metadata"
+	"ottla.dev/core/probe"
 )
 
 // invalidRegistration is Kafka's INVALID_REGISTRATION.
@@ -27,6 +28,7 @@ func (c *Controller) registerBroker(
 	before := img.Broker(id)
 	var records []metadata.Record
 	if before != nil && before.Incarnation == record.Incarnation {
+		c.Reached.Add(probe.RegistrationRepeated)
 		// The same process again: it may have changed its listeners, not its state.
 		record.Epoch, record.Fenced = before.Epoch, before.Fenced
 		record.InControlledShutdown = before.InControlledShutdown
@@ -68,6 +70,10 @@ func (c *Controller) endIncarnation(
 	img *metadata.Image, id core.BrokerID, before *metadata.Broker, req *kmsg.BrokerRegistrationRequest,
 ) []metadata.Record {
 	clean := before != nil && req.Version >= 3 && req.PreviousBrokerEpoch == int64(before.Epoch)
+	if before != nil {
+		c.Reached.Add(probe.BrokerReregistered)
+		c.Reached.Add(map[bool]probe.Point{true: probe.CleanReturn, false: probe.UncleanReturn}[clean])
+	}
 	if clean || img.FeatureLevel(eligibleLeaderReplicas) == 0 {
 		o := removal(id)
 		o.lost = lostTo(registration(req).LogDirs)
@@ -87,6 +93,7 @@ func (c *Controller) refuseRegistration(
 	case id < 0:
 		return invalidRegistration
 	case before != nil && before.Incarnation != core.UUID(req.IncarnationID) && c.hasSession(now, before):
+		c.Reached.Add(probe.DuplicateRefused)
 		return core.DuplicateBrokerRegistration
 	case req.IsMigratingZkBroker:
 		return core.BrokerIDNotRegistered
@@ -166,12 +173,14 @@ func (c *Controller) unregisterBroker(
 	case b == nil:
 		refused = refuse(core.BrokerIDNotRegistered, "Broker ID %d is not currently registered", id)
 	case c.hasSession(now, b):
+		c.Reached.Add(probe.UnregisterRefused)
 		refused = refuse(core.InvalidRequest, "Broker ID %d is alive: stop it before it is unregistered", id)
 	}
 	if refused != nil {
 		resp.ErrorCode, resp.ErrorMessage = refused.fields()
 		return Decision{nil, resp}
 	}
+	c.Reached.Add(probe.BrokerUnregistered)
 	// An unregistered broker has no incarnation left that could prove anything, so it is not eligible to lead either.
 	o := removal(id)
 	o.unclean = id

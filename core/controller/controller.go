@@ -8,6 +8,7 @@ import (
 
 	"ottla.dev/core"
 	"ottla.dev/core/metadata"
+	"ottla.dev/core/probe"
 )
 
 // MaxRecordsPerRequest bounds what one request may write (Kafka: QuorumController.MAX_RECORDS_PER_USER_OP).
@@ -77,6 +78,10 @@ type Controller struct {
 	balanceAt        time.Duration // monotonic, the next look for leaderships to move back
 	uncleanAt        time.Duration // monotonic, the next look for offline partitions
 	uncleanElections uint64
+
+	// Reached are the probes that were passed, until the owner takes them. A decision that is refused, or looked at again,
+	// passes them as well.
+	Reached probe.Set
 }
 
 // New returns a controller that draws ids and places replicas with random. It must be activated before it decides.

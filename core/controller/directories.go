@@ -7,6 +7,7 @@ import (
 
 	"ottla.dev/core"
 	"ottla.dev/core/metadata"
+	"ottla.dev/core/probe"
 )
 
 // failDirectories gives what a broker's report of failed log directories comes to (KIP-858; Kafka:
@@ -21,6 +22,7 @@ func (c *Controller) failDirectories(
 	if len(left) == len(b.LogDirs) {
 		return nil, false
 	}
+	c.Reached.Add(probe.DirectoryLost)
 	o := removal(b.ID)
 	o.lost, o.onlyLost = failed, true
 	records = c.reelect(img, o)
@@ -42,7 +44,7 @@ func lostTo(directories []core.UUID) func(core.UUID) bool {
 func (c *Controller) assignReplicas(img *metadata.Image, req *kmsg.AssignReplicasToDirsRequest) Decision {
 	resp := req.ResponseKind().(*kmsg.AssignReplicasToDirsResponse)
 	id := core.BrokerID(req.BrokerID)
-	if code := refuseBrokerEpoch(img, id, core.BrokerEpoch(req.BrokerEpoch)); code != core.NoError {
+	if code := c.refuseBrokerEpoch(img, id, core.BrokerEpoch(req.BrokerEpoch)); code != core.NoError {
 		resp.ErrorCode = int16(code)
 		return Decision{nil, resp}
 	}
@@ -87,7 +89,9 @@ func (d *draft) assign(
 	}
 	n := newTransition(d.img, t.ID, p, r)
 	n.purpose, n.moved, n.directory = r.automatic(), b.ID, directory
+	d.c.Reached.Add(probe.ReplicaPlaced)
 	if !b.HasOnline(directory) {
+		d.c.Reached.Add(probe.ReplicaLost)
 		n.outage = removal(b.ID)
 		n.outage.unclean = b.ID
 		n.isr = without(p.ISR, b.ID)

@@ -96,6 +96,7 @@ func (c *Controller) run(t *transition) *metadata.PartitionChangeRecord {
 	if t.unclean {
 		c.uncleanElections++
 	}
+	c.Reached.Join(&t.reached)
 	return change
 }
 

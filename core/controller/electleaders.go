@@ -5,6 +5,7 @@ import (
 
 	"ottla.dev/core"
 	"ottla.dev/core/metadata"
+	"ottla.dev/core/probe"
 )
 
 // The elections that an ElectLeaders request asks for (Kafka: ElectionType).
@@ -112,6 +113,7 @@ func (d *draft) elect(t *metadata.Topic, r rules, p *metadata.Partition, kind in
 		if !n.mayLead(p.PreferredLeader()) {
 			return refuseCode(core.PreferredLeaderNotAvailable)
 		}
+		d.c.Reached.Add(probe.PreferredElected)
 	}
 	d.change(n)
 	return nil

@@ -8,6 +8,7 @@ import (
 
 	"ottla.dev/core"
 	"ottla.dev/core/metadata"
+	"ottla.dev/core/probe"
 )
 
 // session is what this leadership heard from an incarnation of a broker.
@@ -103,6 +104,7 @@ func (c *Controller) Expire(now core.Instant, img *metadata.Image) []metadata.Re
 	if stale == nil {
 		return nil
 	}
+	c.Reached.Add(probe.BrokerFenced)
 	return atomically(c.fence(img, stale))
 }
 
@@ -139,7 +141,7 @@ const (
 func (c *Controller) heartbeat(now core.Instant, img *metadata.Image, req *kmsg.BrokerHeartbeatRequest) Decision {
 	resp := req.ResponseKind().(*kmsg.BrokerHeartbeatResponse)
 	id, epoch := core.BrokerID(req.BrokerID), core.BrokerEpoch(req.BrokerEpoch)
-	if code := refuseBrokerEpoch(img, id, epoch); code != core.NoError {
+	if code := c.refuseBrokerEpoch(img, id, epoch); code != core.NoError {
 		resp.ErrorCode = int16(code)
 		return Decision{nil, resp}
 	}
@@ -153,8 +155,10 @@ func (c *Controller) heartbeat(now core.Instant, img *metadata.Image, req *kmsg.
 	case getsFenced, mayStop:
 		records = append(records, c.fence(seen, b)...)
 	case getsUnfenced:
+		c.Reached.Add(probe.BrokerUnfenced)
 		records = append(records, c.unfence(seen, b)...)
 	case beginsShutdown:
+		c.Reached.Add(probe.ShutdownBegun)
 		records = append(records, c.beginShutdown(seen, b)...)
 	case staysFenced, staysUnfenced, staysShuttingDown, mayStopFenced:
 	}
@@ -163,7 +167,9 @@ func (c *Controller) heartbeat(now core.Instant, img *metadata.Image, req *kmsg.
 	}
 	resp.IsCaughtUp = caughtUp(b, req)
 	resp.IsFenced = v == staysFenced || v == getsFenced || v == mayStop || v == mayStopFenced
-	resp.ShouldShutdown = v == mayStop || v == mayStopFenced
+	if resp.ShouldShutdown = v == mayStop || v == mayStopFenced; resp.ShouldShutdown {
+		c.Reached.Add(probe.ShutdownAllowed)
+	}
 	s.heard = !resp.ShouldShutdown && v != getsFenced // else it is leaving, and its next run need not wait
 	return Decision{records, resp}
 }

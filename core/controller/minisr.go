@@ -5,6 +5,7 @@ import (
 
 	"ottla.dev/core"
 	"ottla.dev/core/metadata"
+	"ottla.dev/core/probe"
 )
 
 // minInSyncReplicas is the configuration that eligible leader replicas hang on.
@@ -17,6 +18,7 @@ const minInSyncReplicas = "min.insync.replicas"
 func (c *Controller) Takeover(img *metadata.Image) []metadata.Record {
 	var records []metadata.Record
 	if img.InTransaction() {
+		c.Reached.Add(probe.TransactionAborted)
 		reason := "failover"
 		records = append(records, &metadata.AbortTransactionRecord{Reason: &reason})
 		img = img.Stable()
@@ -81,10 +83,12 @@ func (c *Controller) followMinISR(img *metadata.Image, records []metadata.Record
 			switch {
 			case p.Leader == core.NoBroker:
 			case now.minISR > before.minISR:
+				c.Reached.Add(probe.MinISRRaised)
 				change := metadata.NewPartitionChange(t.ID, p.ID)
 				change.ISR = p.ISR
 				changes = append(changes, change)
 			case len(p.ELR) > 0:
+				c.Reached.Add(probe.MinISRLowered)
 				if change := c.run(newTransition(next, t.ID, p, now)); change != nil {
 					changes = append(changes, change)
 				}

@@ -7,6 +7,7 @@ import (
 
 	"ottla.dev/core"
 	"ottla.dev/core/metadata"
+	"ottla.dev/core/probe"
 )
 
 // ProducerIDBlockSize is how many producer ids a broker gets at a time (Kafka: ProducerIdsBlock).
@@ -16,7 +17,7 @@ func (c *Controller) allocateProducerIDs(img *metadata.Image, req *kmsg.Allocate
 	resp := req.ResponseKind().(*kmsg.AllocateProducerIDsResponse)
 	id, epoch := core.BrokerID(req.BrokerID), core.BrokerEpoch(req.BrokerEpoch)
 	first := img.NextProducerID()
-	code := refuseBrokerEpoch(img, id, epoch)
+	code := c.refuseBrokerEpoch(img, id, epoch)
 	if code == core.NoError && first > math.MaxInt64-ProducerIDBlockSize {
 		code = core.UnknownServerError
 	}
@@ -30,8 +31,9 @@ func (c *Controller) allocateProducerIDs(img *metadata.Image, req *kmsg.Allocate
 }
 
 // refuseBrokerEpoch fences requests of brokers that are not registered, or not in this incarnation (KIP-903).
-func refuseBrokerEpoch(img *metadata.Image, id core.BrokerID, epoch core.BrokerEpoch) core.ErrorCode {
+func (c *Controller) refuseBrokerEpoch(img *metadata.Image, id core.BrokerID, epoch core.BrokerEpoch) core.ErrorCode {
 	if b := img.Broker(id); b == nil || b.Epoch != epoch {
+		c.Reached.Add(probe.StaleBrokerRefused)
 		return core.StaleBrokerEpoch
 	}
 	return core.NoError

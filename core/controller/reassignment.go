@@ -7,6 +7,7 @@ import (
 
 	"ottla.dev/core"
 	"ottla.dev/core/metadata"
+	"ottla.dev/core/probe"
 )
 
 // alterReassignments decides KIP-455's request: each partition gets new replicas, or, with null, its old ones back.
@@ -60,6 +61,7 @@ func (d *draft) reassign(
 		return refuse(core.InvalidReplicationFactor, "The replication factor is changed from %d to %d", have, len(target))
 	}
 	aim(n, target)
+	d.c.Reached.Add(probe.ReassignmentBegun)
 	d.change(n)
 	return nil
 }
@@ -115,6 +117,7 @@ func (d *draft) revert(t *metadata.Topic, n *transition) *refusal {
 				"would require an unclean leader election.", t.Name, p.ID)
 		}
 	}
+	d.c.Reached.Add(probe.ReassignmentCancelled)
 	d.change(n)
 	return nil
 }

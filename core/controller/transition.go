@@ -5,6 +5,7 @@ import (
 
 	"ottla.dev/core"
 	"ottla.dev/core/metadata"
+	"ottla.dev/core/probe"
 )
 
 // eligibleLeaderReplicas is the feature of KIP-966; at level 1 partitions keep their eligible leader replicas.
@@ -66,6 +67,7 @@ type transition struct {
 	// Found by run.
 	elr     []core.BrokerID
 	unclean bool // the new leader may lack what was committed
+	reached probe.Set
 }
 
 func newTransition(img *metadata.Image, topic core.UUID, p *metadata.Partition, r rules) *transition {
@@ -114,6 +116,7 @@ func (t *transition) completeReassignment() {
 	if len(isr) == 0 || len(replicas) == 0 || len(without(replicas, isr...)) > 0 {
 		return
 	}
+	t.reached.Add(probe.ReassignmentCompleted)
 	t.isr, t.replicas = isr, replicas
 	t.removing, t.adding = []core.BrokerID{}, []core.BrokerID{}
 }
@@ -140,7 +143,10 @@ func (t *transition) applyElection(change *metadata.PartitionChangeRecord) {
 	}
 	change.Leader = leader
 	switch {
+	case leader == core.NoBroker:
+		t.reached.Add(probe.Leaderless)
 	case unclean:
+		t.reached.Add(probe.UncleanElection)
 		if t.purpose == acceptDamage && t.damaged(leader) {
 			t.moved, t.directory = leader, metadata.UnassignedDirectory() // from now on it is to be relied on
 		}
@@ -149,6 +155,7 @@ func (t *transition) applyElection(change *metadata.PartitionChangeRecord) {
 		t.isr, t.elr = []core.BrokerID{leader}, []core.BrokerID{}
 		t.recovery = metadata.Recovering
 	case slices.Contains(t.elr, leader):
+		t.reached.Add(probe.EligibleElected)
 		t.isr, t.elr = []core.BrokerID{leader}, without(t.elr, leader)
 		if t.mayCommit() { // the minimum was lowered while nobody led
 			t.elr = []core.BrokerID{}
@@ -172,6 +179,7 @@ func (t *transition) elect() (leader core.BrokerID, unclean bool) {
 	// The last known leader has to be up (KAFKA-19522).
 	if t.rules.elrEnabled && len(t.isr) == 0 && len(t.elr) == 0 && len(t.before.LastKnownELR) == 1 {
 		if last := t.before.LastKnownELR[0]; t.acceptable(last) {
+			t.reached.Add(probe.LastKnownElected)
 			return last, true
 		}
 	}

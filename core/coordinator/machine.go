@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"ottla.dev/core"
+	"ottla.dev/core/probe"
 )
 
 // Op is one operation in flight: a request with room for its answer. The runtime moves it around and never looks
@@ -54,6 +55,9 @@ type Turn[O Op] struct {
 // state holds them, and all later answers wait for their commit. Otherwise nothing was appended and nothing changed,
 // and the code is one that clients of a coordinator understand.
 func (t Turn[O]) Write(records ...Record) core.ErrorCode { return t.r.write(t.Now, records) }
+
+// Sometimes says that a probe was passed.
+func (t Turn[O]) Sometimes(p probe.Point) { t.r.Reached.Add(p) }
 
 // Answer completes op, whose answer must be filled in, as soon as everything appended so far is committed.
 func (t Turn[O]) Answer(op O) { t.r.park(t.Now, op) }

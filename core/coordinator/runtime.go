@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"ottla.dev/core"
+	"ottla.dev/core/probe"
 )
 
 // State is where a [Runtime] is in its life.
@@ -51,6 +52,9 @@ type Runtime[O Op] struct {
 	failed core.ErrorCode
 
 	done, drained []O
+
+	// Reached are the probes that were passed, until the owner takes them.
+	Reached probe.Set
 }
 
 // New returns an unloaded runtime over log. An answer that is not committed within timeout is replaced by
@@ -83,6 +87,7 @@ func (r *Runtime[O]) FinishLoad(
 	now core.Instant, epoch core.LeaderEpoch, l *Loader[O], highWatermark core.Offset,
 ) bool {
 	if r.state != Loading || epoch != r.epoch {
+		r.Reached.Add(probe.LoadDiscarded)
 		return false
 	}
 	r.state, r.machine = Active, l.machine
@@ -95,6 +100,7 @@ func (r *Runtime[O]) FinishLoad(
 // LoadFailed gives up the load of epoch. Operations are refused with NOT_COORDINATOR until the next BeginLoad.
 func (r *Runtime[O]) LoadFailed(epoch core.LeaderEpoch) {
 	if r.state == Loading && epoch == r.epoch {
+		r.Reached.Add(probe.LoadFailed)
 		r.state = Unloaded
 	}
 }
@@ -110,6 +116,7 @@ func (r *Runtime[O]) Fail(code core.ErrorCode) { r.drop(ErrorFor(code)) }
 func (r *Runtime[O]) Submit(now core.Instant, op O) {
 	switch r.state {
 	case Loading:
+		r.Reached.Add(probe.LoadRefused)
 		r.refuse(op, core.CoordinatorLoadInProgress)
 	case Unloaded:
 		r.refuse(op, core.NotCoordinator)
@@ -136,6 +143,7 @@ func (r *Runtime[O]) Tick(now core.Instant) {
 		return
 	}
 	for !r.parked.empty() && now.Reached(r.parked.front().deadline) {
+		r.Reached.Add(probe.CommitTimedOut)
 		r.refuse(r.parked.pop().op, ErrorFor(core.RequestTimedOut))
 	}
 	if at, ok := r.machine.Deadline(); ok && now.Reached(at) {
@@ -181,6 +189,7 @@ func (r *Runtime[O]) write(now core.Instant, records []Record) core.ErrorCode {
 	}
 	base, last, code := r.log.Append(now, r.encode.batch(now.Wall, records))
 	if code != core.NoError {
+		r.Reached.Add(probe.AppendRefused)
 		if lost(code) {
 			r.failed = code
 		}
@@ -221,6 +230,7 @@ func (r *Runtime[O]) settle() {
 
 func (r *Runtime[O]) drop(code core.ErrorCode) {
 	for !r.parked.empty() {
+		r.Reached.Add(probe.MovedInFlight)
 		r.refuse(r.parked.pop().op, code)
 	}
 	if r.machine != nil {

@@ -4,6 +4,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"ottla.dev/core"
+	"ottla.dev/core/probe"
 )
 
 // commitUnknownGroupVersion is from where OffsetCommit says GROUP_ID_NOT_FOUND for a group that is not there.
@@ -69,9 +70,24 @@ func refuseCommitter(g *Group, req *kmsg.OffsetCommitRequest) core.ErrorCode {
 	return core.NoError
 }
 
+func noteRefusedCommit(t turn, code core.ErrorCode) {
+	switch code {
+	case core.IllegalGeneration:
+		t.Sometimes(probe.OldGenerationRefused)
+	case core.RebalanceInProgress:
+		t.Sometimes(probe.CommitDuringAssignment)
+	case core.UnknownMemberID:
+		t.Sometimes(probe.UnknownMemberRefused)
+	case core.FencedInstanceID:
+		t.Sometimes(probe.StaticFenced)
+	default:
+	}
+}
+
 func (m *Machine) commitOffsets(t turn, c *Call, req *kmsg.OffsetCommitRequest) {
 	g := m.groups[req.Group]
 	if code := refuseCommitter(g, req); code != core.NoError {
+		noteRefusedCommit(t, code)
 		refuseCommit(c, req, code)
 		t.Answer(c)
 		return

@@ -4,6 +4,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"ottla.dev/core"
+	"ottla.dev/core/probe"
 )
 
 // groupSubscribedToTopic is Kafka's code for offsets that a live group still reads from (KIP-496).
@@ -31,6 +32,7 @@ func (m *Machine) deleteGroups(t turn, c *Call, req *kmsg.DeleteGroupsRequest) {
 		case g.state != Empty:
 			code = core.NonEmptyGroup
 		case !named(req.Groups[:i], id):
+			t.Sometimes(probe.GroupDeleted)
 			m.addGroupTombstones(g)
 		}
 		resp.Groups = append(resp.Groups, kmsg.DeleteGroupsResponseGroup{Group: id, ErrorCode: int16(code)})
@@ -96,6 +98,7 @@ func (m *Machine) deleteOffsets(t turn, c *Call, req *kmsg.OffsetDeleteRequest) 
 		topic := kmsg.OffsetDeleteResponseTopic{Topic: name}
 		for _, p := range req.Topics[i].Partitions {
 			if _, ok := g.offsets.get(name, p.Partition); ok && code == core.NoError {
+				t.Sometimes(probe.OffsetDeleted)
 				m.addOffsetTombstone(g.id, name, p.Partition)
 			}
 			topic.Partitions = append(topic.Partitions, kmsg.OffsetDeleteResponseTopicPartition{
@@ -120,6 +123,7 @@ func (m *Machine) deleteTopics(t turn, c *Call) {
 				if offset, _ := g.offsets.get(topic.Topic, p); !offset.of(topic.ID) {
 					continue
 				}
+				t.Sometimes(probe.TopicForgotten)
 				m.addOffsetTombstone(id, topic.Topic, p)
 				m.flushFull(t)
 			}

@@ -1,6 +1,9 @@
 package group
 
-import "ottla.dev/core"
+import (
+	"ottla.dev/core"
+	"ottla.dev/core/probe"
+)
 
 // expireOffsets drops offsets that nobody used for offsets.retention.minutes, and groups that have neither members nor
 // offsets (KIP-211, Kafka: cleanupGroupMetadata).
@@ -9,6 +12,7 @@ func (m *Machine) expireOffsets(t turn) {
 	for _, id := range m.groupIDs() {
 		g := m.groups[id]
 		if m.expireGroup(t, g) && g.state == Empty && len(g.pending) == 0 {
+			t.Sometimes(probe.GroupExpired)
 			m.addRecord(groupKey(id), nil)
 		}
 		m.flushFull(t)
@@ -37,6 +41,7 @@ func (m *Machine) expireGroup(t turn, g *Group) bool {
 				continue
 			}
 			m.addOffsetTombstone(g.id, topic, p)
+			t.Sometimes(probe.OffsetExpired)
 			// A group goes only with its last offset: what the log refuses would come back without it.
 			if m.flushFull(t) != core.NoError {
 				return false

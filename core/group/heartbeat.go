@@ -4,6 +4,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"ottla.dev/core"
+	"ottla.dev/core/probe"
 )
 
 func answerHeartbeat(c *Call, code core.ErrorCode) {
@@ -20,6 +21,9 @@ func (m *Machine) heartbeat(t turn, c *Call, req *kmsg.HeartbeatRequest) {
 		if g.state == PreparingRebalance {
 			code = core.RebalanceInProgress
 		}
+	}
+	if code == core.FencedInstanceID {
+		t.Sometimes(probe.StaticFenced)
 	}
 	answerHeartbeat(c, code)
 	t.Answer(c)

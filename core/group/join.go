@@ -7,6 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"ottla.dev/core"
+	"ottla.dev/core/probe"
 )
 
 // noMemberID is what a member sends that has no id yet, and what it is told when it must begin again.
@@ -96,11 +97,13 @@ func (m *Machine) joinGroup(t turn, c *Call, req *kmsg.JoinGroupRequest) {
 		g = m.groups[req.Group]
 	}
 	if !m.hasRoom(g, req.MemberID) {
+		t.Sometimes(probe.GroupFull)
 		m.turnAway(t, g, req.MemberID)
 		m.failJoin(t, c, noMemberID, core.GroupMaxSizeReached)
 		return
 	}
 	if !g.supports(req.ProtocolType, req.Protocols) {
+		t.Sometimes(probe.ProtocolRefused)
 		m.failJoin(t, c, req.MemberID, core.InconsistentGroupProtocol)
 		return
 	}
@@ -179,6 +182,7 @@ func (m *Machine) joinKnown(t turn, c *Call, g *Group, req *kmsg.JoinGroupReques
 		m.rejoin(t, c, g, mem, req)
 	case CompletingRebalance:
 		if mem.offers(req.Protocols) {
+			t.Sometimes(probe.JoinAnsweredAgain)
 			// The answer to its first join was lost. It gets the same again, the assignment is on its way (KAFKA-9801).
 			m.answerJoin(t, c, g, mem, g.leader, g.leads(mem), false)
 			return
@@ -187,6 +191,7 @@ func (m *Machine) joinKnown(t turn, c *Call, g *Group, req *kmsg.JoinGroupReques
 	case Stable:
 		// A leader joins again when it wants to assign anew, for example because topics have changed.
 		if g.leads(mem) || !mem.offers(req.Protocols) {
+			t.Sometimes(probe.LeaderJoinedAgain)
 			m.rejoin(t, c, g, mem, req)
 			return
 		}
@@ -261,6 +266,7 @@ func (m *Machine) replaceStatic(t turn, c *Call, g *Group, mem *member, id strin
 			m.failJoin(t, c, noMemberID, code)
 			return
 		}
+		t.Sometimes(probe.StaticReplaced)
 		m.fence(t, g, mem, before.id)
 		m.restartSession(t, mem)
 		if req.Version >= joinSkipAssignmentVersion {
@@ -271,6 +277,7 @@ func (m *Machine) replaceStatic(t turn, c *Call, g *Group, mem *member, id strin
 		}
 		return
 	}
+	t.Sometimes(probe.StaticReplacedInRebalance)
 	m.fence(t, g, mem, before.id)
 	g.rename(mem, id)
 	m.restartSession(t, mem)

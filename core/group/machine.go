@@ -9,6 +9,7 @@ import (
 
 	"ottla.dev/core"
 	"ottla.dev/core/coordinator"
+	"ottla.dev/core/probe"
 )
 
 type turn = coordinator.Turn[*Call]
@@ -75,6 +76,7 @@ func (m *Machine) Loaded(t turn) {
 	for _, id := range m.groupIDs() {
 		g := m.groups[id]
 		for _, mem := range g.members {
+			t.Sometimes(probe.MembersLoaded)
 			m.restartSession(t, mem)
 		}
 		if len(g.members) > m.settings.MaxSize {

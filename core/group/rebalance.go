@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"ottla.dev/core"
+	"ottla.dev/core/probe"
 )
 
 // rebalanceOrComplete starts a rebalance, or if one is under way lets it complete when nobody is missing.
@@ -27,6 +28,7 @@ func (m *Machine) maybeComplete(t turn, g *Group) {
 // prepareRebalance asks everybody to join again.
 func (m *Machine) prepareRebalance(t turn, g *Group) {
 	if g.state == CompletingRebalance {
+		t.Sometimes(probe.JoinedDuringAssignment)
 		m.cancelAssignment(t, g, core.RebalanceInProgress)
 	}
 	m.timers.cancel(&g.syncTimer)
@@ -61,6 +63,7 @@ func (m *Machine) extendOrComplete(t turn, g *Group) {
 		m.completeJoin(t, g)
 		return
 	}
+	t.Sometimes(probe.JoinDelayExtended)
 	g.grew = false
 	delay := min(m.settings.InitialRebalanceDelay, g.initialRemaining)
 	g.initialRemaining = max(g.initialRemaining-g.initialDelay, 0)
@@ -73,6 +76,7 @@ func (m *Machine) completeJoin(t turn, g *Group) {
 	m.timers.cancel(&g.joinTimer)
 	for _, mem := range slices.Clone(g.members) {
 		if mem.join == nil && !mem.static() {
+			t.Sometimes(probe.JoinTimedOut)
 			m.evict(t, g, mem)
 		}
 	}
@@ -90,6 +94,7 @@ func (m *Machine) completeJoin(t turn, g *Group) {
 }
 
 func (m *Machine) completeEmpty(t turn, g *Group) {
+	t.Sometimes(probe.GroupEmptied)
 	if code := m.writeEmpty(t, g); code != core.NoError {
 		// Nobody waits for this. If the log does not take it now, perhaps later, or somebody joins before.
 		g.joinTimer.kind = timerJoin
@@ -124,6 +129,7 @@ func (m *Machine) expireSync(t turn, g *Group) {
 	}
 	for _, mem := range slices.Clone(g.members) {
 		if mem.owesSync {
+			t.Sometimes(probe.SyncTimedOut)
 			m.evict(t, g, mem)
 		}
 	}
@@ -137,12 +143,14 @@ func (m *Machine) expireSession(t turn, g *Group, mem *member) {
 		return
 	}
 	m.evict(t, g, mem)
+	t.Sometimes(probe.MemberTimedOut)
 	m.afterLoss(t, g)
 }
 
 // expirePending gives up on a member that did not come back with its id (KAFKA-9752 is about those blocking a
 // rebalance).
 func (m *Machine) expirePending(t turn, p *timer) {
+	t.Sometimes(probe.PendingTimedOut)
 	delete(p.group.pending, p.member.id)
 	if p.group.state == PreparingRebalance && p.group.allJoined() {
 		m.completeJoin(t, p.group)

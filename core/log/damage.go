@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"ottla.dev/core"
+	"ottla.dev/core/probe"
 )
 
 // Damage is the error of an [OpenJob] that found what no crash explains: bytes that had been synced are bad or gone, or
@@ -34,9 +35,11 @@ func Damaged(err error) bool {
 // damaged refuses a log, unless it is to be opened all the same.
 func (o *opening) damaged(at core.Offset, why string) error {
 	if o.Resync {
+		o.Report.Reached.Add(probe.DamageCutOff)
 		o.note("it is damaged (" + why + "); what is missing is to be fetched from the leader")
 		return nil
 	}
+	o.Report.Reached.Add(probe.DamageFound)
 	return &Damage{Dir: o.Dir, At: at, Why: why}
 }
 

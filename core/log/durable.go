@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"ottla.dev/core"
+	"ottla.dev/core/probe"
 )
 
 // Progress says what a completion changed.
@@ -84,8 +85,8 @@ func (l *Log) Tick(now core.Instant, out *core.Outbox) {
 		return
 	}
 	if l.unflushed > 0 && l.settings.FlushMs < math.MaxInt64/int64(time.Millisecond) &&
-		now.Reached(l.unflushedAt+time.Duration(l.settings.FlushMs)*time.Millisecond) {
-		l.Sync(out)
+		now.Reached(l.unflushedAt+time.Duration(l.settings.FlushMs)*time.Millisecond) && l.Sync(out) {
+		out.Sometimes(probe.FlushedByTime)
 	}
 	l.closeRetired(out)
 	l.removeDeleted(now, out)
@@ -133,6 +134,8 @@ func (l *Log) JobDone(job core.Job, out *core.Outbox) {
 		}
 		if !l.epochsDirty {
 			l.epochsSaved = math.MaxInt64
+		} else {
+			out.Sometimes(probe.EpochsSavedAgain)
 		}
 		l.runEpochs(out)
 	case *SnapshotJob:

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ottla.dev/core"
+	"ottla.dev/core/probe"
 	"ottla.dev/core/record"
 )
 
@@ -228,7 +229,7 @@ func (l *Log) AppendAssigned(now core.Instant, v record.View, out *core.Outbox) 
 	if base < l.end || last < base || size < record.HeaderSize || size > maxRelative {
 		panic("log: append of a batch out of order")
 	}
-	if l.rollDue(now, last, size, v.MaxTimestamp()) {
+	if l.rollDue(now, last, size, v.MaxTimestamp(), out) {
 		l.roll(now, l.rollBase(base, last), out)
 	}
 	s := l.active()
@@ -267,8 +268,8 @@ func (l *Log) countUnflushed(now core.Instant, v record.View, out *core.Outbox) 
 		l.unflushedAt = now.Mono
 	}
 	l.unflushed += int64(v.LastOffsetDelta()) + 1
-	if l.unflushed >= l.settings.FlushMessages {
-		l.Sync(out)
+	if l.unflushed >= l.settings.FlushMessages && l.Sync(out) {
+		out.Sometimes(probe.FlushedByCount)
 	}
 }
 

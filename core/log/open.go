@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"ottla.dev/core"
+	"ottla.dev/core/probe"
 )
 
 // ErrTopicID is the error of a folder that belongs to another topic and cannot be set aside.
@@ -69,6 +70,7 @@ type Report struct {
 	RebuiltIndexes int
 	BadSnapshots   int
 	Notes          []string
+	Reached        probe.Set
 }
 
 // AppendText appends the job's form for traces.
@@ -168,6 +170,7 @@ func (o *opening) put(name string, b []byte) error {
 // setAside moves the folder of another topic of the same name out of the way and begins a new one. That topic was
 // deleted, or the name could not have been given again, but the process ended before its folder was.
 func (o *opening) setAside(id core.UUID) error {
+	o.Report.Reached.Add(probe.OtherTopicSetAside)
 	return o.aside(id, "it held another topic of the same name, which was deleted")
 }
 
@@ -196,6 +199,7 @@ func (o *opening) leftovers() error {
 	for _, name := range sortedNames(o.names) {
 		if strings.HasSuffix(name, DeletedSuffix) || strings.HasSuffix(name, CleanedSuffix) ||
 			strings.HasSuffix(name, tempSuffix) {
+			o.Report.Reached.Add(probe.LeftoversRemoved)
 			if err := o.remove(name); err != nil {
 				return err
 			}
@@ -290,6 +294,7 @@ func (o *opening) beginIfEmpty() error {
 	if n := len(o.segments); n > 0 && o.segments[n-1].Next < start {
 		o.note("the log ends at " + offsetText(o.segments[n-1].Next) + ", before its start offset " + offsetText(start) +
 			"; it begins anew there")
+		o.Report.Reached.Add(probe.LogBegunAnew)
 		if err := o.drop(0); err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"ottla.dev/core"
+	"ottla.dev/core/probe"
 	"ottla.dev/core/record"
 )
 
@@ -59,6 +60,9 @@ func (o *opening) load() error {
 		if trusted {
 			ok, err = o.trust(s)
 			ok = ok && (last || s.maxTS <= s.lastTime) // a closed segment's index has its largest timestamp
+			if !ok {
+				o.Report.Reached.Add(probe.SegmentDistrusted)
+			}
 		}
 		if err == nil && !ok {
 			err = o.check(s)
@@ -321,6 +325,9 @@ func (o *opening) cut() error {
 		}
 	}
 	o.note("cut off " + text)
+	if o.Report.CutBytes > 0 {
+		o.Report.Reached.Add(probe.TornTailCut)
+	}
 	return o.drop(bad + 1)
 }
 
@@ -332,6 +339,7 @@ func (o *opening) joint(s, next *found) bool {
 // drop removes the segments from i on, the last one first.
 func (o *opening) drop(i int) error {
 	for k := len(o.segments) - 1; k >= i; k-- {
+		o.Report.Reached.Add(probe.SegmentsDropped)
 		for _, name := range sortedNames(o.names) {
 			base, suffix, ok := ParseFileName(name)
 			if !ok || base != o.segments[k].Base || strings.HasPrefix(suffix, SnapshotSuffix) {
@@ -407,6 +415,7 @@ func (o *opening) replaceIndex(name string, b []byte) error {
 		}
 	}
 	o.Report.RebuiltIndexes++
+	o.Report.Reached.Add(probe.IndexRebuilt)
 	o.dirty = true
 	temp := o.path(name + tempSuffix)
 	if err := writeSynced(o.fs, temp, b); err != nil {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"ottla.dev/core"
+	"ottla.dev/core/probe"
 	"ottla.dev/core/record"
 )
 
@@ -23,12 +24,16 @@ func (o *opening) loadEpochs() error {
 	undone := len(e.list) > 0 && e.list[0].Start > max(o.LogStart, o.segments[0].Base)
 	if err != nil || undone || o.checkedBeforeTrusted() {
 		e.list = nil
+		if len(b) > 0 {
+			o.Report.Reached.Add(probe.EpochsRescanned)
+		}
 		err = o.scanEpochs()
 	} else {
 		o.takeEpochs()
 		var sound bool
 		if sound, err = o.epochsTrue(); err == nil && !sound {
 			e.list = nil
+			o.Report.Reached.Add(probe.EpochsRescanned)
 			err = o.scanEpochs()
 		}
 	}
@@ -213,10 +218,12 @@ func (o *opening) loadProducers() error {
 			// One from before the first batch would make producers look as if they had not gone on.
 			if offsets[n-1] >= o.segments[0].Base {
 				r.Producers = LoadProducers(offsets[n-1], entries)
+				o.Report.Reached.Add(probe.SnapshotUsed)
 			}
 			break
 		}
 		o.Report.BadSnapshots++
+		o.Report.Reached.Add(probe.SnapshotIgnored)
 		offsets = slices.Delete(offsets, n-1, n)
 		if err := o.remove(name); err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"ottla.dev/core"
+	"ottla.dev/core/probe"
 )
 
 // Retain deletes old segments: those whose largest timestamp is older than retention.ms, the oldest while the log
@@ -18,18 +19,19 @@ func (l *Log) Retain(now core.Instant, highWatermark core.Offset, out *core.Outb
 	}
 	start := l.start
 	l.settled = max(l.settled, highWatermark)
-	l.deleteWhile(now, highWatermark, out, func(s *segment) bool {
+	l.deleteWhile(now, highWatermark, probe.RetainedByTime, out, func(s *segment) bool {
 		return l.settings.RetentionMs >= 0 && int64(now.Wall-s.largestTimestamp()) > l.settings.RetentionMs
 	})
 	excess := l.Size() - l.settings.RetentionBytes
-	l.deleteWhile(now, highWatermark, out, func(s *segment) bool {
+	l.deleteWhile(now, highWatermark, probe.RetainedBySize, out, func(s *segment) bool {
 		if l.settings.RetentionBytes < 0 || excess < s.size {
 			return false
 		}
 		excess -= s.size
 		return true
 	})
-	l.deleteWhile(now, highWatermark, out, func(s *segment) bool { return s.next <= l.start && s != l.active() })
+	l.deleteWhile(now, highWatermark, probe.RetainedByDeletion, out,
+		func(s *segment) bool { return s.next <= l.start && s != l.active() })
 	l.producers.Expire(now.Wall, l.settings.ProducerExpiryMs)
 	l.invariants()
 	return l.start > start
@@ -60,8 +62,9 @@ func (l *Log) raiseStart(offset core.Offset, out *core.Outbox) {
 	}
 }
 
-// deleteWhile deletes segments from the oldest on while they are expired.
-func (l *Log) deleteWhile(now core.Instant, highWatermark core.Offset, out *core.Outbox, expired func(*segment) bool) {
+// deleteWhile deletes segments from the oldest on while they are expired, for the reason that the probe stands for.
+func (l *Log) deleteWhile(now core.Instant, highWatermark core.Offset, reason probe.Point, out *core.Outbox,
+	expired func(*segment) bool) {
 	n := 0
 	for n < len(l.segments) {
 		s := l.segments[n]
@@ -75,10 +78,12 @@ func (l *Log) deleteWhile(now core.Instant, highWatermark core.Offset, out *core
 	}
 	if n == len(l.segments) {
 		l.roll(now, l.end, out)
+		out.Sometimes(probe.ActiveSegmentExpired)
 	}
 	if !l.homeDurable(out) || !l.replaceable(n, highWatermark, out) {
 		return
 	}
+	out.Sometimes(reason)
 	gone := slices.Clone(l.segments[:n])
 	l.segments = slices.Delete(l.segments, 0, n)
 	l.raiseStart(l.segments[0].base, out)
@@ -113,6 +118,7 @@ func (l *Log) replaceable(n int, highWatermark core.Offset, out *core.Outbox) bo
 	if l.snapshotting == 0 && l.end <= highWatermark {
 		l.snapshot(out)
 	}
+	out.Sometimes(probe.RetentionAwaitsSnapshot)
 	return false
 }
 
@@ -155,6 +161,9 @@ func (l *Log) doom(now core.Instant, s *segment, out *core.Outbox) {
 func (l *Log) removeDeleted(now core.Instant, out *core.Outbox) {
 	l.deleted = slices.DeleteFunc(l.deleted, func(s *segment) bool {
 		if s.pins > 0 || !now.Reached(s.removeAt) {
+			if now.Reached(s.removeAt) {
+				out.Sometimes(probe.RemovalAwaitsReader)
+			}
 			return false
 		}
 		for _, file := range s.doomed {

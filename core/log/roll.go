@@ -4,16 +4,24 @@ import (
 	"slices"
 
 	"ottla.dev/core"
+	"ottla.dev/core/probe"
 )
 
 // rollDue decides whether a batch goes to a new segment (Kafka: LogSegment.shouldRoll).
-func (l *Log) rollDue(now core.Instant, last core.Offset, size int64, ts core.Timestamp) bool {
+func (l *Log) rollDue(now core.Instant, last core.Offset, size int64, ts core.Timestamp, out *core.Outbox) bool {
 	s := l.active()
 	limit := min(l.settings.SegmentBytes, maxRelative)
-	return s.size > 0 && s.size > limit-size ||
-		s.size > 0 && s.waited(now.Wall, ts) > l.settings.SegmentMs-l.settings.SegmentJitterMs ||
-		s.size > 0 && s.full(last) ||
-		int64(last-s.base) > maxRelative
+	switch {
+	case s.size > 0 && s.size > limit-size:
+		out.Sometimes(probe.RolledBySize)
+	case s.size > 0 && s.waited(now.Wall, ts) > l.settings.SegmentMs-l.settings.SegmentJitterMs:
+		out.Sometimes(probe.RolledByTime)
+	case s.size > 0 && s.full(last):
+		out.Sometimes(probe.RolledByIndexFull)
+	default:
+		return int64(last-s.base) > maxRelative
+	}
+	return true
 }
 
 // rollBase is where a new segment begins: where the old one ends, so that recovery can tell that nothing between them

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"ottla.dev/core"
+	"ottla.dev/core/probe"
 )
 
 // unnamedWait is how long an operation may wait whose client names no time. What Kafka answers from memory waits for
@@ -75,11 +76,12 @@ func (s *Set) settleDeletions(now core.Instant, out *core.Outbox) {
 	}
 	kept := s.deletions[:0]
 	for _, d := range s.deletions {
-		d.left = slices.DeleteFunc(d.left, func(x deleted) bool { return s.settleDeleted(now, d, x) })
+		d.left = slices.DeleteFunc(d.left, func(x deleted) bool { return s.settleDeleted(now, d, x, out) })
 		if len(d.left) == 0 {
 			d.op.close(out)
 			continue
 		}
+		out.Sometimes(probe.DeletionAwaitsReplicas)
 		kept = append(kept, d)
 		s.due = min(s.due, d.deadline)
 	}
@@ -88,7 +90,7 @@ func (s *Set) settleDeletions(now core.Instant, out *core.Outbox) {
 }
 
 // settleDeleted decides one item, if it can be decided.
-func (s *Set) settleDeleted(now core.Instant, d *deletion, x deleted) bool {
+func (s *Set) settleDeleted(now core.Instant, d *deletion, x deleted, out *core.Outbox) bool {
 	it := &d.op.Items[x.item]
 	r := s.byID[it.ID]
 	switch {
@@ -97,6 +99,7 @@ func (s *Set) settleDeleted(now core.Instant, d *deletion, x deleted) bool {
 	case !r.Online():
 		it.Code = core.KafkaStorageError
 	case !r.Leading() || r.leaderEpoch != x.epoch:
+		out.Sometimes(probe.DeletionDeposed)
 		it.Code = core.NotLeaderOrFollower
 	default:
 		low := s.lowWatermark(r)
@@ -104,6 +107,7 @@ func (s *Set) settleDeleted(now core.Instant, d *deletion, x deleted) bool {
 			if !now.Reached(d.deadline) {
 				return false
 			}
+			out.Sometimes(probe.DeletionTimedOut)
 			it.Code = core.RequestTimedOut
 		}
 		it.Offset = low

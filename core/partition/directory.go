@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"ottla.dev/core"
+	"ottla.dev/core/probe"
 )
 
 // fail notes the failure of a log as that of its directory.
@@ -11,6 +12,7 @@ func (s *Set) fail(r *Replica, err error) {
 	if s.failureOf(r.dir) != nil {
 		return
 	}
+	s.Reached.Add(probe.DirectoryFailed)
 	f := DirFailure{Dir: r.dir, Err: err}
 	s.failed = append(s.failed, f)
 	s.Failures = append(s.Failures, f)
@@ -30,6 +32,7 @@ func (s *Set) failureOf(dir string) error {
 // comes later (KIP-112). Their logs are not closed: every operation of a dead disk may hang or lie.
 func (s *Set) FailDir(now core.Instant, dir string, err error, out *core.Outbox) {
 	if s.failureOf(dir) == nil {
+		out.Sometimes(probe.DirectoryFailed)
 		s.failed = append(s.failed, DirFailure{Dir: dir, Err: err})
 	}
 	for _, r := range slices.Clone(s.ordered) {

@@ -5,6 +5,7 @@ import (
 
 	"ottla.dev/core"
 	"ottla.dev/core/log"
+	"ottla.dev/core/probe"
 )
 
 // fetch reads the items of an operation from memory's knowledge of the logs, or by jobs where that does not reach, and
@@ -27,6 +28,9 @@ func (s *Set) read(now core.Instant, op *FetchOp, i int, out *core.Outbox) {
 	if it.Code = s.refuseFetch(r, op, it); it.Code != core.NoError {
 		return
 	}
+	if !r.Leading() {
+		out.Sometimes(probe.ReadFromFollower)
+	}
 	if it.LogStart = r.log.LogStartOffset(); op.Follower {
 		it.LogStart = r.log.Start()
 	}
@@ -42,10 +46,12 @@ func (s *Set) read(now core.Instant, op *FetchOp, i int, out *core.Outbox) {
 	}
 	it.HighWatermark, it.LastStableOffset, it.limit = r.highWatermark, r.highWatermark, r.limit(op)
 	if diverges || it.Code != core.NoError {
+		out.Sometimes(probe.ReaderDiverged)
 		return
 	}
 	if op.Nearest && !op.Follower {
 		if it.Preferred = s.PreferredReadReplica(r, op.Rack, it.Offset); it.Preferred != core.NoBroker {
+			out.Sometimes(probe.SentToNearest)
 			return // the consumer reads there
 		}
 	}
@@ -74,12 +80,25 @@ func (s *Set) refuseFetch(r *Replica, op *FetchOp, it *FetchItem) core.ErrorCode
 		return core.NotLeaderOrFollower
 	}
 	if code := r.fence(it.LeaderEpoch); code != core.NoError {
+		s.noteFenced(code)
 		return code
 	}
 	if op.Follower {
-		return s.refuseFollower(r, op)
+		code := s.refuseFollower(r, op)
+		if p := s.peer(op.Replica); code != core.NoError && p != nil && op.ReplicaEpoch >= 0 && op.ReplicaEpoch < p.Epoch {
+			s.Reached.Add(probe.OldReplicaRefused)
+		}
+		return code
 	}
 	return core.NoError
+}
+
+func (s *Set) noteFenced(code core.ErrorCode) {
+	if code == core.FencedLeaderEpoch {
+		s.Reached.Add(probe.FetchFenced)
+	} else {
+		s.Reached.Add(probe.FetchAhead)
+	}
 }
 
 // diverges tells a reader whose last epoch ended earlier in this log where its own log stops agreeing (KIP-595).
@@ -111,7 +130,11 @@ func (s *Set) take(now core.Instant, r *Replica, op *FetchOp, i int, rng log.Ran
 	code core.ErrorCode, out *core.Outbox) {
 	it := &op.Items[i]
 	it.Code = code
+	if code == core.OffsetOutOfRange {
+		out.Sometimes(probe.FetchOutOfRange)
+	}
 	if job != nil {
+		out.Sometimes(probe.FetchNeedsFile)
 		op.planning++
 		s.located[job] = reading{op, i}
 		out.Run(job)
@@ -141,9 +164,11 @@ func (s *Set) locatedJob(now core.Instant, j *log.LocateJob, out *core.Outbox) {
 	default:
 		rng, again, code := r.log.Located(j)
 		if log.Damaged(j.Err) {
+			out.Sometimes(probe.FetchMetDamage)
 			s.distrust(now, r, j.Err, out)
 		}
 		if refused := s.refuseFetch(r, rd.op, it); refused != core.NoError && code == core.NoError && again == nil {
+			out.Sometimes(probe.FetchOvertaken)
 			rng, code = log.Range{}, refused // another leadership meanwhile
 		}
 		s.take(now, r, rd.op, rd.item, rng, again, code, out)
@@ -164,6 +189,7 @@ func (s *Set) planned(now core.Instant, op *FetchOp, out *core.Outbox) {
 		return
 	}
 	op.parked = true
+	out.Sometimes(probe.FetchParked)
 	s.reads = append(s.reads, op)
 	s.readDue = min(s.readDue, op.Deadline)
 	for i := range op.Items {
@@ -262,6 +288,7 @@ func without(list []*FetchOp, op *FetchOp) []*FetchOp {
 func (s *Set) cancel(now core.Instant, op *FetchOp, out *core.Outbox) {
 	switch {
 	case op.parked:
+		out.Sometimes(probe.FetchCancelled)
 		op.Deadline = now.Mono
 		s.refetch(now, op, out)
 	case op.planning > 0:
@@ -273,6 +300,7 @@ func (s *Set) cancel(now core.Instant, op *FetchOp, out *core.Outbox) {
 func (s *Set) expireReads(now core.Instant, out *core.Outbox) {
 	for i := 0; i < len(s.reads); {
 		if op := s.reads[i]; now.Reached(op.Deadline) {
+			out.Sometimes(probe.FetchTimedOut)
 			s.refetch(now, op, out)
 		} else {
 			i++

@@ -7,6 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"ottla.dev/core"
+	"ottla.dev/core/probe"
 )
 
 // Fetcher asks one leader for everything that this shard follows there: a machine between the owner's connection and
@@ -131,6 +132,9 @@ func (s *Set) Presses(now core.Instant, f *Fetcher) bool {
 	f.pressed = slices.ContainsFunc(f.changed, func(r *Replica) bool {
 		return r.follow != nil && r.follow.fetcher == f && s.canFetch(now, r)
 	})
+	if f.pressed {
+		s.Reached.Add(probe.LeaderPressed)
+	}
 	return f.pressed
 }
 
@@ -204,6 +208,7 @@ func (s *Set) Fetched(now core.Instant, f *Fetcher, resp *kmsg.FetchResponse, fr
 	f.inFlight = false
 	switch code := core.ErrorCode(resp.ErrorCode); {
 	case code != core.NoError:
+		out.Sometimes(probe.FetchSessionReset)
 		f.reset()
 		if code != core.FetchSessionIDNotFound && code != core.InvalidFetchSessionEpoch &&
 			code != core.FetchSessionTopicIDError {
@@ -224,6 +229,7 @@ func (s *Set) Fetched(now core.Instant, f *Fetcher, resp *kmsg.FetchResponse, fr
 			r := s.byID[core.TopicIDPartition{Topic: t.TopicID, Partition: core.PartitionID(p.Partition)}]
 			if r == nil || r.follow == nil || r.follow.fetcher != f || !r.follow.named || !s.canFetch(now, r) ||
 				r.follow.told.offset != r.log.LogEndOffset() {
+				out.Sometimes(probe.OldAnswerIgnored)
 				continue // asked for in another life
 			}
 			s.takeFetched(now, r, p, held, out)
@@ -233,6 +239,7 @@ func (s *Set) Fetched(now core.Instant, f *Fetcher, resp *kmsg.FetchResponse, fr
 
 // FetchLost tells that a request has no answer: the connection is gone, and the session with it.
 func (s *Set) FetchLost(now core.Instant, f *Fetcher) {
+	s.Reached.Add(probe.FetchLost)
 	f.inFlight = false
 	f.reset()
 	s.pauseFetcher(now, f)

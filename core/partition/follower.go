@@ -6,6 +6,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"ottla.dev/core"
+	"ottla.dev/core/probe"
 	"ottla.dev/core/record"
 )
 
@@ -76,6 +77,7 @@ func (s *Set) pursue(now core.Instant, r *Replica, out *core.Outbox) {
 // pause keeps a follower from fetching for a while after an error.
 func (s *Set) pause(now core.Instant, r *Replica) {
 	f := r.follow
+	s.Reached.Add(probe.FollowerPaused)
 	f.backoff = min(max(2*f.backoff, minFetchBackoff), s.replication.FetchBackoff)
 	f.retryAt = now.Mono + f.backoff
 	f.fetcher.forget(r)
@@ -217,6 +219,7 @@ func (s *Set) followOffsets(now core.Instant, r *Replica, highWatermark, start c
 		s.wake(now, &r.readers, r, out)
 	}
 	if to := min(start, r.highWatermark); to > r.log.Start() {
+		out.Sometimes(probe.DeletionFollowed)
 		r.log.DeleteRecords(to, out)
 		s.waiting.raised = true
 		s.Changed = append(s.Changed, r)

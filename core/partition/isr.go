@@ -6,6 +6,7 @@ import (
 
 	"ottla.dev/core"
 	"ottla.dev/core/metadata"
+	"ottla.dev/core/probe"
 )
 
 // Proposal is a change of an ISR that a leader asks the controller for (AlterPartition, KIP-497). There is at most one
@@ -37,6 +38,7 @@ func (s *Set) expand(now core.Instant, r *Replica, f *follower) {
 		f.end < max(r.highWatermark, l.epochStart) {
 		return
 	}
+	s.Reached.Add(probe.ExpandProposed)
 	s.propose(now, r, append(slices.Clone(l.isr), f.id))
 }
 
@@ -55,6 +57,7 @@ func (s *Set) shrink(now core.Instant, r *Replica) {
 		return f == nil || !f.keepsUp(now, r, s.replication.LagMax)
 	})
 	if len(isr) < len(l.isr) {
+		s.Reached.Add(probe.ShrinkProposed)
 		s.propose(now, r, isr)
 	}
 }
@@ -96,9 +99,11 @@ func (s *Set) ISRAnswered(now core.Instant, p *Proposal, code core.ErrorCode, d 
 		l.partitionEpoch, l.isr = d.PartitionEpoch, slices.Clone(d.ISR)
 		l.pending, l.recovering = nil, false
 	case core.OperationNotAttempted, core.IneligibleReplica:
+		out.Sometimes(probe.ProposalRefused)
 		l.pending = nil
 	case core.UnknownTopicOrPartition, core.UnknownTopicID, core.FencedLeaderEpoch, core.InvalidUpdateVersion,
 		core.InvalidRequest, core.NewLeaderElected:
+		out.Sometimes(probe.ProposalOvertaken)
 		return // the metadata will tell
 	default:
 		l.retryAt = now.Mono + retryProposal
@@ -131,6 +136,7 @@ func (s *Set) reconsider(now core.Instant, r *Replica, out *core.Outbox) {
 		}
 	}
 	if r.lead.recovering && r.lead.pending == nil {
+		out.Sometimes(probe.RecoveryProposed)
 		s.propose(now, r, slices.Clone(r.lead.isr))
 	}
 	s.touch(r)
@@ -144,6 +150,7 @@ func (r *Replica) refuseUncommitted(out *core.Outbox) {
 		switch {
 		case w.op == nil || w.op.Acks != AcksAll || w.end <= r.highWatermark:
 		case i < r.written:
+			out.Sometimes(probe.UnderMinISRAfterAppend)
 			w.finish(core.NotEnoughReplicasAfterAppend, out)
 		case w.code == core.NoError:
 			w.code = core.NotEnoughReplicasAfterAppend
@@ -159,6 +166,7 @@ func (s *Set) tickLead(now core.Instant, r *Replica) {
 	}
 	if l.pending != nil && now.Reached(l.retryAt) {
 		l.retryAt = core.Never
+		s.Reached.Add(probe.ProposalRepeated)
 		s.Proposals = append(s.Proposals, l.pending)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"ottla.dev/core"
+	"ottla.dev/core/log"
+	"ottla.dev/core/probe"
 	"ottla.dev/core/record"
 )
 
@@ -15,6 +17,7 @@ func (s *Set) produce(now core.Instant, op *ProduceOp, out *core.Outbox) {
 		it := &op.Items[i]
 		r := s.byID[it.ID]
 		if code := s.refuseProduce(r, op.Acks, it); code != core.NoError {
+			noteRefused(r, code, out)
 			op.finish(i, code, out)
 			continue
 		}
@@ -50,6 +53,9 @@ func (s *Set) append(now core.Instant, r *Replica, op *ProduceOp, i int, out *co
 	it := &op.Items[i]
 	it.LeaderEpoch, it.LogStart = r.leaderEpoch, r.log.LogStartOffset()
 	verdict := r.log.Producers().Check(it.Batch)
+	if it.Batch.HasProducerID() {
+		noteProducer(r, it.Batch, &verdict, out)
+	}
 	switch {
 	case verdict.Code != core.NoError:
 		op.finish(i, verdict.Code, out)
@@ -73,6 +79,41 @@ func (s *Set) append(now core.Instant, r *Replica, op *ProduceOp, i int, out *co
 	s.touch(r)
 	if verdict.Duplicate {
 		s.advance(now, r, out)
+	}
+}
+
+// noteRefused says why a batch was refused.
+func noteRefused(r *Replica, code core.ErrorCode, out *core.Outbox) {
+	switch {
+	case code == core.NotLeaderOrFollower && !r.Leading():
+		out.Sometimes(probe.ProduceRefusedByFollower)
+	case code == core.NotLeaderOrFollower && r.Online() && r.log.Truncating():
+		out.Sometimes(probe.ProduceRefusedWhileCut)
+	case code == core.NotEnoughReplicas:
+		out.Sometimes(probe.ProduceUnderMinISR)
+	case code == core.RecordListTooLarge:
+		out.Sometimes(probe.BatchTooLarge)
+	}
+}
+
+// noteProducer says what is rare about a batch of an idempotent producer.
+func noteProducer(r *Replica, v record.View, verdict *log.Verdict, out *core.Outbox) {
+	switch p := r.log.Producers().Get(v.ProducerID()); {
+	case verdict.Code == core.OutOfOrderSequenceNumber:
+		out.Sometimes(probe.SequenceRefused)
+	case verdict.Code == core.InvalidProducerEpoch:
+		out.Sometimes(probe.ProducerFenced)
+	case verdict.Code != core.NoError:
+	case verdict.Duplicate:
+		out.Sometimes(probe.BatchSentAgain)
+		if verdict.LastOffset >= min(r.highWatermark, r.log.WrittenOffset()) {
+			out.Sometimes(probe.DuplicateInFlight)
+		}
+	case p != nil && v.ProducerEpoch() > p.Epoch:
+		out.Sometimes(probe.ProducerEpochRaised)
+	case v.LastSequence() < v.BaseSequence(), p != nil && v.BaseSequence() == 0 && v.ProducerEpoch() == p.Epoch &&
+		len(p.Batches()) > 0:
+		out.Sometimes(probe.SequenceWrapped)
 	}
 }
 
@@ -127,6 +168,7 @@ func (s *Set) expireWaits(now core.Instant, r *Replica, out *core.Outbox) {
 		switch {
 		case w.op == nil || w.op.Acks != AcksAll:
 		case i < r.written && now.Reached(w.op.deadline):
+			out.Sometimes(probe.ProduceTimedOut)
 			w.finish(core.RequestTimedOut, out)
 		default:
 			r.deadline = min(r.deadline, max(w.op.deadline, now.Mono+expiryStep))

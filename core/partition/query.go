@@ -3,6 +3,7 @@ package partition
 import (
 	"ottla.dev/core"
 	"ottla.dev/core/log"
+	"ottla.dev/core/probe"
 )
 
 // query answers the items of an operation, at once or after jobs.
@@ -70,6 +71,7 @@ func (s *Set) askOffset(r *Replica, op *QueryOp, i int, out *core.Outbox) {
 	switch it.Timestamp {
 	case LatestTimestamp:
 		if r.lead != nil && r.highWatermark < r.lead.epochStart {
+			out.Sometimes(probe.HighWatermarkUnknown)
 			it.Code = core.OffsetNotAvailable // it may be behind what was committed before (KIP-207)
 			return
 		}

@@ -6,6 +6,7 @@ import (
 
 	"ottla.dev/core"
 	"ottla.dev/core/metadata"
+	"ottla.dev/core/probe"
 )
 
 // role is what a replica does in its partition.
@@ -119,6 +120,7 @@ func (s *Set) enterLead(now core.Instant, r *Replica, out *core.Outbox) {
 		return
 	}
 	if r.trunc != nil && r.trunc.stage < cutting {
+		out.Sometimes(probe.TruncationOvertaken)
 		r.trunc = nil
 	}
 	r.lead.epochStart = r.log.LogEndOffset()
@@ -144,6 +146,7 @@ func (s *Set) Follow(now core.Instant, r *Replica, f Following, out *core.Outbox
 	r.role, r.lead, r.leaderEpoch = follows, nil, f.Epoch
 	r.follow = &following{leader: f.Leader}
 	if r.trunc != nil && r.trunc.stage < cutting {
+		out.Sometimes(probe.TruncationOvertaken)
 		r.trunc = nil
 	}
 	r.abandonWaits(out)
@@ -165,6 +168,9 @@ func (s *Set) Follow(now core.Instant, r *Replica, f Following, out *core.Outbox
 func (r *Replica) abandonWaits(out *core.Outbox) {
 	for i := r.head; i < len(r.waits); i++ {
 		w := &r.waits[i]
+		if w.op != nil {
+			out.Sometimes(probe.LeaderDeposedInFlight)
+		}
 		switch {
 		case w.op == nil:
 		case i < r.written:

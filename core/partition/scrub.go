@@ -5,6 +5,7 @@ import (
 
 	"ottla.dev/core"
 	"ottla.dev/core/log"
+	"ottla.dev/core/probe"
 )
 
 // scrubChunk is how much of a log is read again at once, in bytes.
@@ -64,12 +65,14 @@ func (s *Set) scrubbed(now core.Instant, j *log.ScrubJob, out *core.Outbox) {
 		s.depart(now, r, out)
 		return
 	case log.Damaged(j.Err):
+		out.Sometimes(probe.ScrubFoundDamage)
 		s.distrust(now, r, j.Err, out)
 		c.slot, c.at = c.slot+1, log.Scrub{}
 	case j.Err != nil:
 		out.Note(core.Warn, "Reading "+j.Path+" again failed: "+j.Err.Error())
 		c.slot, c.at = c.slot+1, log.Scrub{}
 	case j.RebuiltIndex:
+		out.Sometimes(probe.ScrubRebuiltIndex)
 		out.Note(core.Warn, "The indexes of "+j.Path+" were wrong and are made anew")
 	}
 	s.reopen(now, r, out)
@@ -84,6 +87,7 @@ func (s *Set) distrust(now core.Instant, r *Replica, why error, out *core.Outbox
 	if r.role == alone || r.role == leads && (r.lead == nil || len(r.lead.isr) < 2) {
 		if !r.rotten {
 			r.rotten = true
+			out.Sometimes(probe.DamageServed)
 			out.Note(core.Fail, why.Error()+". Those records cannot be read; there is no other replica to copy them from")
 		}
 		return

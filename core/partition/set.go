@@ -7,6 +7,7 @@ import (
 	"ottla.dev/core"
 	"ottla.dev/core/config"
 	"ottla.dev/core/log"
+	"ottla.dev/core/probe"
 	"ottla.dev/core/record"
 )
 
@@ -59,6 +60,8 @@ type Set struct {
 	// Failures collects the log directories that failed, each once, until the owner takes and clears it.
 	Failures []DirFailure
 	failed   []DirFailure // all so far
+	// Reached are probes that were passed where no outbox was at hand, until the owner takes them.
+	Reached probe.Set
 }
 
 // DirFailure is a log directory that can no longer be trusted, and why: one of its logs could not be opened, written
@@ -157,6 +160,7 @@ func (s *Set) Open(now core.Instant, o Opening, out *core.Outbox) {
 	}
 	s.loading++
 	if slices.ContainsFunc(s.leaving, func(l *Replica) bool { return l.name == r.name }) {
+		out.Sometimes(probe.FolderAwaited)
 		s.held = append(s.held, r)
 		return
 	}
@@ -254,6 +258,7 @@ func (s *Set) gone(r *Replica, out *core.Outbox) {
 // opened takes back the job that opened a log.
 func (s *Set) opened(now core.Instant, j *log.OpenJob, out *core.Outbox) {
 	r := s.bySlot[j.Log]
+	out.Reached.Join(&j.Report.Reached)
 	if r.removed {
 		s.openedInVain(now, r, j, out)
 		return
@@ -323,6 +328,7 @@ func (s *Set) start(now core.Instant, r *Replica, out *core.Outbox) {
 
 // openedInVain deletes a log whose topic was deleted while it was being opened.
 func (s *Set) openedInVain(now core.Instant, r *Replica, j *log.OpenJob, out *core.Outbox) {
+	out.Sometimes(probe.OpenedInVain)
 	r.opening = nil
 	if j.Err != nil {
 		s.gone(r, out)
@@ -335,6 +341,7 @@ func (s *Set) openedInVain(now core.Instant, r *Replica, j *log.OpenJob, out *co
 // Work takes one operation. It reports false if m is none of this package's.
 func (s *Set) Work(now core.Instant, m core.Message, out *core.Outbox) bool {
 	if s.blocked(m) {
+		out.Sometimes(probe.OperationParked)
 		s.park(m, out)
 		return true
 	}
@@ -389,6 +396,9 @@ func (s *Set) end(now core.Instant, r *Replica, out *core.Outbox) {
 			s.fail(r, r.log.Failed())
 		}
 		s.Changed = append(s.Changed, r)
+	}
+	if !r.removed && r.head < len(r.waits) {
+		out.Sometimes(probe.LogFailedInFlight)
 	}
 	if r.writing == 0 {
 		s.failWaits(r, code, out)
@@ -534,7 +544,9 @@ func (s *Set) Deadline() (time.Duration, bool) {
 func (s *Set) Retain(now core.Instant, out *core.Outbox) {
 	for _, r := range slices.Clone(s.ordered) {
 		if r.Online() && (r.trunc == nil || r.trunc.stage == cutting) {
-			r.log.Producers().Expire(now.Wall, s.ProducerExpiryMs)
+			if r.log.Producers().Expire(now.Wall, s.ProducerExpiryMs) > 0 {
+				out.Sometimes(probe.ProducersExpired)
+			}
 			r.log.Retain(now, r.highWatermark, out)
 			s.settle(now, r, out)
 		}

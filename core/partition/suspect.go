@@ -5,6 +5,7 @@ import (
 
 	"ottla.dev/core"
 	"ottla.dev/core/log"
+	"ottla.dev/core/probe"
 )
 
 // suspicion is why a replica of a replicated partition is not trusted: it may lack records that it has acknowledged.
@@ -49,6 +50,7 @@ func (s *Set) suspect(r *Replica, why error, damaged bool) {
 		r.suspicion = sp
 	}
 	sp.why, sp.damaged, sp.caught = why, sp.damaged || damaged, false
+	s.Reached.Add(probe.ReplicaSuspected)
 	s.Standings = append(s.Standings, Standing{ID: r.id, Lost: true, Dir: r.dir})
 }
 
@@ -136,6 +138,7 @@ func (s *Set) reopen(now core.Instant, r *Replica, out *core.Outbox) {
 		s.bySlot[r.slot] = r
 	}
 	r.unneeded = false
+	out.Sometimes(probe.ReplicaReopened)
 	r.opening = &log.OpenJob{Log: r.slot, Dir: r.dir + "/" + log.DirName(r.name), Parent: r.dir, Topic: r.id.Topic,
 		Wall: now.Wall, LogStart: r.points.start, Resync: true,
 		Settings: LogSettings(r.settings, s.ProducerExpiryMs, &s.random)}
@@ -170,6 +173,7 @@ func (s *Set) regain(r *Replica) {
 		return
 	}
 	sp.caught = true
+	s.Reached.Add(probe.ReplicaRegained)
 	s.Standings = append(s.Standings, Standing{ID: r.id, Dir: r.dir})
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"ottla.dev/core"
 	"ottla.dev/core/log"
+	"ottla.dev/core/probe"
 )
 
 // truncation is the cutting of a follower's log to what it has in common with its leader's, or the restart of a log
@@ -70,6 +71,7 @@ func (s *Set) truncate(r *Replica, out *core.Outbox) {
 		s.cutAfterCheckpoint(t, out)
 	default:
 		if t.job = r.log.PlanTruncate(t.to); t.job == nil {
+			out.Sometimes(probe.FollowerForgotEpochs)
 			r.log.ForgetEpochs(t.to, out)
 			r.trunc = nil
 			return
@@ -104,6 +106,7 @@ func (s *Set) cutAfterCheckpoint(t *truncation, out *core.Outbox) {
 	r := t.replica
 	t.stage = checkpointing
 	if end := t.end(); end < r.highWatermark && !t.gone {
+		out.Sometimes(probe.CommittedCutOff)
 		out.Note(core.Fail, "Committed records of "+r.name.String()+" from offset "+offsetText(end)+" to "+
 			offsetText(r.highWatermark)+" are not in its leader's log and are cut off")
 		r.highWatermark = end
@@ -120,9 +123,11 @@ func (s *Set) cut(now core.Instant, t *truncation, out *core.Outbox) {
 	}
 	t.stage = cutting
 	if t.restart {
+		out.Sometimes(probe.FollowerBeganAnew)
 		r.log.Restart(now, t.to, out)
 		r.highWatermark = t.to // what is below is gone, and was committed (KAFKA-9491)
 	} else {
+		out.Sometimes(probe.FollowerTruncated)
 		r.log.Truncate(now, t.job, out)
 		r.log.ForgetEpochs(r.log.LogEndOffset(), out)
 	}

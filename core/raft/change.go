@@ -7,6 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"ottla.dev/core"
+	"ottla.dev/core/probe"
 	"ottla.dev/core/record"
 )
 
@@ -149,19 +150,34 @@ func (q *Quorum) pollChange(now core.Instant, out *core.Outbox) {
 	}
 	switch {
 	case c.last != core.NoOffset && c.last < q.highWatermark:
+		noteChange(c.req, out)
 		if !c.answered {
 			q.answer(c.token, q.changed(c.req, core.NoError, ""))
 		}
 		q.lead.change = nil
 	case now.Reached(c.deadline) && c.last == core.NoOffset:
+		out.Sometimes(probe.VoterChangeTimedOut)
 		q.answer(c.token, q.changed(c.req, core.RequestTimedOut, "the new voter has not caught up with the leader"))
 		q.lead.change = nil
 	case now.Reached(c.deadline):
+		out.Sometimes(probe.VoterChangeTimedOut)
 		if !c.answered {
 			q.answer(c.token, q.changed(c.req, core.RequestTimedOut, "the new voters are not committed yet"))
 			c.answered = true
 		}
 		c.deadline = core.Never // it stays under way until it is committed or truncated
+	}
+}
+
+// noteChange says that a change of voters is committed.
+func noteChange(req kmsg.Request, out *core.Outbox) {
+	switch req.(type) {
+	case *kmsg.AddRaftVoterRequest:
+		out.Sometimes(probe.VoterAdded)
+	case *kmsg.RemoveRaftVoterRequest:
+		out.Sometimes(probe.VoterRemoved)
+	case *kmsg.UpdateRaftVoterRequest:
+		out.Sometimes(probe.VoterUpdated)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"ottla.dev/core"
 	"ottla.dev/core/log"
+	"ottla.dev/core/probe"
 	"ottla.dev/core/record"
 )
 
@@ -60,6 +61,7 @@ func (q *Quorum) chunk(now core.Instant, f *flight, r *kmsg.FetchSnapshotRespons
 	switch core.ErrorCode(p.ErrorCode) {
 	case core.NoError:
 	case snapshotNotFound, positionOutOfRange:
+		out.Sometimes(probe.SnapshotGone)
 		q.follow.download = nil // a newer one has taken its place
 		q.follow.hear(now, q)
 		return
@@ -166,10 +168,12 @@ func (q *Quorum) installed(now core.Instant, j *OpenJob, out *core.Outbox) {
 		panic("raft: a log was opened that nobody waits for")
 	}
 	q.follow.installing = nil
+	out.Reached.Join(&j.Log.Report.Reached)
 	if j.Err != nil {
 		q.failed = j.Err
 		return
 	}
+	out.Sometimes(probe.SnapshotFetched)
 	id := j.Snapshots[len(j.Snapshots)-1]
 	q.log = log.New(now, q.log.Slot(), q.files, &j.Log, out)
 	q.opened, q.history, q.snapshots = j, j.History, j.Snapshots

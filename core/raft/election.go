@@ -6,6 +6,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"ottla.dev/core"
+	"ottla.dev/core/probe"
 	"ottla.dev/core/record"
 )
 
@@ -84,6 +85,7 @@ func (q *Quorum) pollBallot(now core.Instant, out *core.Outbox) {
 	case len(q.ballot.granted) >= voters.Majority():
 		q.win(now, out)
 	case now.Reached(q.electionAt):
+		q.Reached.Add(map[Role]probe.Point{Prospective: probe.PreVoteLost, Candidate: probe.ElectionLost}[q.role])
 		q.lose(now)
 	default:
 		for i := range voters {
@@ -214,18 +216,31 @@ func (q *Quorum) grant(now core.Instant, p *kmsg.VoteRequestTopicPartition) bool
 	}
 	candidate := Key{core.BrokerID(p.CandidateID), p.CandidateDirectoryID}
 	complete := q.upToDate(core.LeaderEpoch(p.LastOffsetEpoch), core.Offset(p.LastOffset))
+	if !complete {
+		q.Reached.Add(probe.OldLogDenied)
+	}
 	if p.PreVote {
 		switch q.role {
 		case Leader:
+			q.Reached.Add(probe.PreVoteDenied)
 			return false
 		case Follower:
-			return complete && now.Mono >= q.follow.heard+q.suspicion()
+			if now.Mono < q.follow.heard+q.suspicion() {
+				q.Reached.Add(probe.PreVoteDenied)
+				return false
+			}
+			return complete
 		case Unattached, Voted, Prospective, Candidate, Resigned:
 		}
 		return complete
 	}
 	if q.state.Voted != core.NoBroker {
 		same := q.state.VotedDirectory.IsZero() || q.state.VotedDirectory == candidate.Directory
+		if q.state.Voted == candidate.ID {
+			q.Reached.Add(probe.VoteGivenAgain)
+		} else {
+			q.Reached.Add(probe.SecondVoteDenied)
+		}
 		return q.state.Voted == candidate.ID && same && candidate != q.self
 	}
 	if !complete || q.state.Epoch <= q.spent || q.state.Leader != core.NoBroker ||

@@ -8,6 +8,7 @@ import (
 
 	"ottla.dev/core"
 	"ottla.dev/core/log"
+	"ottla.dev/core/probe"
 	"ottla.dev/core/record"
 )
 
@@ -42,6 +43,7 @@ func (f *following) hear(now core.Instant, q *Quorum) {
 // nothing comes of it: a voter asks for pre-votes, which those who hear the leader deny (KIP-996), and an observer asks
 // around and is told of the same leader. As the others may not know better yet, it does so once in a while only.
 func (q *Quorum) presume(now core.Instant) {
+	q.Reached.Add(probe.LeaderPresumedGone)
 	if !q.electable() {
 		if !now.Reached(q.follow.presumeAt) {
 			return
@@ -61,6 +63,9 @@ func (q *Quorum) pollFollower(now core.Instant, out *core.Outbox) {
 	switch {
 	case q.manual:
 	case q.waitsForDisk():
+		if now.Reached(q.follow.suspect) {
+			out.Sometimes(probe.DiskAwaited)
+		}
 		// Who cannot fetch does not blame the leader: several voters with slow disks would depose one that is well.
 		q.follow.hear(now, q)
 	case q.electable() && now.Reached(q.follow.suspect):
@@ -276,6 +281,10 @@ func (q *Quorum) truncated(now core.Instant, j *log.TruncateJob, out *core.Outbo
 	}
 	q.log.Truncate(now, j, out)
 	if q.log.Failed() == nil {
+		out.Sometimes(probe.MetadataTruncated)
+		if q.history.changedAt() >= q.log.LogEndOffset() {
+			out.Sometimes(probe.VotersTruncated)
+		}
 		q.history.truncate(q.log.LogEndOffset())
 		q.tail.truncate(q.log.LogEndOffset())
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"ottla.dev/core"
+	"ottla.dev/core/probe"
 	"ottla.dev/core/record"
 )
 
@@ -81,6 +82,7 @@ func (q *Quorum) stepDown() {
 		q.answer(p.token, resp)
 	}
 	if c := q.lead.change; c != nil && !c.answered {
+		q.Reached.Add(probe.VoterChangeAbandoned)
 		code, why := core.NotLeaderOrFollower, "the leader has resigned"
 		if c.last != core.NoOffset { // nobody knows whether the next leader has the record
 			code, why = core.RequestTimedOut, "the leader has resigned before the new voters were committed"
@@ -153,11 +155,13 @@ func (q *Quorum) pollLeader(now core.Instant, out *core.Outbox) {
 	q.advance()
 	switch {
 	case now.Reached(q.quorumDue()):
+		out.Sometimes(probe.CheckQuorumResigned)
 		q.note(core.Warn, "no majority of the voters has fetched for too long; the leader resigns")
 		q.resign(now)
 		return
 	case q.Active() && q.Observer() && q.history.changedAt() < q.highWatermark:
 		q.pollChange(now, out)
+		out.Sometimes(probe.LeaderRemovedItself)
 		q.note(core.Info, "the leader is no voter any more and resigns")
 		q.resign(now)
 		return

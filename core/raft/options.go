@@ -3,6 +3,7 @@ package raft
 import (
 	"ottla.dev/core"
 	"ottla.dev/core/log"
+	"ottla.dev/core/probe"
 	"ottla.dev/core/record"
 )
 
@@ -49,6 +50,7 @@ func (q *Quorum) resume(now core.Instant) {
 	switch {
 	case q.state.Voted != core.NoBroker:
 		q.role = Voted
+		q.Reached.Add(probe.VoteFromDisk)
 	case q.state.Leader != core.NoBroker && q.state.Leader != q.self.ID:
 		q.role = Follower
 		q.follow.heard = now.Mono

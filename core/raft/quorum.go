@@ -7,6 +7,7 @@ import (
 
 	"ottla.dev/core"
 	"ottla.dev/core/log"
+	"ottla.dev/core/probe"
 	"ottla.dev/core/record"
 )
 
@@ -61,6 +62,8 @@ type Quorum struct {
 	highWatermark core.Offset
 	failed        error
 	closed        bool
+	// Reached are the probes that were passed, until the owner takes them.
+	Reached probe.Set
 }
 
 // New makes the replica of the only voter, on a log that has been opened. It does nothing until Campaign.

@@ -9,6 +9,7 @@ import (
 
 	"ottla.dev/core"
 	"ottla.dev/core/log"
+	"ottla.dev/core/probe"
 	"ottla.dev/core/record"
 )
 
@@ -54,6 +55,7 @@ func (q *Quorum) Recalling() bool { return q.recall != nil }
 // Distrust says, before the first Poll, that the node has lost what it had. It must have other voters beside itself,
 // and be told so again at each start until Recalling is false.
 func (q *Quorum) Distrust() {
+	q.Reached.Add(probe.PromisesForgotten)
 	q.recall = &recall{}
 	if q.role != Unattached {
 		q.become(Unattached, q.state.Epoch)
@@ -128,6 +130,7 @@ func (q *Quorum) remember() {
 	}
 	if q.follow.highWatermark > begins && q.log.SyncedOffset() >= q.follow.highWatermark {
 		q.spent = max(q.spent, q.recall.epoch+1)
+		q.Reached.Add(probe.PromisesRecalled)
 		q.recall = nil
 		q.note(core.Info, "this node has all that is committed, and votes again")
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"ottla.dev/core"
+	"ottla.dev/core/probe"
 	"ottla.dev/core/record"
 )
 
@@ -155,6 +156,7 @@ func (q *Quorum) succeed(now core.Instant, p *kmsg.EndQuorumEpochRequestTopicPar
 			position++
 		}
 	}
+	q.Reached.Add(probe.ResignationFollowed)
 	q.follow.heard = now.Mono - q.suspicion()
 	q.follow.suspect = now.Mono
 	if position > 0 {

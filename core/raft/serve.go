@@ -7,6 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"ottla.dev/core"
+	"ottla.dev/core/probe"
 )
 
 // maxParked bounds the fetches that a leader keeps.
@@ -178,6 +179,7 @@ func (q *Quorum) serve(now core.Instant, f *parkedFetch, out *core.Outbox) bool 
 		switch {
 		case offset < f.end && !q.tail.covers(offset):
 			f.reading = &ReadJob{Dir: q.log.Dir(), From: offset, Limit: min(f.end, q.log.WrittenOffset()), MaxBytes: limit}
+			out.Sometimes(probe.FetchReadFromDisk)
 			out.Run(f.reading)
 			return false
 		case offset < f.end:

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"ottla.dev/core"
+	"ottla.dev/core/probe"
 	"ottla.dev/core/record"
 )
 
@@ -268,6 +269,7 @@ func (q *Quorum) snapshotDone(now core.Instant, j *SnapshotJob, out *core.Outbox
 		q.failed = j.Err
 		return
 	}
+	out.Sometimes(probe.SnapshotWritten)
 	if latest, ok := q.latestSnapshot(); !ok || latest.End < j.ID.End {
 		q.snapshots = append(q.snapshots, j.ID)
 	}
@@ -297,7 +299,9 @@ func (q *Quorum) clean(now core.Instant, out *core.Outbox) {
 		out.Run(&SweepJob{Dir: q.log.Dir(), Remove: append([]SnapshotID(nil), q.snapshots[:keep]...)})
 		q.snapshots = q.snapshots[keep:]
 	}
-	q.log.DeleteRecords(base.End, out)
+	if q.log.DeleteRecords(base.End, out) {
+		out.Sometimes(probe.LogCleaned)
+	}
 	q.log.StartSaved(base.End) // by the snapshot itself, from which every start begins
 	q.log.Retain(now, q.highWatermark, out)
 }

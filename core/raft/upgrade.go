@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"ottla.dev/core"
+	"ottla.dev/core/probe"
 	"ottla.dev/core/record"
 )
 
@@ -58,6 +59,7 @@ func (q *Quorum) Upgrade(now core.Instant, level int16, validate bool, out *core
 	b.AppendKRaftVoters(now.Wall, voters)
 	_, batch := b.Finish()
 	q.append(now, batch, out)
+	out.Sometimes(probe.VersionRaised)
 	q.again = true
 	return core.NoError, ""
 }

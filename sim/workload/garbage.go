@@ -54,6 +54,7 @@ func (g *garbage) act() {
 	default:
 		b = g.mutant()
 	}
+	g.net.Fired(SentGarbage)
 	g.net.Send(b)
 	conns := g.conns
 	g.net.After(g.wait(2*g.spec.Pause), func() {

@@ -31,6 +31,13 @@ type Net interface {
 	VotersChange(d time.Duration)
 }
 
+// What clients do wrong, as [Net.Fired] counts it.
+const (
+	HungUp      = "client hangs up"
+	SentGarbage = "client sends garbage"
+	SentWrong   = "client sends a wrong batch"
+)
+
 // Actor is a client as the world sees it.
 type Actor interface {
 	Start()
@@ -197,6 +204,7 @@ func (c *client) request(req kmsg.Request, version int16, done func(kmsg.Respons
 		}
 	})
 	if c.spec.Drop > 0 && !c.finish && c.random.Chance(1, uint64(c.spec.Drop)) {
+		c.net.Fired(HungUp)
 		c.net.After(c.wait(20*time.Millisecond), func() {
 			if c.conns == conns {
 				c.hang()

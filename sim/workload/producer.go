@@ -162,7 +162,9 @@ const roomLeft = 100
 
 func (p *producer) batch(part *check.Partition) *batch {
 	b := &batch{part: part, first: p.number, began: part.Sending()}
-	b.bad = p.spec.Bad > 0 && p.random.Chance(1, uint64(p.spec.Bad))
+	if b.bad = p.spec.Bad > 0 && p.random.Chance(1, uint64(p.spec.Bad)); b.bad {
+		p.net.Fired(SentWrong)
+	}
 	var rb record.Builder
 	rb.Start(nil, 0)
 	if p.spec.Idempotent && !b.bad {

@@ -15,6 +15,7 @@ import (
 
 	"ottla.dev/sim"
 	"ottla.dev/sim/check"
+	"ottla.dev/sim/cover"
 	"ottla.dev/sim/fault"
 )
 
@@ -31,6 +32,7 @@ type simOptions struct {
 	write   string
 	json    bool
 	history string
+	cover   string
 	search  uint64
 	forTime time.Duration
 	single  *fault.Plan // the only one to be run, if there is one
@@ -68,11 +70,12 @@ func simCommand() *cobra.Command {
 	f.BoolVar(&o.json, "json", false, "print a JSON object a seed, and one for all")
 	f.StringVar(&o.history, "history", "",
 		"with --seed or --plan: write what the clients have seen to this `file`, for ottla check")
+	f.StringVar(&o.cover, "coverage", "", "add what was reached to this `file`, for ottla sim coverage")
 	f.Uint64Var(&o.search, "search", searchOneIn,
 		"search the histories of one seed in so many with Porcupine, of the others only the topics")
 	f.DurationVar(&o.forTime, "for", 0, "run seeds for this long instead of a number of them")
 	cmd.AddCommand(huntCommand(), mutantsCommand(), shrinkCommand(), diffCommand(),
-		showCommand())
+		showCommand(), coverageCommand())
 	return cmd
 }
 
@@ -108,7 +111,13 @@ func (o *simOptions) run(out io.Writer) error {
 		o.single, o.start, o.seeds, o.jobs = plan, plan.Seed, 1, 1
 	}
 	s := &simRun{options: o, out: out, began: time.Now()}
+	if o.cover != "" {
+		s.cover = cover.New()
+	}
 	s.all()
+	if s.cover != nil && s.err == nil {
+		s.err = addCoverage(o.cover, s.cover)
+	}
 	if s.err != nil {
 		return s.err
 	}
@@ -167,6 +176,7 @@ type simRun struct {
 	failed  int
 	worst   check.Class
 	sum     sim.Stats
+	cover   *cover.Coverage // nil if nobody wants it
 	printed time.Time
 	err     error // of writing a history
 }
@@ -203,7 +213,8 @@ func (s *simRun) line() func([]byte) {
 // simResult is the result of a seed, with the stack of a panic.
 type simResult struct {
 	sim.Result
-	stack string
+	stack    string
+	coverage *cover.Coverage
 }
 
 // runSeed simulates one seed.
@@ -211,6 +222,9 @@ func (s *simRun) runSeed(seed uint64) simResult {
 	w := sim.New(s.options.draw(seed), s.line())
 	r := runWorld(w, s.options.search)
 	s.writeHistory(w)
+	if s.cover != nil {
+		r.coverage = w.Coverage()
+	}
 	return r
 }
 
@@ -235,6 +249,9 @@ func (s *simRun) report(r simResult) {
 	defer s.mu.Unlock()
 	s.done++
 	s.sum.Add(r.Stats)
+	if r.coverage != nil {
+		s.cover.Add(r.coverage)
+	}
 	f := r.Failure
 	if f != nil {
 		s.failed++

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ottla.dev/core/probe"
 	"ottla.dev/sim"
 	"ottla.dev/sim/check"
 	"ottla.dev/sim/fault"
@@ -240,8 +241,9 @@ func panicked(stack string) string {
 }
 
 func (h *hunt) progress() string {
-	return fmt.Sprintf("%d seeds, %s simulated, %s, %d failed in %d groups", h.done,
-		h.sum.Simulated.Round(time.Second), speedOf(h.sum.Simulated), h.failed, len(h.groups))
+	return fmt.Sprintf("%d seeds, %s simulated, %s, %d of %d probes reached, %d failed in %d groups", h.done,
+		h.sum.Simulated.Round(time.Second), speedOf(h.sum.Simulated), h.sum.Probes.Reached(), probe.Count-1, h.failed,
+		len(h.groups))
 }
 
 // speedOf is simulated time a second of processor time.
