@@ -169,7 +169,16 @@ func (r *run) tryOnce(ctx context.Context, partition int32, seeds []string, acks
 		}
 	})
 	record := &kgo.Record{Topic: ledger, Partition: partition, Value: []byte(value)}
-	if err := client.ProduceSync(ctx, record).FirstErr(); err != nil {
+	// A record that may have been written is not given up by the client with its context, only with the client itself.
+	answered := make(chan error, 1)
+	client.Produce(ctx, record, func(_ *kgo.Record, err error) { answered <- err })
+	var err error
+	select {
+	case err = <-answered:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err != nil {
 		r.load.end(id, err, nil)
 		return err
 	}

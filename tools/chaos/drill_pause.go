@@ -28,12 +28,14 @@ func (r *run) drillPause(ctx context.Context) (Trial, error) {
 	pause(ctx, time.Until(began.Add(long)))
 	before := r.observer.look(ctx)
 	m.resume()
+	whole := make(chan float64, 1)
+	go func() { whole <- r.inSync(ctx) }()
 	t.Moved = r.leaderOf(before, p) != m
 	t.Writes = (<-wrote).Seconds()
 	if <-over; !t.Moved {
 		t.Stale = 0 // it still leads
 	}
-	t.InSync = r.inSync(ctx)
+	t.InSync = <-whole
 	r.missed(&t)
 	return t, nil
 }
