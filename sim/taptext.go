@@ -61,6 +61,32 @@ func (t *tap) appendRequest(text []byte, req kmsg.Request) []byte {
 				}
 			}
 		}
+	case *kmsg.ListOffsetsRequest:
+		for i := range r.Topics {
+			for _, p := range r.Topics[i].Partitions {
+				if shown++; shown <= partsShown {
+					w = t.part(w, r.Topics[i].Topic, [16]byte{}, p.Partition).num("timestamp", p.Timestamp)
+				}
+			}
+		}
+	case *kmsg.OffsetCommitRequest:
+		w = append(append(w, " group="...), r.Group...).num("generation", int64(r.Generation))
+		for i := range r.Topics {
+			for _, p := range r.Topics[i].Partitions {
+				if shown++; shown <= partsShown {
+					w = t.part(w, r.Topics[i].Topic, r.Topics[i].TopicID, p.Partition).num("offset", p.Offset)
+				}
+			}
+		}
+	case *kmsg.AlterPartitionRequest:
+		for i := range r.Topics {
+			for _, p := range r.Topics[i].Partitions {
+				if shown++; shown <= partsShown {
+					w = t.part(w, r.Topics[i].Topic, r.Topics[i].TopicID, p.Partition).num("epoch", int64(p.LeaderEpoch))
+					w = w.num("isr", int64(max(len(p.NewISR), len(p.NewEpochISR))))
+				}
+			}
+		}
 	case *kmsg.VoteRequest:
 		for i := range r.Topics {
 			for _, p := range r.Topics[i].Partitions {
@@ -94,6 +120,33 @@ func (t *tap) appendResponse(text []byte, resp kmsg.Response) []byte {
 				if shown++; shown <= partsShown {
 					w = t.part(w, r.Topics[i].Topic, r.Topics[i].TopicID, p.Partition).err(p.ErrorCode)
 					w = w.num("hw", p.HighWatermark).num("bytes", int64(len(p.RecordBatches)))
+				}
+			}
+		}
+	case *kmsg.ProduceResponse:
+		for i := range r.Topics {
+			for _, p := range r.Topics[i].Partitions {
+				if shown++; shown <= partsShown {
+					w = t.part(w, r.Topics[i].Topic, r.Topics[i].TopicID, p.Partition).err(p.ErrorCode)
+					w = w.num("offset", p.BaseOffset)
+				}
+			}
+		}
+	case *kmsg.ListOffsetsResponse:
+		for i := range r.Topics {
+			for _, p := range r.Topics[i].Partitions {
+				if shown++; shown <= partsShown {
+					w = t.part(w, r.Topics[i].Topic, [16]byte{}, p.Partition).err(p.ErrorCode).num("offset", p.Offset)
+				}
+			}
+		}
+	case *kmsg.AlterPartitionResponse:
+		w = w.err(r.ErrorCode)
+		for i := range r.Topics {
+			for _, p := range r.Topics[i].Partitions {
+				if shown++; shown <= partsShown {
+					w = t.part(w, r.Topics[i].Topic, r.Topics[i].TopidID, p.Partition).err(p.ErrorCode)
+					w = w.num("epoch", int64(p.LeaderEpoch)).num("isr", int64(len(p.ISR)))
 				}
 			}
 		}

@@ -53,15 +53,7 @@ func (f *Finding) WriteHTML(w io.Writer) error { return porcupine.Visualize(f.mo
 // findings, the illegal ones first. What Porcupine does near its timeout depends on the machine. The error is a
 // *linearizability.MalformedError.
 func Check(h *linearizability.History, r *linearizability.Report, o Options) ([]Finding, error) {
-	if o.Timeout == 0 {
-		o.Timeout = DefaultTimeout
-	}
-	if o.WindowOps <= 0 || o.WindowOps > MaxWindowOps {
-		o.WindowOps = MaxWindowOps
-	}
-	if o.WindowProcesses <= 0 || o.WindowProcesses > MaxWindowProcesses {
-		o.WindowProcesses = MaxWindowProcesses
-	}
+	o = o.bounded()
 	s := searcher{options: o, report: r, allow: h.Allow}
 	if o.TopicsOnly {
 		if err := h.Validate(); err != nil {
@@ -88,6 +80,49 @@ func Check(h *linearizability.History, r *linearizability.Report, o Options) ([]
 	s.topics(h)
 	slices.SortStableFunc(s.findings, func(a, b Finding) int { return cmp.Compare(illegalFirst(a), illegalFirst(b)) })
 	return s.findings, nil
+}
+
+// Picture returns a window of the appends of a partition, the last one, whether it is linearizable or not, for
+// Porcupine's picture of it: of the partition that is named, as Partition.String does, or else of the one with the most
+// appends. It is false if the history has no appends, or cannot be checked.
+func Picture(h *linearizability.History, partition string, o Options) (f Finding, ok bool) {
+	logs, err := linearizability.Appends(h)
+	if err != nil {
+		return f, false
+	}
+	best := -1
+	for i, l := range logs {
+		switch {
+		case len(l.Appends) == 0:
+		case l.Partition.String() == partition:
+			best = i
+		case best < 0 || logs[best].Partition.String() != partition && len(l.Appends) > len(logs[best].Appends):
+			best = i
+		}
+	}
+	if best < 0 {
+		return f, false
+	}
+	o = o.bounded()
+	windows := windowsOf(logOperations(logs[best].Appends), o.WindowOps, o.WindowProcesses)
+	ops := withoutGapsInClients(windows[len(windows)-1])
+	result, info := porcupine.CheckOperationsVerbose(logModel(), ops, o.Timeout)
+	return Finding{Object: logs[best].Partition.String() + ", appends", Illegal: result == porcupine.Illegal,
+		model: logModel(), info: info}, true
+}
+
+// bounded has a value for everything.
+func (o Options) bounded() Options {
+	if o.Timeout == 0 {
+		o.Timeout = DefaultTimeout
+	}
+	if o.WindowOps <= 0 || o.WindowOps > MaxWindowOps {
+		o.WindowOps = MaxWindowOps
+	}
+	if o.WindowProcesses <= 0 || o.WindowProcesses > MaxWindowProcesses {
+		o.WindowProcesses = MaxWindowProcesses
+	}
+	return o
 }
 
 func (s *searcher) topics(h *linearizability.History) {
