@@ -113,7 +113,8 @@ func failingPicture(t *testing.T) *picture {
 
 func TestWhatLedToAFailureIsMarked(t *testing.T) {
 	p := failingPicture(t)
-	if f := p.Failed; len(f.Parts) != 1 || f.Parts[0] != "t1-0" || len(f.Lanes) < 2 || f.Lanes[0] != 1 || len(f.Offsets) != 1 {
+	if f := p.Failed; len(f.Parts) != 1 || f.Parts[0] != "t1-0" || len(f.Lanes) < 2 || f.Lanes[0] != 1 ||
+		len(f.Offsets) != 1 {
 		t.Errorf("%+v", f)
 	}
 	var got []string
@@ -155,8 +156,8 @@ func TestAPictureIsLookedAtInABrowser(t *testing.T) {
 		$("steps").rows[3].click();
 		said.marked = mark + " " + (from < mark && mark < to);
 		said.rows = $("steps").rows.length;`)
-	for _, want := range []string{`data-zoomed="true"`, `data-tip="block: `, "node 0, broker 1 → node 1, broker 2  Fetch answer part=t1-0",
-		`data-marked="101 true"`, fmt.Sprintf(`data-rows="%d"`, len(p.Steps)+1)} {
+	for _, want := range []string{`data-zoomed="true"`, `data-tip="block: `,
+		"node 0, broker 1 → node 1, broker 2  Fetch answer part=t1-0", `data-marked="101 true"`, fmt.Sprintf(`data-rows="%d"`, len(p.Steps)+1)} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %s in %s", want, got)
 		}
