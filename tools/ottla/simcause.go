@@ -126,8 +126,8 @@ func (a *pictureFailure) concerns(text string) bool {
 	return slices.Contains([]string{"Vote", "BeginQuorumEpoch", "EndQuorumEpoch", "BrokerRegistration"}, key)
 }
 
-// past gives, for each lane, up to when what happened there could have come to where the failure was seen: the failure's
-// past as Lamport has it. It goes back over the messages in the order of their arrivals.
+// past gives, for each lane, up to when what happened there could have come to where the failure was seen: the
+// failure's past as Lamport has it. It goes back over the messages in the order of their arrivals.
 func (p *picture) past() []int64 {
 	known := make([]int64, len(p.Lanes))
 	for i := range known {

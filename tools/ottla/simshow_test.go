@@ -157,7 +157,8 @@ func TestAPictureIsLookedAtInABrowser(t *testing.T) {
 		said.marked = mark + " " + (from < mark && mark < to);
 		said.rows = $("steps").rows.length;`)
 	for _, want := range []string{`data-zoomed="true"`, `data-tip="block: `,
-		"node 0, broker 1 → node 1, broker 2  Fetch answer part=t1-0", `data-marked="101 true"`, fmt.Sprintf(`data-rows="%d"`, len(p.Steps)+1)} {
+		"node 0, broker 1 → node 1, broker 2  Fetch answer part=t1-0",
+		`data-marked="101 true"`, fmt.Sprintf(`data-rows="%d"`, len(p.Steps)+1)} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %s in %s", want, got)
 		}
