@@ -111,6 +111,8 @@ func (p *parser) decode(text []byte, into any) error {
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); errors.Is(err, io.ErrUnexpectedEOF) {
 		return malformed(p.line, "the line ends in the middle; was the file cut off?")
+	} else if wrong := new(json.UnmarshalTypeError); errors.As(err, &wrong) && wrong.Field != "" {
+		return malformed(p.line, "%s is a %s, which it cannot be", wrong.Field, wrong.Value)
 	} else if err != nil {
 		return malformed(p.line, "%s", strings.TrimPrefix(err.Error(), "json: "))
 	}

@@ -47,7 +47,7 @@ func TestMalformedFilesNameLineAndReason(t *testing.T) {
 			`line 2: commit: offset 9000000000000000000 is not`},
 		{"commit of nothing", op(commit + where + `,"group":"g"`), `line 2: commit: it needs an offset`},
 		{"commit of nobody", op(commit + where + `,"offset":1`), `line 2: commit: it needs a group`},
-		{"number too large", op(poll + `,"return":99999999999999999999`), `line 2: cannot unmarshal number`},
+		{"number too large", op(poll + `,"return":99999999999999999999`), `line 2: return is a number`},
 		{"not UTF-8", header + "{\"process\":1,\"kind\":\"\xff\"}", "line 2: not UTF-8"},
 		{"line too long", header + long, "line 2: longer than"},
 	} {

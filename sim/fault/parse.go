@@ -13,7 +13,7 @@ import (
 // Parse reads a plan's text. Lines that are empty or begin with # are left out. What is wrong is an error that names
 // the line; so is a plan of another version.
 func Parse(text string) (*Plan, error) {
-	p, r := &Plan{}, &reader{}
+	p, r := &Plan{}, &reader{settings: map[string]int{}}
 	number := 0
 	for line := range strings.Lines(text) {
 		number++
@@ -24,18 +24,28 @@ func Parse(text string) (*Plan, error) {
 		if number > maxLines {
 			return nil, fmt.Errorf("line %d: a plan has at most %d lines", number, maxLines)
 		}
+		settings := len(p.Static)
 		if err := r.line(p, line); err != nil {
 			return nil, fmt.Errorf("line %d: %w", number, err)
+		}
+		if len(p.Static) > settings {
+			r.settings[p.Static[settings].Name] = number
 		}
 	}
 	if err := r.end(p); err != nil {
 		return nil, err
 	}
+	if !strings.HasSuffix(text, "\n") {
+		return nil, fmt.Errorf("line %d: the line has no end; was the file cut off?", number)
+	}
 	return p, nil
 }
 
 // reader is what the lines so far have been.
-type reader struct{ begun, world bool }
+type reader struct {
+	begun, world bool
+	settings     map[string]int // the lines of the brokers' settings
+}
 
 func (r *reader) line(p *Plan, line string) error {
 	what, rest, _ := strings.Cut(line, " ")
@@ -213,6 +223,18 @@ func (r *reader) end(p *Plan) error {
 	}
 	if p.Clustered() && p.Net == nil {
 		p.Net = &netsim.Schedule{}
+	}
+	return r.together(p)
+}
+
+// together reports settings that are wrong together, or beside what others are by default.
+func (r *reader) together(p *Plan) error {
+	for _, err := range config.CheckBroker(config.Layers{Static: p.StaticMap()}) {
+		var wrong *config.Error
+		if errors.As(err, &wrong) && r.settings[wrong.Key] > 0 {
+			return fmt.Errorf("line %d: %w", r.settings[wrong.Key], err)
+		}
+		return fmt.Errorf("the settings together: %w", err)
 	}
 	return nil
 }

@@ -144,6 +144,10 @@ func (o *simOptions) traceOf(what string) ([]string, error) {
 			return nil, errors.New(what + " is empty")
 		}
 		if !strings.HasPrefix(lines[0], "ottla-plan") {
+			at, _, _ := strings.Cut(lines[0], " ")
+			if _, err := strconv.ParseUint(at, 10, 64); err != nil {
+				return nil, fmt.Errorf("%s: line 1: neither a trace, whose lines begin with a time, nor a plan", what)
+			}
 			return lines, nil
 		}
 	}
