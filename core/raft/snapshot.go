@@ -181,14 +181,21 @@ func readSnapshot(fs core.FS, path string, yield func(record.View) error) error 
 		if err != nil {
 			return err
 		}
-		if end, err := f.Size(); err != nil || pos+int64(size) > end {
-			return errors.Join(ErrSnapshot, err)
+		// A disk that fails is no damage: who takes it for that puts metadata aside that are sound.
+		switch end, err := f.Size(); {
+		case err != nil:
+			return err
+		case pos+int64(size) > end:
+			return ErrSnapshot
 		}
 		if cap(buf) < size {
 			buf = make([]byte, size)
 		}
-		if n, err = f.ReadAt(buf[:size], pos); err != nil || n < size {
-			return errors.Join(ErrSnapshot, err)
+		switch n, err = f.ReadAt(buf[:size], pos); {
+		case err != nil:
+			return err
+		case n < size:
+			return ErrSnapshot
 		}
 		v := record.View(buf[:size])
 		if err := v.Check(); err != nil {

@@ -2,6 +2,7 @@ package raft
 
 import (
 	"bytes"
+	"errors"
 	"testing"
 
 	"ottla.dev/core"
@@ -59,6 +60,29 @@ func TestSnapshotsAreKafkas(t *testing.T) {
 	if len(types) != 4 || types[0] != want[0] || types[1] != want[1] || types[2] != want[2] || types[3] != want[3] ||
 		len(values) != 2 || values[0] != "one" || values[1] != "two" {
 		t.Errorf("control records %v, values %q", types, values)
+	}
+}
+
+// A disk that cannot be read is no damaged snapshot: the node would put its metadata aside, and forget what it promised.
+func TestASnapshotThatCannotBeReadIsNotDamaged(t *testing.T) {
+	disk := logtest.NewDisk()
+	disk.Put("/m/x", snapshotOf(t, "one", "two"), true)
+	read := func() error { return readSnapshot(disk, "/m/x", func(record.View) error { return nil }) }
+	if err := read(); err != nil {
+		t.Fatal(err)
+	}
+	broken := errors.New("input/output error")
+	for n, ops := 1, disk.Ops; n <= ops; n++ {
+		left := n
+		disk.Fault = func(string, string) error {
+			if left--; left == 0 {
+				return broken
+			}
+			return nil
+		}
+		if err := forgotten(read()); left == 0 && (!errors.Is(err, broken) || errors.Is(err, ErrForgotten)) {
+			t.Errorf("operation %d fails: %v", n, err)
+		}
 	}
 }
 
