@@ -112,7 +112,11 @@ func (q *Quorum) fetchRequest() *kmsg.FetchRequest {
 	req := kmsg.NewPtrFetchRequest()
 	req.Version = req.MaxVersion()
 	req.ClusterID = text(q.clusterID)
-	req.ReplicaID, req.ReplicaState.ID = int32(q.self.ID), int32(q.self.ID)
+	id := q.self.ID
+	if q.forgetful() {
+		id = core.NoBroker // no replica: it is not counted
+	}
+	req.ReplicaID, req.ReplicaState.ID = int32(id), int32(id)
 	req.MaxWaitMillis, req.MaxBytes = int32(q.settings.maxWait()/time.Millisecond), q.settings.FetchBytes
 	p := kmsg.NewFetchRequestTopicPartition()
 	p.CurrentLeaderEpoch, p.FetchOffset = int32(q.state.Epoch), int64(q.log.LogEndOffset())

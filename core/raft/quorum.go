@@ -249,7 +249,6 @@ func (q *Quorum) read(now core.Instant, out *core.Outbox) {
 func (q *Quorum) act(now core.Instant, out *core.Outbox) {
 	if q.forgetful() {
 		q.askEpochs(now)
-		return
 	}
 	switch q.role {
 	case Unattached, Voted:
@@ -374,9 +373,7 @@ func (q *Quorum) due() time.Duration {
 	case Leader:
 		at = q.leaderDue()
 	case Follower:
-		if !q.forgetful() {
-			at = q.followerDue()
-		}
+		at = q.followerDue()
 	case Unattached, Voted, Prospective, Candidate, Resigned:
 		if !q.manual && (q.electable() || q.role == Resigned) {
 			at = q.electionAt

@@ -16,12 +16,13 @@ import (
 // recall is what a voter does whose metadata log, snapshot or election state is damaged or gone: it has forgotten what
 // it promised. Such a node neither votes nor stands for election, in three steps.
 //
-// First it takes part in nothing. A vote that it has forgotten was asked for by a candidate, and a candidate keeps its
-// epoch on disk before it asks: so once every other voter has told its epoch, the largest of them is at or above all
-// epochs that this node has promised anything in. It enters that epoch. Without this step it might confirm to the
-// leader of an older epoch what the winner of the forgotten vote does not have. A voter that it learns of from the log,
-// because its configuration is from before voters were changed, is asked as soon as that record is there, and nothing
-// from the record on is confirmed before it has answered.
+// First it reads what the leader has as somebody who is no replica, so that nothing is committed with its help. A vote
+// that it has forgotten was asked for by a candidate, and a candidate keeps its epoch on disk before it asks: so once
+// every other voter has told its epoch, the largest of them is at or above all epochs that this node has promised
+// anything in. It enters that epoch. Without this step it might confirm to the leader of an older epoch what the winner
+// of the forgotten vote does not have. Whom to ask it learns from the log, which it has to read for that: the voters of
+// its configuration may have been replaced, and be gone. It asks those who are voters where the log is committed, and
+// those of all later changes, since a change that is not committed may be in force elsewhere or not.
 //
 // Then it follows, and what it has on disk counts as everybody's does. It does not vote yet: of what it had confirmed,
 // and has lost, a majority may have been made.
@@ -63,27 +64,27 @@ func (q *Quorum) Distrust() {
 	q.state.Leader = core.NoBroker
 }
 
-// forgetful reports whether the node must take part in nothing yet.
-func (q *Quorum) forgetful() bool {
-	if q.recall == nil {
-		return false
-	}
-	for _, v := range q.Voters() {
-		if v.ID != q.self.ID && !slices.Contains(q.recall.told, v.ID) {
-			return true
+// forgetful reports whether the node must not help to commit or to elect anything yet.
+func (q *Quorum) forgetful() bool { return q.recall != nil && len(q.untold()) > 0 }
+
+// untold lists the voters who have not told their epochs, each once.
+func (q *Quorum) untold() Voters {
+	var list Voters
+	for _, voters := range q.history.claims(max(q.highWatermark, q.follow.highWatermark)) {
+		for _, v := range voters {
+			if v.ID != q.self.ID && !slices.Contains(q.recall.told, v.ID) && list.byID(v.ID) == nil {
+				list = append(list, v)
+			}
 		}
 	}
-	return false
+	return list
 }
 
 // askEpochs asks all other voters in which epoch they are. A pre-vote changes nothing where it arrives.
 func (q *Quorum) askEpochs(now core.Instant) {
-	voters := q.Voters()
+	voters := q.untold()
 	for i := range voters {
 		v := &voters[i]
-		if v.ID == q.self.ID || slices.Contains(q.recall.told, v.ID) {
-			continue
-		}
 		if f := q.flightTo(v.ID, ""); f.ready(now) {
 			req := q.voteRequest(v)
 			req.Topics[0].Partitions[0].PreVote = true

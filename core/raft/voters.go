@@ -137,6 +137,25 @@ func (h *History) previous() Voters {
 	return h.Static
 }
 
+// claims lists the voters of whom a majority may have elected a leader that commits something, when all below committed
+// is known to be: those in force there, and all that were to follow.
+func (h *History) claims(committed core.Offset) []Voters {
+	first := 0
+	for i, v := range h.voters {
+		if v.offset < committed {
+			first = i + 1
+		}
+	}
+	var all []Voters
+	if first == 0 {
+		all = append(all, h.Static)
+	}
+	for _, v := range h.voters[max(0, first-1):] {
+		all = append(all, v.voters)
+	}
+	return all
+}
+
 // changedAt is the offset of the last change of voters, or NoOffset.
 func (h *History) changedAt() core.Offset {
 	if n := len(h.voters); n > 0 {

@@ -82,6 +82,26 @@ func TestHistoryFollowsTheLog(t *testing.T) {
 	}
 }
 
+// A leader may rely on the voters in force where everybody knows the log to be committed, or on any that came later.
+func TestVotersThatMayHaveElectedSomebody(t *testing.T) {
+	one := Voters{{ID: 1, Directory: core.UUID{1}}}
+	two := one.with(record.Voter{ID: 2, Directory: core.UUID{2}})
+	three := two.with(record.Voter{ID: 3, Directory: core.UUID{3}})
+	h := History{Static: Voters{{ID: 9}}}
+	h.take(batch(3, one), false)
+	h.take(batch(5, two), false)
+	h.take(batch(8, three), false)
+	for committed, want := range map[core.Offset][]int{0: {9, 1, 2, 3}, 3: {9, 1, 2, 3}, 4: {1, 2, 3}, 8: {2, 3}, 9: {3}} {
+		var last []int
+		for _, v := range h.claims(committed) {
+			last = append(last, int(v[len(v)-1].ID))
+		}
+		if !slices.Equal(last, want) {
+			t.Errorf("committed up to %d: the sets that end in %v, not %v", committed, last, want)
+		}
+	}
+}
+
 // A voter is its id and its log directory; one without a directory is any replica of its id (KIP-853, ReplicaKey).
 func TestVotersAreKnownByDirectory(t *testing.T) {
 	v := Voters{{ID: 1, Directory: core.UUID{1}}, {ID: 2}}
