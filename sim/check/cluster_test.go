@@ -534,6 +534,33 @@ func TestMetadataAreJudged(t *testing.T) {
 	x.expect(t, "image")
 }
 
+func TestAProcessHasOneBrokerEpochWhereNobodyUnregisters(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		of   core.UUID // the process that registers with another epoch
+		ops  []fault.Operation
+		want string
+	}{
+		{"the same process", core.UUID{1}, nil, "broker-epoch"},
+		{"another process", core.UUID{9}, nil, ""},
+		{"it may have been unregistered", core.UUID{1}, []fault.Operation{{Kind: fault.UnregisterBroker}}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			x := newTheatre()
+			x.ledger.plan.Operations = c.ops
+			first := imageOf(t, 20, metadata.PartitionRecord{Leader: 1, LeaderEpoch: 5, PartitionEpoch: 5,
+				ISR: []core.BrokerID{1, 2}})
+			next, err := first.Apply(30, 1, &metadata.RegisterBrokerRecord{Broker: 1, Incarnation: c.of, Epoch: 30})
+			if err != nil {
+				t.Fatal(err)
+			}
+			x.judgeImage(0, nil, first)
+			x.judgeImage(0, first, next)
+			x.expect(t, c.want)
+		})
+	}
+}
+
 func TestALeaderMayCountWhoHasLeftTheISRMeanwhile(t *testing.T) {
 	for _, c := range []struct {
 		name string

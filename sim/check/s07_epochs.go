@@ -43,8 +43,9 @@ func (c *Cluster) watchMetadataEpochs(node int, name string, was, is *metadata.P
 	}
 }
 
-// watchBrokerEpochs judges registrations. One process may come to have two epochs: when it was unregistered, or another
-// one has registered meanwhile, it registers again.
+// watchBrokerEpochs judges registrations. One process may come to have two epochs, because it registers again: when an
+// operator has unregistered it, or when another process of the broker, whose request was late, has registered
+// meanwhile. Then this one is seen between the two.
 func (c *Cluster) watchBrokerEpochs(node int, was, is *metadata.Image) {
 	for _, b := range is.Brokers() {
 		before := was.Broker(b.ID)
@@ -52,6 +53,8 @@ func (c *Cluster) watchBrokerEpochs(node int, was, is *metadata.Image) {
 		case before == nil:
 		case b.Epoch < before.Epoch:
 			c.wrong("broker-epoch", node, "the epoch of broker "+strconv.Itoa(int(b.ID))+" went back")
+		case b.Epoch != before.Epoch && b.Incarnation == before.Incarnation && !c.ledger.plan.Unregisters():
+			c.wrong("broker-epoch", node, "the same process of broker "+strconv.Itoa(int(b.ID))+" has two epochs")
 		case b.Epoch == before.Epoch && b.Incarnation != before.Incarnation:
 			c.wrong("broker-epoch", node, "two processes of broker "+strconv.Itoa(int(b.ID))+" have one epoch")
 		}

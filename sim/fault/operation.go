@@ -53,6 +53,11 @@ func (p *Plan) Lossy(topic int) bool {
 	})
 }
 
+// Unregisters reports whether somebody has brokers forgotten, which register again if they live.
+func (p *Plan) Unregisters() bool {
+	return slices.ContainsFunc(p.Operations, func(o Operation) bool { return o.Kind == UnregisterBroker })
+}
+
 // clusterOperations draws what an operator does, in two seeds of three. Kinds are on or off as faults are.
 func (p *Plan) clusterOperations(r *core.PRNG) {
 	if r.Chance(1, 3) {
