@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"ottla.dev/core"
 	"ottla.dev/sim/check"
 	"ottla.dev/sim/fault"
 )
@@ -12,20 +13,60 @@ import (
 // operatorSlow is how long it may take until somebody starts a broker again that has given up a log directory.
 const operatorSlow = 10 * time.Second
 
+const (
+	// dirPatience is how often the failure of a log directory looks whether it may strike, and dirAgain the pause.
+	dirPatience = 30
+	dirAgain    = 300 * time.Millisecond
+)
+
 // planDirs puts the failures of log directories into the queue.
 func (w *World) planDirs() {
-	for _, f := range w.plan.DirFailures {
-		n, dir := w.nodes[f.Node], w.plan.DirNames()[f.Dir]
-		w.after(f.At, func() {
-			if !w.healed && !slices.Contains(n.deadDirs, dir) {
-				n.deadDirs = append(n.deadDirs, dir)
-				n.injected++
-				n.fire(firedDir)
-				n.begin("directory-fails").Word(dir).End()
-			}
-		})
-		w.after(f.Back, func() { n.mend(dir) })
+	for i := range w.plan.DirFailures {
+		f := &w.plan.DirFailures[i]
+		w.after(f.At, func() { w.nodes[f.Node].failDir(f, dirPatience) })
 	}
+}
+
+// failDir has a log directory fail for a while. In a cluster it waits until all that the machine has is elsewhere, too:
+// a replica that is away, and others that crash meanwhile, are more at a time than is survived.
+func (n *node) failDir(f *fault.DirFailure, patience int) {
+	dir := n.plan.DirNames()[f.Dir]
+	switch {
+	case n.healed || slices.Contains(n.deadDirs, dir):
+		return
+	case n.net != nil && patience == 0:
+		n.fire(firedDirSpared)
+		return
+	case n.net != nil && (n.rots.victim != nil || n.elsewhere() != ""):
+		n.after(dirAgain, func() { n.failDir(f, patience-1) })
+		return
+	}
+	n.deadDirs = append(n.deadDirs, dir)
+	n.injected++
+	n.fire(firedDir)
+	n.begin("directory-fails").Word(dir).End()
+	n.after(f.Back-f.At, func() { n.mend(dir) })
+}
+
+// crippled reports whether a machine does without a log directory.
+func (n *node) crippled() bool { return len(n.deadDirs) > 0 || n.alive() && len(n.proc.offline) > 0 }
+
+// elsewhere finds what of a machine's replicas has no leader that serves on another one; nothing if all have, or are
+// not replicated at all.
+func (n *node) elsewhere() string {
+	p := n.controller()
+	if p == nil {
+		return "no controller"
+	}
+	id := core.BrokerID(n.index + 1)
+	for t := range p.Image.Topics() {
+		for _, part := range t.Partitions {
+			if part.HasReplica(id) && len(part.Replicas) > 1 && !n.survives(part, id) {
+				return core.TopicPartition{Topic: t.Name, Partition: part.ID}.String()
+			}
+		}
+	}
+	return ""
 }
 
 // mend brings a log directory back, and starts the machine again if its broker has given one up.

@@ -239,7 +239,7 @@ func (n *node) countCut() {
 	if n.cut == 0 {
 		return
 	}
-	if n.cut--; n.cut == 0 {
+	if n.cut--; n.cut == 0 && !n.needed() {
 		n.fire(firedAgain)
 		n.stop(n.stopKind)
 		n.restart(n.soon(500 * time.Millisecond))

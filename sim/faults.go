@@ -125,8 +125,8 @@ func (n *node) diskFault(op disk.Op, path string) error {
 	case disk.Names:
 		return nil
 	}
-	if !n.strikes(kind) {
-		return nil
+	if !n.strikes(kind) || n.needed() {
+		return nil // a broker halts after most of them
 	}
 	n.injected++
 	n.syncFailed = n.syncFailed || op == disk.Sync

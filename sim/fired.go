@@ -22,8 +22,8 @@ func newFired(clustered bool) Fired {
 	for k := fault.Clean; k <= fault.Crash; k++ {
 		f["stop "+k.String()] = 0
 	}
-	for _, name := range []string{firedAgain, firedEarly, firedJump, firedDir, firedOffline, workload.HungUp,
-		workload.SentGarbage, workload.SentWrong} {
+	for _, name := range []string{firedAgain, firedEarly, firedJump, firedDir, firedDirSpared, firedOffline,
+		workload.HungUp, workload.SentGarbage, workload.SentWrong} {
 		f[name] = 0
 	}
 	if !clustered {
@@ -49,6 +49,7 @@ const (
 	firedEarly     = "crash after opening"
 	firedJump      = "clock jump"
 	firedDir       = "directory failure"
+	firedDirSpared = "directory failure withheld"
 	firedOffline   = "directory given up"
 	firedSkew      = "clock off"
 	firedDrift     = "clock drifts"

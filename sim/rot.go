@@ -102,7 +102,7 @@ func (n *node) mayRot() string {
 	if n.rots.victim != nil {
 		return "another damage"
 	}
-	if len(n.deadDirs) > 0 || n.proc == nil || len(n.proc.offline) > 0 {
+	if n.proc == nil || slices.ContainsFunc(n.nodes, (*node).crippled) {
 		return "directories"
 	}
 	p := n.controller()
@@ -113,7 +113,7 @@ func (n *node) mayRot() string {
 	for t := range p.Image.Topics() {
 		for _, part := range t.Partitions {
 			tip := core.TopicIDPartition{Topic: t.ID, Partition: part.ID}
-			if part.HasReplica(id) && (part.Leader == id || !n.led(tip, part)) {
+			if part.HasReplica(id) && (!n.survives(part, id) || !n.led(tip, part)) {
 				return core.TopicPartition{Topic: t.Name, Partition: part.ID}.String()
 			}
 		}
@@ -136,22 +136,25 @@ func (w *World) led(id core.TopicIDPartition, p *metadata.Partition) bool {
 
 // needed reports whether a damaged replica, or nobody, would be what is left in sync of some partition if the machine
 // stopped now. A stop that is not clean counts as damage, too (KIP-966), and two at a time are more than is survived.
+// Damaged are the machine whose files have rotted, and those that do without a log directory: one of them is in sync,
+// for all that the controller knows, of a partition that it has not made yet.
 func (n *node) needed() bool {
-	v := n.rots.victim
-	if v == nil || v == n {
+	var damaged []core.BrokerID
+	for _, v := range n.nodes {
+		if v != n && (v == n.rots.victim || n.net != nil && v.crippled()) {
+			damaged = append(damaged, core.BrokerID(v.index+1))
+		}
+	}
+	if len(damaged) == 0 {
 		return false
 	}
 	c := n.controller()
 	if c == nil {
 		return true
 	}
-	victim, self := core.BrokerID(v.index+1), core.BrokerID(n.index+1)
 	for t := range c.Image.Topics() {
 		for _, p := range t.Partitions {
-			other := slices.ContainsFunc(p.ISR, func(id core.BrokerID) bool {
-				return id != victim && id != self && n.nodes[id-1].alive() && n.nodes[id-1].proc.listening
-			})
-			if p.HasReplica(victim) && !other {
+			if slices.ContainsFunc(damaged, p.HasReplica) && !n.spared(p, damaged) {
 				n.fire(firedNeeded)
 				return true
 			}
@@ -160,10 +163,19 @@ func (n *node) needed() bool {
 	return false
 }
 
+// spared reports whether a partition with damaged replicas does without the machine: it has none there, or has a sound
+// one in sync elsewhere.
+func (n *node) spared(p *metadata.Partition, damaged []core.BrokerID) bool {
+	self := core.BrokerID(n.index + 1)
+	return n.rots.victim == nil && !p.HasReplica(self) || slices.ContainsFunc(p.ISR, func(id core.BrokerID) bool {
+		return id != self && !slices.Contains(damaged, id) && n.nodes[id-1].alive() && n.nodes[id-1].proc.listening
+	})
+}
+
 // rottable lists the files that may be damaged: not meta.properties, which has no checksum, and not what a voter needs
-// that cannot ask the others.
+// that cannot ask the others, or has too few of them.
 func (n *node) rottable(live bool) (paths []string, sizes []int64) {
-	lonely := n.Voter && len(n.plan.Voters()) < 3 || n.Controller && n.plan.Dynamic || n.raised()
+	lonely := n.Controller && (n.plan.Dynamic || n.votersLeft() < leastVoters)
 	for _, dir := range n.plan.DirNames() {
 		n.disk.Files(dir, func(path string, size int64) {
 			quorum := strings.Contains(path, "/"+quorumFolder+"/")
@@ -181,11 +193,16 @@ func (n *node) rottable(live bool) (paths []string, sizes []int64) {
 
 const quorumFolder = "__cluster_metadata-0"
 
-// raised reports whether the voters are, or may come to be, in the log.
-func (w *World) raised() bool {
-	return slices.ContainsFunc(w.plan.Operations, func(o fault.Operation) bool {
-		return o.Kind == fault.RaiseKRaftVersion
-	})
+// leastVoters is how many voters there must be for one of them to forget what it knows.
+const leastVoters = 3
+
+// votersLeft is how many voters there are, and will be while somebody has forgotten: an operator removes none then.
+func (w *World) votersLeft() int {
+	p := w.controller()
+	if p == nil || w.now < w.votersUntil {
+		return 0
+	}
+	return min(len(p.Quorum.Voters()), len(w.plan.Voters()))
 }
 
 // rot damages files of the machine.
@@ -303,6 +320,9 @@ func (n *node) unsound() string {
 		if why := check.Sound(n.disk, r.Log().Dir(), n.plan); why != "" {
 			return who + " " + why + ";"
 		}
+	}
+	if why := n.observer.cluster.Whole(n.index); why != "" {
+		return who + " " + why + ";"
 	}
 	return ""
 }

@@ -126,6 +126,9 @@ func (s *slot) Directory(id core.BrokerID) core.UUID { return s.world.directory(
 // VotersChange implements [workload.Net].
 func (s *slot) VotersChange(d time.Duration) { s.world.votersChange(d) }
 
+// Damaged implements [workload.Net].
+func (s *slot) Damaged() bool { return s.world.rots.victim != nil }
+
 // deliver brings the client an answer.
 func (s *slot) deliver(c *conn, frame []byte) {
 	w := s.world

@@ -80,14 +80,15 @@ func (n *node) mayWipe() string {
 	return ""
 }
 
-// survives reports whether a partition has a leader elsewhere that serves in the life that the controller knows: one
-// that has crashed and has not registered again is going to leave the ISR, and has no claim to lead any more.
+// survives reports whether a partition has a leader elsewhere that serves in the life that the controller knows, and all
+// of its disk: one that has crashed and has not registered again is going to leave the ISR, and has no claim to lead any
+// more.
 func (n *node) survives(p *metadata.Partition, id core.BrokerID) bool {
 	if p.Leader == core.NoBroker || p.Leader == id || !p.InSync(p.Leader) {
 		return false
 	}
 	leader := n.nodes[p.Leader-1]
-	return leader.alive() && leader.proc.see != nil && leader.proc.see.ProbeControl().Serving
+	return leader.alive() && leader.proc.see != nil && leader.proc.see.ProbeControl().Serving && !leader.crippled()
 }
 
 // controller is the active controller, nil if there is a doubt. A majority of the voters is alive and knows of no newer

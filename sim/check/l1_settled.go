@@ -16,8 +16,14 @@ func brokersText(p *metadata.Partition) string {
 		}
 		return name
 	}
+	var lost []core.BrokerID
+	for _, id := range p.Replicas {
+		if dir, ok := p.Directory(id); ok && dir == metadata.LostDirectory() {
+			lost = append(lost, id)
+		}
+	}
 	return list("replicas", p.Replicas) + list(", ISR", p.ISR) + list(", ELR", p.ELR) +
-		list(", last known", p.LastKnownELR)
+		list(", last known", p.LastKnownELR) + list(", lost", lost)
 }
 
 // Settled says what stands in the way of a cluster at rest (L1), nothing if it has come to that.

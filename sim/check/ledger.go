@@ -42,6 +42,7 @@ type Partition struct {
 	lastAck  core.Offset            // the highest acknowledged offset, -1 if none
 	cuts     int                    // how often records were lost that were allowed to be
 	forgiven bool                   // it may have lost something, nobody knows what
+	doomed   bool                   // its topic may be deleted yet
 }
 
 // writer names a record by who wrote it.
@@ -94,11 +95,12 @@ func (l *Ledger) Partitions() []*Partition { return l.order }
 // All returns the partitions of the plan's topics and those of topics that come and go which are certainly there.
 func (l *Ledger) All() []*Partition { return slices.Concat(l.order, l.extra) }
 
-// Made notes a new topic, whose partition 0 is to be watched.
-func (l *Ledger) Made(topic string) *Partition {
+// Made notes a new topic, whose partition 0 is to be watched. It is doomed if a deletion of its name got no answer, which
+// may yet reach it.
+func (l *Ledger) Made(topic string, doomed bool) *Partition {
 	t := &fault.Topic{Name: topic, Partitions: 1, Retained: true, MaxMessage: 1 << 20, SegmentBytes: 1 << 20}
 	p := &Partition{Name: core.TopicPartition{Topic: topic}, topic: t, places: map[writer]core.Offset{},
-		refused: map[writer]bool{}, lastAck: -1}
+		refused: map[writer]bool{}, lastAck: -1, doomed: doomed}
 	l.extra = append(l.extra, p)
 	return p
 }
@@ -107,6 +109,9 @@ func (l *Ledger) Made(topic string) *Partition {
 func (l *Ledger) Unmade(topic string) {
 	l.extra = slices.DeleteFunc(l.extra, func(p *Partition) bool { return p.Name.Topic == topic })
 }
+
+// Doomed reports whether the topic may be deleted by a request whose client does not know what became of it.
+func (p *Partition) Doomed() bool { return p.doomed }
 
 // Deleted is the offset up to which records were deleted by request.
 func (p *Partition) Deleted() core.Offset { return p.deleted }

@@ -54,6 +54,17 @@ func (l *lineage) parts(epochs *log.Epochs, start, limit core.Offset) core.Offse
 	return core.NoOffset
 }
 
+// at is the epoch of what is committed at an offset, or NoLeaderEpoch if that is not known.
+func (l *lineage) at(o core.Offset) core.LeaderEpoch {
+	epoch := core.NoLeaderEpoch
+	for _, e := range l.epochs {
+		if e.Start <= o && o < l.end {
+			epoch = e.Epoch
+		}
+	}
+	return epoch
+}
+
 // cut forgets what is at end and behind it.
 func (l *lineage) cut(end core.Offset) {
 	if end >= l.end {

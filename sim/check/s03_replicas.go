@@ -87,9 +87,8 @@ func (c *Cluster) read(at *cursor, node int, dir string, id core.TopicIDPartitio
 			return
 		}
 		c.batch(node, id, v, at.epoch, name)
-		if e := epochs.EpochAt(v.BaseOffset()); e != v.LeaderEpoch() && e != core.NoLeaderEpoch {
-			c.wrong("leader-epochs", node, name+": the batch at offset "+offsetText(v.BaseOffset())+" is of epoch "+
-				epochText(v.LeaderEpoch())+", and the broker takes it for one of "+epochText(e))
+		if why := taken(epochs, v); why != "" {
+			c.wrong("leader-epochs", node, name+why)
 		}
 		at.pos, at.next, at.epoch = at.pos+len(v), v.NextOffset(), v.LeaderEpoch()
 	}
@@ -125,23 +124,75 @@ func (at *cursor) seek(d *disk.Disk, dir string, written core.Offset) bool {
 	return true
 }
 
-// batch judges one batch.
+// batch judges one batch, and remembers it.
 func (c *Cluster) batch(node int, id core.TopicIDPartition, v record.View, before core.LeaderEpoch, name string) {
 	key := batchKey{id, v.LeaderEpoch(), v.BaseOffset()}
+	if why := c.batches.differs(key, v, before); why != "" {
+		c.wrong("replicas-differ", node, name+why)
+	}
 	was, ok := c.batches[key]
-	switch {
-	case !ok:
+	if !ok {
 		was = batchSeen{v.CRC(), before}
-	case was.sum != v.CRC():
-		c.wrong("replicas-differ", node, name+" holds another batch at offset "+offsetText(key.base)+" of epoch "+
-			epochText(key.epoch))
-	case before != unknownEpoch && was.before != unknownEpoch && before != was.before:
-		c.wrong("replicas-differ", node, name+": before the batch at offset "+offsetText(key.base)+" of epoch "+
-			epochText(key.epoch)+" comes one of epoch "+epochText(before)+", and elsewhere one of "+epochText(was.before))
-	case was.before == unknownEpoch:
+	}
+	if was.before == unknownEpoch {
 		was.before = before
 	}
 	c.batches[key] = was
+}
+
+// differs says in what a batch is not the one that was seen in its place.
+func (b batches) differs(key batchKey, v record.View, before core.LeaderEpoch) string {
+	was, ok := b[key]
+	switch {
+	case !ok:
+		return ""
+	case was.sum != v.CRC():
+		return " holds another batch at offset " + offsetText(key.base) + " of epoch " + epochText(key.epoch)
+	case before != unknownEpoch && was.before != unknownEpoch && before != was.before:
+		return ": before the batch at offset " + offsetText(key.base) + " of epoch " + epochText(key.epoch) +
+			" comes one of epoch " + epochText(before) + ", and elsewhere one of " + epochText(was.before)
+	}
+	return ""
+}
+
+// taken says that a broker takes a batch for one of another epoch.
+func taken(epochs *log.Epochs, v record.View) string {
+	e := epochs.EpochAt(v.BaseOffset())
+	if e == v.LeaderEpoch() || e == core.NoLeaderEpoch {
+		return ""
+	}
+	return ": the batch at offset " + offsetText(v.BaseOffset()) + " is of epoch " + epochText(v.LeaderEpoch()) +
+		", and the broker takes it for one of " + epochText(e)
+}
+
+// Whole says what of a machine's replicas is not what it should be, as far as anybody knows: batches that are others
+// elsewhere, or of another epoch. No checksum covers a batch's epoch. It is for machines that are rotten, whose logs are
+// not read otherwise, and remembers nothing.
+func (c *Cluster) Whole(node int) string {
+	for _, key := range c.sortedReplicas(node) {
+		seen := c.replicas[key]
+		if seen.Life != c.brokers[node].life {
+			continue
+		}
+		why, before, lineage := "", unknownEpoch, &c.committed.of(key.id).lineage
+		eachBatch(segments(c.disks[node], seen.dir), func(v record.View, _ segment, _ int64) {
+			if why == "" {
+				why = c.batches.differs(batchKey{key.id, v.LeaderEpoch(), v.BaseOffset()}, v, before)
+			}
+			if e := lineage.at(v.BaseOffset()); why == "" && e != core.NoLeaderEpoch && e != v.LeaderEpoch() {
+				why = ": the batch at offset " + offsetText(v.BaseOffset()) + " is of epoch " + epochText(v.LeaderEpoch()) +
+					", and one of epoch " + epochText(e) + " was committed"
+			}
+			if why == "" {
+				why = taken(seen.Epochs, v)
+			}
+			before = v.LeaderEpoch()
+		})
+		if why != "" {
+			return seen.Name.String() + why
+		}
+	}
+	return ""
 }
 
 // folder is the folder that the cursor reads in.

@@ -23,6 +23,9 @@ type admin struct {
 	// open are the topics by name for which a request has got no answer: it may reach a later topic of the name.
 	open  map[string]bool
 	about string // the name that the pending request is about
+	// doomed are those among them that the request was to delete, deleting says that the pending one is of that kind.
+	doomed   map[string]bool
+	deleting bool
 }
 
 type topicState uint8
@@ -35,16 +38,24 @@ const (
 
 func newAdmin(c client) *admin {
 	a := &admin{client: c, topics: map[string]topicState{}, parts: map[string]*check.Partition{},
-		open: map[string]bool{}}
+		open: map[string]bool{}, doomed: map[string]bool{}}
 	a.opened, a.lost = a.act, a.down
 	return a
 }
 
 func (a *admin) down() {
 	a.flying = false
-	if a.about != "" {
-		a.open[a.about], a.about = true, ""
+	a.unanswered()
+	a.about, a.deleting = "", false
+}
+
+// unanswered notes that the pending request may still come about, whatever is at its name by then.
+func (a *admin) unanswered() {
+	if a.about == "" {
+		return
 	}
+	a.open[a.about] = true
+	a.doomed[a.about] = a.doomed[a.about] || a.deleting
 }
 
 // Start implements [Actor].
@@ -81,7 +92,7 @@ func (a *admin) act() {
 
 // done ends an operation with its error code; allowed are codes that the operation may meet with.
 func (a *admin) done(code int16, allowed ...core.ErrorCode) {
-	a.flying, a.about = false, ""
+	a.flying, a.about, a.deleting = false, "", false
 	if code != 0 && !a.retriable(code) {
 		ok := false
 		for _, c := range allowed {
@@ -135,13 +146,13 @@ func (a *admin) create() {
 				a.wrong("metadata", "topic "+name+" was made twice")
 			}
 			a.set(name, present)
-			a.parts[name] = a.ledger.Made(name)
+			a.parts[name] = a.ledger.Made(name, a.doomed[name])
 			if !a.open[name] {
 				a.made++
 				a.history.Made(a.parts[name], strconv.Itoa(a.made))
 			}
 		case core.RequestTimedOut, core.UnknownServerError:
-			a.open[name] = true
+			a.unanswered()
 		case core.TopicAlreadyExists:
 			// A broker may ask the controller twice.
 			if was == absent && !a.plan.Clustered() {
@@ -176,7 +187,7 @@ func (a *admin) delete() {
 		req.TopicNames = []string{name}
 	}
 	a.set(name, unsure)
-	a.about = name
+	a.about, a.deleting = name, true
 	op := a.history.Topic(a.index, name, false, a.parts[name])
 	a.ledger.Unmade(name)
 	delete(a.parts, name)
@@ -190,7 +201,7 @@ func (a *admin) delete() {
 			}
 			a.set(name, absent)
 		case core.RequestTimedOut, core.UnknownServerError:
-			a.open[name] = true
+			a.unanswered()
 		case core.UnknownTopicOrPartition:
 			if was == present && !a.plan.Clustered() {
 				a.wrong("metadata", "topic "+name+" is not there although it was made")

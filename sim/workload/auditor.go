@@ -43,8 +43,22 @@ func NewAuditor(net Net, index int, plan *fault.Plan, random core.PRNG, l *check
 	start func(), idle func() bool, audited func()) *Auditor {
 	a := &Auditor{client: newClient(net, index, plan, fault.Client{}, random, l, h), codecs: record.NewCodecs(0),
 		start: start, idle: idle, audited: audited, doing: "the first connection"}
-	a.opened, a.lost = a.act, func() { a.flying = false }
+	a.opened, a.lost, a.gone = a.act, func() { a.flying = false }, a.deleted
 	return a
+}
+
+// deleted leaves a partition out whose topic is not there any more, if a deletion was under way that nobody has heard
+// the end of.
+func (a *Auditor) deleted() bool {
+	all := a.ledger.All()
+	if !a.begun || a.parts >= len(all) || all[a.parts].Name != a.route.aim.part || !all[a.parts].Doomed() {
+		return false
+	}
+	a.net.Fired("topic deleted late")
+	a.parts++
+	a.read, a.route.aim = nil, aim{}
+	a.act()
+	return true
 }
 
 // Start implements [Actor].

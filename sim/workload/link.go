@@ -29,6 +29,8 @@ type Net interface {
 	// Directory is the id of a node's data folder, VotersChange tells that somebody may be changing the voters.
 	Directory(id core.BrokerID) core.UUID
 	VotersChange(d time.Duration)
+	// Damaged reports whether some machine has files that are damaged.
+	Damaged() bool
 }
 
 // What clients do wrong, as [Net.Fired] counts it.
@@ -80,6 +82,8 @@ type client struct {
 	pending []call
 	opened  func() // the connection is open and the topics are known
 	lost    func() // the connection is gone, with all pending calls
+	// gone, if set, is told that the aim's topic is not there any more; true: the aim has been given up.
+	gone func() bool
 }
 
 // call is a request without an answer.

@@ -88,8 +88,8 @@ func (o *operator) removeVoter(v voter) {
 }
 
 func (o *operator) votersDone(code int16) {
-	if code == 0 {
+	if code == 0 || core.ErrorCode(code) == core.UnsupportedVersion {
 		o.net.VotersChange(0)
 	}
-	o.done(code, duplicateVoter, voterNotFound, core.InvalidRequest)
+	o.done(code, duplicateVoter, voterNotFound, core.InvalidRequest, core.UnsupportedVersion)
 }

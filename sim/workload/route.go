@@ -20,6 +20,8 @@ const (
 	routeTries = 5
 	// nobody is no broker; brokers count from 0.
 	nobody = -1
+	// absentForGood is after how many answers without a topic, by several brokers, it is taken for deleted.
+	absentForGood = 10 * routeTries
 )
 
 // route is what a client knows of where its aim is.
@@ -30,6 +32,7 @@ type route struct {
 	near    int // the replica that the leader has said to read from (KIP-392), or nobody
 	tries   int
 	strayed bool // an answer has said that it is somebody else
+	absent  int  // how many answers in a row did not know the topic
 }
 
 // dialTo chooses the broker to connect to.
@@ -80,12 +83,16 @@ func (c *client) steer() {
 	req := kmsg.NewPtrMetadataRequest()
 	c.request(req, 12, func(r kmsg.Response) {
 		leader := nobody
+		c.route.absent++
 		for _, t := range r.(*kmsg.MetadataResponse).Topics {
 			if t.ErrorCode != 0 || t.Topic == nil {
 				continue
 			}
 			if c.planned(*t.Topic) {
 				c.ids[*t.Topic] = t.TopicID
+			}
+			if *t.Topic == c.route.aim.part.Topic {
+				c.route.absent = 0
 			}
 			for _, p := range t.Partitions {
 				if *t.Topic == c.route.aim.part.Topic && p.Partition == int32(c.route.aim.part.Partition) && p.ErrorCode == 0 &&
@@ -95,6 +102,7 @@ func (c *client) steer() {
 			}
 		}
 		switch {
+		case c.route.aim.part.Topic != "" && c.route.absent >= absentForGood && c.gone != nil && c.gone():
 		case c.route.aim.part.Topic != "":
 			then(max(leader, nobody))
 		case c.route.aim.group != "":
@@ -145,7 +153,7 @@ func (c *client) aimAt(a aim) bool {
 	if !c.plan.Clustered() || c.route.aim == a {
 		return true
 	}
-	c.route.aim = a
+	c.route.aim, c.route.absent = a, 0
 	c.hang()
 	return false
 }

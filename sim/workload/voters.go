@@ -30,8 +30,13 @@ func (o *operator) raise(op *fault.Operation) {
 }
 
 // changeVoter removes a voter, or adds one that was removed. It asks for the voters first: a change names the folder,
-// and an added voter's address.
+// and an added voter's address. Where a voter may have forgotten what it knows, nobody removes another one.
 func (o *operator) changeVoter(op *fault.Operation) {
+	if op.Kind == fault.RemoveVoter && o.net.Damaged() {
+		o.done(int16(core.RequestTimedOut))
+		return
+	}
+	o.net.VotersChange(votersChangeWithin)
 	req := kmsg.NewPtrDescribeQuorumRequest()
 	req.Topics = []kmsg.DescribeQuorumRequestTopic{{Topic: "__cluster_metadata",
 		Partitions: []kmsg.DescribeQuorumRequestTopicPartition{{}}}}
@@ -69,19 +74,19 @@ func (o *operator) sendChange(op *fault.Operation, directory [16]byte) {
 		req := kmsg.NewPtrRemoveRaftVoterRequest()
 		req.VoterID, req.VoterDirectoryID = id, directory
 		o.request(req, 0, func(r kmsg.Response) {
-			o.done(r.(*kmsg.RemoveRaftVoterResponse).ErrorCode, voterNotFound, core.InvalidRequest, core.UnsupportedVersion)
+			o.votersDone(r.(*kmsg.RemoveRaftVoterResponse).ErrorCode)
 		})
 		return
 	}
 	at, ok := o.voters[id]
 	if !ok {
-		o.done(0) // it was never seen as a voter
+		o.votersDone(0) // it was never seen as a voter
 		return
 	}
 	req := kmsg.NewPtrAddRaftVoterRequest()
 	req.TimeoutMillis, req.VoterID, req.VoterDirectoryID, req.AckWhenCommitted = 2000, id, directory, true
 	req.Listeners = []kmsg.AddRaftVoterRequestListener{{Name: at.Name, Host: at.Host, Port: at.Port}}
 	o.request(req, 1, func(r kmsg.Response) {
-		o.done(r.(*kmsg.AddRaftVoterResponse).ErrorCode, duplicateVoter, core.InvalidRequest, core.UnsupportedVersion)
+		o.votersDone(r.(*kmsg.AddRaftVoterResponse).ErrorCode)
 	})
 }
