@@ -109,8 +109,14 @@ func (s *Set) commit(now core.Instant, r *Replica) bool {
 }
 
 // next is when the replica wants a tick, or core.Never. In a process that ends it neither fetches nor opens a damaged
-// log again.
+// log again. One whose log is going to be opened again does nothing else until then, whatever that log has due.
 func (r *Replica) next(closing bool) time.Duration {
+	switch {
+	case r.reopening && r.unneeded && !closing:
+		return r.lentUntil
+	case r.reopening:
+		return core.Never
+	}
 	at := r.deadline
 	if r.lead != nil && r.Online() {
 		at = min(at, r.lead.checkAt, r.lead.retryAt)
@@ -125,9 +131,6 @@ func (r *Replica) next(closing bool) time.Duration {
 	}
 	if r.follow != nil && r.follow.backoff > 0 && r.follow.fetcher != nil && !r.follow.named && !r.follow.queued {
 		at = min(at, r.follow.retryAt)
-	}
-	if r.unneeded {
-		at = min(at, r.lentUntil)
 	}
 	return at
 }

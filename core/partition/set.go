@@ -498,9 +498,7 @@ func (s *Set) tick(now core.Instant, r *Replica, out *core.Outbox) {
 		return
 	}
 	if r.reopening {
-		if s.reopen(now, r, out); !now.Reached(r.lentUntil) {
-			s.touch(r)
-		}
+		s.reopen(now, r, out)
 		return // what else it waits for reopens it
 	}
 	if now.Reached(r.deadline) {

@@ -37,6 +37,16 @@ func TestOlderMetadataChangeNothing(t *testing.T) {
 	}
 }
 
+func TestALogThatIsToBeOpenedAgainHasNothingElseDue(t *testing.T) {
+	r := Replica{reopening: true, unneeded: true, deadline: time.Second, lentUntil: 3 * time.Second}
+	if at := r.next(false); at != 3*time.Second {
+		t.Errorf("due at %v", at)
+	}
+	if at := r.next(true); at != core.Never {
+		t.Errorf("in a process that ends: due at %v", at)
+	}
+}
+
 func TestAnswersToEarlierProposalsAreIgnored(t *testing.T) {
 	c, n, _ := pair(t)
 	r := n.set.Replica(c.partitions[0])

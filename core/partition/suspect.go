@@ -128,7 +128,7 @@ func (s *Set) reopen(now core.Instant, r *Replica, out *core.Outbox) {
 			return
 		}
 		if !now.Reached(r.lentUntil) {
-			s.due = min(s.due, r.lentUntil)
+			s.touch(r)
 			return
 		}
 		r.log.CloseFiles(out)
