@@ -80,9 +80,9 @@ func (n *node) mayWipe() string {
 	return ""
 }
 
-// survives reports whether a partition has a leader elsewhere that serves in the life that the controller knows, and all
-// of its disk: one that has crashed and has not registered again is going to leave the ISR, and has no claim to lead any
-// more.
+// survives reports whether a partition has a leader elsewhere that serves in the life that the controller knows, with
+// all of its disk: one that has crashed and has not registered again is going to leave the ISR, and has no claim to
+// lead any more.
 func (n *node) survives(p *metadata.Partition, id core.BrokerID) bool {
 	if p.Leader == core.NoBroker || p.Leader == id || !p.InSync(p.Leader) {
 		return false

@@ -63,7 +63,8 @@ func TestSnapshotsAreKafkas(t *testing.T) {
 	}
 }
 
-// A disk that cannot be read is no damaged snapshot: the node would put its metadata aside, and forget what it promised.
+// A disk that cannot be read is no damaged snapshot: the node would put its metadata aside, and forget what it
+// promised.
 func TestASnapshotThatCannotBeReadIsNotDamaged(t *testing.T) {
 	disk := logtest.NewDisk()
 	disk.Put("/m/x", snapshotOf(t, "one", "two"), true)

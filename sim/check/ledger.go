@@ -95,8 +95,8 @@ func (l *Ledger) Partitions() []*Partition { return l.order }
 // All returns the partitions of the plan's topics and those of topics that come and go which are certainly there.
 func (l *Ledger) All() []*Partition { return slices.Concat(l.order, l.extra) }
 
-// Made notes a new topic, whose partition 0 is to be watched. It is doomed if a deletion of its name got no answer, which
-// may yet reach it.
+// Made notes a new topic, whose partition 0 is to be watched. It is doomed if a deletion of its name got no answer,
+// which may yet reach it.
 func (l *Ledger) Made(topic string, doomed bool) *Partition {
 	t := &fault.Topic{Name: topic, Partitions: 1, Retained: true, MaxMessage: 1 << 20, SegmentBytes: 1 << 20}
 	p := &Partition{Name: core.TopicPartition{Topic: topic}, topic: t, places: map[writer]core.Offset{},

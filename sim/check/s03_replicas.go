@@ -166,8 +166,8 @@ func taken(epochs *log.Epochs, v record.View) string {
 }
 
 // Whole says what of a machine's replicas is not what it should be, as far as anybody knows: batches that are others
-// elsewhere, or of another epoch. No checksum covers a batch's epoch. It is for machines that are rotten, whose logs are
-// not read otherwise, and remembers nothing.
+// elsewhere, or of another epoch. No checksum covers a batch's epoch. It is for machines that are rotten, whose logs
+// are not read otherwise, and remembers nothing.
 func (c *Cluster) Whole(node int) string {
 	for _, key := range c.sortedReplicas(node) {
 		seen := c.replicas[key]
