@@ -8,7 +8,6 @@ import (
 
 	"ottla.dev/core"
 	"ottla.dev/core/controller"
-	"ottla.dev/core/log"
 	"ottla.dev/core/metadata"
 	"ottla.dev/core/raft"
 	"ottla.dev/core/record"
@@ -95,7 +94,7 @@ func (j *FormatJob) format(fs core.FS, dir string, id core.UUID) error {
 			}
 		}
 	}
-	return log.WriteAtomically(fs, dir, metaPropertiesFile, metaProperties(j.ClusterID, j.Node, id))
+	return writeMeta(fs, dir, metaProperties(j.ClusterID, j.Node, id))
 }
 
 // bootstrap writes the first records of the new cluster.
@@ -157,22 +156,4 @@ func foundQuorum(fs core.FS, root string, voters raft.Voters, wall core.Timestam
 		Records: func(func([]byte) bool) {}}
 	job.Run(fs)
 	return job.Err
-}
-
-// metaProperties is the text of meta.properties, version 1.
-func metaProperties(cluster string, node core.BrokerID, directory core.UUID) []byte {
-	return fmt.Appendf(nil, "version=1\ncluster.id=%s\nnode.id=%d\ndirectory.id=%s\n", cluster, node, directory)
-}
-
-// ReadMeta reads a data folder's meta.properties. The error is [core.ErrNotExist] for a folder that is not formatted.
-func ReadMeta(fs core.FS, dir string) (map[string]string, error) {
-	b, err := readAll(fs, dir+"/"+metaPropertiesFile)
-	if err != nil {
-		return nil, fmt.Errorf("reading %s in %s: %w", metaPropertiesFile, dir, err)
-	}
-	p := parseMeta(string(b))
-	if p["node.id"] == "" {
-		p["node.id"] = p["broker.id"]
-	}
-	return p, nil
 }

@@ -22,6 +22,9 @@ func (j *bootJob) identify(fs core.FS) error {
 		p, err := ReadMeta(fs, d.path)
 		switch {
 		case errors.Is(err, core.ErrNotExist):
+			if err := unclaimed(fs, d.path); err != nil {
+				return err
+			}
 			fresh[i] = true
 		case err != nil:
 			d.err = err
@@ -29,6 +32,7 @@ func (j *bootJob) identify(fs core.FS) error {
 			if err := j.recognise(i, p, &cluster); err != nil {
 				return err
 			}
+			d.err = j.keepMeta(fs, d.path)
 		}
 	}
 	if cluster != "" {
@@ -61,7 +65,7 @@ func (j *bootJob) format(fs core.FS, i int) error {
 			return fmt.Errorf("writing the first voters in %s: %w", d.path, err)
 		}
 	}
-	return log.WriteAtomically(fs, d.path, metaPropertiesFile, metaProperties(j.clusterID, j.node, d.id))
+	return writeMeta(fs, d.path, metaProperties(j.clusterID, j.node, d.id))
 }
 
 // beginCheckpoints writes empty checkpoints into a new log directory: from then on one that is not there has been lost.
@@ -128,15 +132,4 @@ func makeFolder(fs core.FS, dir string) error {
 		return nil // a driver without a working folder
 	}
 	return err
-}
-
-func parseMeta(text string) map[string]string {
-	p := map[string]string{}
-	for _, line := range strings.Split(text, "\n") {
-		line = strings.TrimSpace(line)
-		if key, value, ok := strings.Cut(line, "="); ok && !strings.HasPrefix(line, "#") {
-			p[strings.TrimSpace(key)] = strings.TrimSpace(value)
-		}
-	}
-	return p
 }

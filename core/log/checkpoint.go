@@ -105,13 +105,31 @@ func ReadOffsetCheckpoint(b []byte) ([]OffsetEntry, error) {
 		tp := core.TopicPartition{Topic: f[0], Partition: core.PartitionID(p)}
 		entries = append(entries, OffsetEntry{tp, core.Offset(o)})
 	}
-	if n := len(entries) - 1; n >= 0 && entries[n].Topic == checksumName {
+	if n := len(entries) - 1; n >= 0 && resembles(entries[n].Topic, checksumName) {
 		if string(AppendOffsetCheckpoint(nil, entries[:n])) != string(b) {
 			return nil, ErrCheckpoint
 		}
 		return entries[:n], nil
 	}
 	return entries, nil
+}
+
+// mostDamaged is how many characters of a name may be wrong for it to be known still.
+const mostDamaged = 4
+
+// resembles reports whether a name is another one with a few wrong characters. Were a checksum that is damaged in its
+// name not known for one, nobody would compare it with what else is damaged.
+func resembles(name, other string) bool {
+	if len(name) != len(other) {
+		return false
+	}
+	wrong := 0
+	for i := range len(name) {
+		if name[i] != other[i] {
+			wrong++
+		}
+	}
+	return wrong <= mostDamaged
 }
 
 func appendCheckpointHead(dst []byte, n int) []byte {
@@ -132,14 +150,31 @@ func readCheckpointLines(b []byte) ([]string, error) {
 	return lines[2:], nil
 }
 
-// AppendPartitionMetadata appends a partition.metadata file (Kafka: PartitionMetadata).
+// metadataChecksum begins the last line of partition.metadata. Kafka reads the two lines before it only.
+const metadataChecksum = "\ncrc32c: "
+
+// AppendPartitionMetadata appends a partition.metadata file (Kafka: PartitionMetadata), with a checksum: a wrong bit of
+// the id would make the records those of another topic, which was deleted.
 func AppendPartitionMetadata(dst []byte, topic core.UUID) []byte {
-	return append(dst, "version: 0\ntopic_id: "+topic.String()...)
+	text := "version: 0\ntopic_id: " + topic.String()
+	dst = append(append(dst, text...), metadataChecksum...)
+	return strconv.AppendUint(dst, uint64(crc32.Checksum([]byte(text), crc32.MakeTable(crc32.Castagnoli))), 10)
 }
 
-// ReadPartitionMetadata reads the topic id from a partition.metadata file.
+// ReadPartitionMetadata reads the topic id from a partition.metadata file. One without a checksum, as Kafka writes it,
+// is believed.
 func ReadPartitionMetadata(b []byte) (core.UUID, error) {
-	first, second, _ := strings.Cut(strings.TrimSpace(string(b)), "\n")
+	u, err := readPartitionMetadata(string(b))
+	if err == nil && strings.Count(strings.TrimSpace(string(b)), "\n") > 1 &&
+		string(AppendPartitionMetadata(nil, u)) != string(b) {
+		return core.UUID{}, ErrCheckpoint
+	}
+	return u, err
+}
+
+func readPartitionMetadata(text string) (core.UUID, error) {
+	first, rest, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	second, _, _ := strings.Cut(rest, "\n")
 	id, named := strings.CutPrefix(strings.TrimSpace(second), "topic_id: ")
 	u, ok := core.ParseUUID(id)
 	if strings.TrimSpace(first) != "version: 0" || !named || !ok || u.IsZero() {

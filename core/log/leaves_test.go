@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"math"
 	"reflect"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -62,11 +63,25 @@ func TestCheckpointsAreKafkasText(t *testing.T) {
 	}
 	id := core.MetadataTopicID()
 	text := AppendPartitionMetadata(nil, id)
-	if string(text) != "version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAQ" {
+	if string(text) != "version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAQ\ncrc32c: 4292092560" {
 		t.Errorf("partition.metadata %q", text)
 	}
 	if back, err := ReadPartitionMetadata(text); err != nil || back != id {
 		t.Errorf("read back %v, %v", back, err)
+	}
+	for at := range len(text) {
+		for bit := range 8 {
+			bad := []byte(string(text))
+			bad[at] ^= 1 << bit
+			if back, err := ReadPartitionMetadata(bad); err == nil {
+				t.Errorf("%q is read as %v", bad, back)
+			}
+		}
+	}
+	named := []byte(strings.Replace(string(got), "crc32c", "crc33d", 1)) // the checksum's name, and the number, are wrong
+	named[4] ^= 1
+	if back, err := ReadOffsetCheckpoint(named); err == nil && !reflect.DeepEqual(back, entries) {
+		t.Errorf("%q is believed", named)
 	}
 	for _, bad := range []string{"", "0\n", "1\n0\n", "0\n2\n1 1\n", "0\n1\n1\n", "0\n1\nx 1\n", "0\n2\n2 5\n1 9\n"} {
 		if list, err := ReadEpochCheckpoint([]byte(bad)); err == nil {

@@ -22,10 +22,13 @@ type LocateJob struct {
 	Limit      core.Offset
 	MaxBytes   int64
 	AtLeastOne bool
-	Start      int64 // a batch boundary at or before the wanted batch
+	Start      int64      // a batch boundary at or before the wanted batch
+	begin      IndexEntry // of a mapped index: where to start instead, if it is true
 
 	entries int
-	verify  bool       // the segment's batches are not known to be sound
+	verify  bool // the segment's batches are not known to be sound
+	gaps    bool // offsets may be missing
+	epochs  []EpochStart
 	known   bool       // no index file is to be looked up
 	near    IndexEntry // if known: a batch that may be taken, near the last one; its zero is none
 
@@ -54,6 +57,9 @@ func (j *LocateJob) Run(fs core.FS) {
 	}
 	defer log.Close()
 	var index indexFile
+	if j.begin.Pos > j.Start && j.begin.Offset <= j.From && isBatchAt(log, j.begin, j.Size) {
+		j.Start = j.begin.Pos
+	}
 	if !j.known {
 		index = openIndex(fs, j.IndexPath, j.Base, j.entries)
 		defer index.close()
@@ -74,6 +80,9 @@ func (j *LocateJob) Run(fs core.FS) {
 
 // isBatchAt reports whether an index entry is true: one that is not leads to no batch, or to another one.
 func isBatchAt(log core.File, e IndexEntry, size int64) bool {
+	if e.Pos < 0 {
+		return false
+	}
 	v, _, err := newScanner(log, e.Pos, size, headerChunk).header()
 	return err == nil && v != nil && v.LastOffset() == e.Offset
 }
@@ -94,7 +103,7 @@ func (j *LocateJob) scan(s *scanner, index indexFile) error {
 	if !j.known {
 		near = index.find(func(e IndexEntry) bool { return e.Pos <= end && e.Offset < j.Limit })
 	}
-	if near.Pos > s.pos {
+	if near.Pos > s.pos && near.Pos <= end && near.Offset < j.Limit {
 		behind := s.pos
 		s.pos = near.Pos
 		v, _, err := s.header()

@@ -1,6 +1,8 @@
 package log
 
 import (
+	"slices"
+
 	"ottla.dev/core"
 )
 
@@ -74,14 +76,18 @@ func (l *Log) locate(from core.Offset, maxBytes int64, limit core.Offset, atLeas
 	s := l.segments[i]
 	s.pins++
 	j := &LocateJob{Log: l.slot, File: s.file, Path: l.path(s.base, LogSuffix), Base: s.base, Size: s.size,
-		End: s.next, verify: s.read < s.found, From: from, Limit: limit, MaxBytes: maxBytes, AtLeastOne: atLeastOne,
-		entries: s.entries}
+		End: s.next, verify: s.read < s.found, gaps: l.settings.Gaps, From: from, Limit: limit, MaxBytes: maxBytes,
+		AtLeastOne: atLeastOne,
+		entries:    s.entries}
+	if j.verify {
+		j.epochs = slices.Clone(l.epochs.All())
+	}
 	if pos, ok := l.hints.find(s.file, from); ok {
 		j.Start = pos
 	}
 	if s.indexView != nil {
-		j.Start = max(j.Start, FindOffset(s.indexView, s.base, s.entries, from).Pos)
-		j.known, j.near = true, nearEnd(s, j.Start+maxBytes, limit)
+		j.begin = FindOffset(s.indexView, s.base, s.entries, from)
+		j.known, j.near = true, nearEnd(s, max(j.Start, j.begin.Pos)+maxBytes, limit)
 	} else if s.indexFile != 0 {
 		j.known = true // its index file is being mapped and written; scanning from the start is right, if slow
 	} else {

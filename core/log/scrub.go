@@ -27,20 +27,26 @@ type ScrubJob struct {
 	Next core.Offset
 	Most int64 // how much is read, roughly
 
-	dir      string
-	interval int64
-	gaps     bool
-	epochs   []EpochStart
-	sealed   bool
-	trimmed  bool // the index files hold nothing but entries
-	entries  int
-	times    int
+	dir       string
+	interval  int64
+	gaps      bool
+	epochs    []EpochStart
+	sealed    bool
+	trimmed   bool          // the index files hold nothing but entries
+	snapshots []core.Offset // of producers, within the segment
+	mapped    core.FileID   // the index file of a segment that is written
+	entries   int
+	times     int
 
 	// Results.
 	Read         int64
 	At           core.Offset // the batch behind the last one that was checked
 	Pos          int64
 	RebuiltIndex bool
+	wrong        bool          // the indexes are, and were not made anew
+	bad          []core.Offset // producer snapshots that were, and are removed
+	index        []byte        // what the mapped indexes should hold, if they are wrong
+	timeline     []byte
 	Err          error // a [Damage], if bytes are bad
 }
 
@@ -73,6 +79,14 @@ func (l *Log) PlanScrub(s Scrub, most int64) *ScrubJob {
 		Next: seg.base, Most: most, dir: l.dir, interval: l.settings.IndexIntervalBytes, gaps: l.settings.Gaps,
 		epochs: slices.Clone(l.epochs.All()),
 		sealed: !last, trimmed: seg.indexFile == 0, entries: seg.entries, times: seg.times}
+	for _, f := range l.snapshots {
+		if f.done && f.offset >= seg.base && (last || f.offset < l.segments[i+1].base) {
+			j.snapshots = append(j.snapshots, f.offset)
+		}
+	}
+	if seg.indexView != nil && seg.timesView != nil {
+		j.mapped = seg.indexFile
+	}
 	if s.pos > 0 && s.Next > seg.base && s.Next < seg.next {
 		j.From, j.Next = s.pos, s.Next
 	}
@@ -81,7 +95,7 @@ func (l *Log) PlanScrub(s Scrub, most int64) *ScrubJob {
 }
 
 // Scrubbed takes a job that came back, and tells where the pass goes on.
-func (l *Log) Scrubbed(j *ScrubJob) Scrub {
+func (l *Log) Scrubbed(j *ScrubJob, out *core.Outbox) Scrub {
 	l.Unpin(j.File)
 	seg := l.segmentOf(j.File)
 	if seg == nil || l.failed != nil {
@@ -90,6 +104,18 @@ func (l *Log) Scrubbed(j *ScrubJob) Scrub {
 	if j.RebuiltIndex && seg.indexFile == 0 {
 		seg.entries, seg.times = j.entries, j.times
 	}
+	if len(j.bad) > 0 {
+		l.snapshots = slices.DeleteFunc(l.snapshots, func(s snapshotFile) bool { return slices.Contains(j.bad, s.offset) })
+		if !l.closing && !l.truncating {
+			l.snapshot(out)
+		}
+	}
+	if j.mapped != 0 && j.mapped == seg.indexFile {
+		j.RebuiltIndex = l.correct(seg, j, out)
+	}
+	if j.wrong && !j.sealed && seg.indexFile == 0 && seg == l.active() && !l.closing && !l.truncating {
+		l.mapIndexes(seg, out) // the next pass writes what is wrong in them
+	}
 	if j.Err == nil && j.From == seg.read {
 		seg.read = j.Pos
 	}
@@ -97,6 +123,20 @@ func (l *Log) Scrubbed(j *ScrubJob) Scrub {
 		return Scrub{Next: max(j.At, seg.base)}
 	}
 	return Scrub{Next: j.At, pos: j.Pos}
+}
+
+// correct writes the entries of mapped indexes again that were there when the job was made. If there are more of them
+// than there should be, or fewer, because index.interval.bytes was changed, nothing is done: what is looked up is
+// compared with its batch, and the files are made anew when the segment has got its last batch.
+func (l *Log) correct(s *segment, j *ScrubJob, out *core.Outbox) bool {
+	if len(j.index) != j.entries*IndexEntrySize || len(j.timeline) != j.times*TimeIndexEntrySize || j.entries == 0 {
+		return false
+	}
+	out.Write(s.indexFile, 0, j.index, core.Ticket{})
+	if j.times > 0 {
+		out.Write(s.timesFile, 0, j.timeline, core.Ticket{})
+	}
+	return true
 }
 
 // Run reads and checks.
@@ -108,6 +148,11 @@ func (j *ScrubJob) Run(fs core.FS) {
 		return
 	}
 	defer file.Close()
+	if j.From == 0 {
+		if j.Err = j.checkSnapshots(fs); j.Err != nil {
+			return
+		}
+	}
 	if j.sealed {
 		// What is read is to come from the disk.
 		if j.Err = fail("refreshing "+j.Path, file.Refresh()); j.Err != nil {
@@ -115,16 +160,41 @@ func (j *ScrubJob) Run(fs core.FS) {
 		}
 	}
 	var entries indexRest
-	if j.trimmed {
+	if j.trimmed || j.mapped != 0 {
 		if entries, j.Err = j.indexes(fs); j.Err != nil {
 			return
 		}
 	}
 	j.Err = j.check(file, &entries)
 	left := j.Pos >= j.Size && len(entries.index)+len(entries.times) > 0
-	if j.Err == nil && (entries.wrong || left) && j.sealed {
+	if j.wrong = entries.wrong || left; j.Err == nil && j.wrong && (j.sealed || j.mapped != 0) {
 		j.Err = j.rebuild(fs, file)
 	}
+}
+
+// checkSnapshots removes the producer snapshots within the segment that are bad: they only save reading batches.
+func (j *ScrubJob) checkSnapshots(fs core.FS) error {
+	for _, offset := range j.snapshots {
+		name := join(j.dir, FileName(offset, SnapshotSuffix))
+		b, err := readFile(fs, name)
+		if errors.Is(err, core.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if _, bad := ReadSnapshot(b); bad == nil {
+			continue
+		}
+		if err := fs.Remove(name); err != nil && !errors.Is(err, core.ErrNotExist) {
+			return fail("removing "+name, err)
+		}
+		j.bad = append(j.bad, offset)
+	}
+	if len(j.bad) == 0 {
+		return nil
+	}
+	return fail("syncing folder "+j.dir, fs.SyncDir(j.dir))
 }
 
 // indexRest are the entries of a segment's two indexes, as far as they were not compared with batches.
@@ -144,7 +214,7 @@ func (j *ScrubJob) indexes(fs core.FS) (indexRest, error) {
 		size   int
 		to     *[]byte
 	}{{IndexSuffix, j.entries * IndexEntrySize, &e.index}, {TimeIndexSuffix, j.times * TimeIndexEntrySize, &e.times}} {
-		b, err := readMaybeDeleted(fs, join(j.dir, FileName(j.Base, f.suffix)))
+		b, err := j.entriesOf(fs, f.suffix, f.size)
 		if err != nil && !errors.Is(err, core.ErrNotExist) {
 			return e, err
 		}
@@ -162,6 +232,22 @@ func (j *ScrubJob) indexes(fs core.FS) (indexRest, error) {
 		e.times = e.times[TimeIndexEntrySize:]
 	}
 	return e, nil
+}
+
+// entriesOf reads an index file: that of a segment which is written is followed by many zeros.
+func (j *ScrubJob) entriesOf(fs core.FS, suffix string, size int) ([]byte, error) {
+	path := join(j.dir, FileName(j.Base, suffix))
+	if j.mapped == 0 {
+		return readMaybeDeleted(fs, path)
+	}
+	f, err := fs.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b := make([]byte, size)
+	n, err := f.ReadAt(b, 0)
+	return b[:n], err
 }
 
 // take compares the entries for a batch with it.
@@ -201,7 +287,7 @@ func (j *ScrubJob) check(file core.File, entries *indexRest) error {
 			return nil
 		case v.BaseOffset() < j.At || v.BaseOffset() > j.At && !j.gaps:
 			return &Damage{Dir: j.dir, At: j.At, Why: errOrder.Error()}
-		case len(j.epochs) > 0 && v.BaseOffset() >= j.epochs[0].Start && j.epochAt(v.BaseOffset()) != v.LeaderEpoch():
+		case !epochFits(j.epochs, v):
 			return &Damage{Dir: j.dir, At: j.At, Why: "leader epoch " + strconv.Itoa(int(v.LeaderEpoch())) + " is not that of " +
 				"its place in the log"}
 		}
@@ -213,19 +299,23 @@ func (j *ScrubJob) check(file core.File, entries *indexRest) error {
 	return nil
 }
 
-// epochAt is the leader epoch that a batch at offset must have. The checksum does not cover it. Of what is below the
-// log start offset the epochs are forgotten.
-func (j *ScrubJob) epochAt(offset core.Offset) core.LeaderEpoch {
+// epochFits reports whether a batch has the leader epoch of its place in the log. The checksum does not cover it. Of
+// what is below the log start offset the epochs are forgotten.
+func epochFits(epochs []EpochStart, v record.View) bool {
+	if len(epochs) == 0 || v.BaseOffset() < epochs[0].Start {
+		return true
+	}
 	epoch := core.NoLeaderEpoch
-	for _, e := range j.epochs {
-		if e.Start <= offset {
+	for _, e := range epochs {
+		if e.Start <= v.BaseOffset() {
 			epoch = e.Epoch
 		}
 	}
-	return epoch
+	return epoch == v.LeaderEpoch()
 }
 
-// rebuild writes the two indexes of a segment from the headers of its batches.
+// rebuild writes the two indexes of a segment from the headers of its batches. Those of one that is written are mapped:
+// their owner writes them.
 func (j *ScrubJob) rebuild(fs core.FS, file core.File) error {
 	s := newFound(j.Base)
 	sc := newScanner(file, 0, j.Size, headerChunk)
@@ -236,6 +326,10 @@ func (j *ScrubJob) rebuild(fs core.FS, file core.File) error {
 		}
 		s.take(v, j.interval)
 		sc.pos += size
+	}
+	if j.mapped != 0 {
+		j.index, j.timeline = s.index, s.timeline
+		return nil
 	}
 	if s.timeDue() {
 		s.timeline = AppendTimeIndexEntry(s.timeline, s.Base, s.timeEntry())
@@ -249,7 +343,8 @@ func (j *ScrubJob) rebuild(fs core.FS, file core.File) error {
 }
 
 // readable cuts a range off before the first batch that has gone bad, and refuses it if that is the first one. Segments
-// that were taken by their indexes when the log was opened are read so until a [ScrubJob] has gone through them.
+// that were taken by their indexes when the log was opened are read so until a [ScrubJob] has gone through them. The
+// checksum does not cover the base offset, which is known where nothing is compacted, and not the leader epoch.
 func (j *LocateJob) readable(log core.File) error {
 	sc := newScanner(log, j.Pos, j.Pos+j.Len, bodyChunk)
 	next := core.NoOffset
@@ -260,6 +355,10 @@ func (j *LocateJob) readable(log core.File) error {
 		}
 		if err == nil && v != nil {
 			err = v.Check()
+		}
+		if err == nil && v != nil && (v.BaseOffset() < next ||
+			v.BaseOffset() > max(next, j.From) && !j.gaps || !epochFits(j.epochs, v)) {
+			err = record.ErrCorrupt
 		}
 		switch {
 		case err != nil && !damage(err):

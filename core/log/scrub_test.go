@@ -16,7 +16,8 @@ func scrubAll(t *testing.T, l *Log, disk *logtest.Disk) error {
 			return nil
 		}
 		j.Run(disk)
-		if at = l.Scrubbed(j); j.Err != nil {
+		var out core.Outbox
+		if at = l.Scrubbed(j, &out); j.Err != nil {
 			return j.Err
 		}
 	}

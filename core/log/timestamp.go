@@ -41,7 +41,8 @@ type timedSegment struct {
 	size      int64
 	entries   int
 	times     int
-	start     int64 // a batch boundary before which nothing is of interest
+	start     int64          // a batch boundary before which nothing is of interest
+	mark      TimeIndexEntry // that start was found by, if the indexes were at hand
 }
 
 // timedBatch is the batch with the largest timestamp so far.
@@ -90,8 +91,8 @@ func (l *Log) timed(s *segment, target core.Timestamp) timedSegment {
 		t.indexPath, t.timesPath = l.path(s.base, IndexSuffix), l.path(s.base, TimeIndexSuffix)
 		t.entries, t.times = s.entries, s.indexer.times
 	} else if s.indexView != nil && s.timesView != nil && target != MaxTimestamp {
-		e := FindTimestamp(s.timesView, s.base, s.indexer.times, target)
-		t.start = FindOffset(s.indexView, s.base, s.entries, e.Offset).Pos
+		t.mark = FindTimestamp(s.timesView, s.base, s.indexer.times, target)
+		t.start = FindOffset(s.indexView, s.base, s.entries, t.mark.Offset).Pos
 	}
 	return t
 }
@@ -133,6 +134,8 @@ func (j *TimestampJob) runFirst(fs core.FS, s timedSegment, codecs *record.Codec
 	start := s.start
 	if s.indexPath != "" {
 		start = j.startIn(fs, s)
+	} else if start != 0 && !j.leads(fs, s, start, s.mark) {
+		start = 0
 	}
 	return j.batches(fs, s, start, func(sc *scanner, v record.View, size int64) (bool, error) {
 		if v.MaxTimestamp() < j.Target || v.LastOffset() < j.Start {
@@ -161,15 +164,20 @@ func (j *TimestampJob) startIn(fs core.FS, s timedSegment) int64 {
 		return 0
 	}
 	e := FindTimestamp(b, s.base, s.times, j.Target)
-	start, same := s.position(fs, e.Offset), false
-	err = j.batches(fs, s, start, func(_ *scanner, v record.View, _ int64) (bool, error) {
+	if start := s.position(fs, e.Offset); j.leads(fs, s, start, e) {
+		return start
+	}
+	return 0
+}
+
+// leads reports whether the batches from a position on lead to the one that an entry of the time index is about.
+func (j *TimestampJob) leads(fs core.FS, s timedSegment, start int64, e TimeIndexEntry) bool {
+	same := false
+	err := j.batches(fs, s, start, func(_ *scanner, v record.View, _ int64) (bool, error) {
 		same = v.LastOffset() == e.Offset && v.MaxTimestamp() == e.Timestamp
 		return v.LastOffset() < e.Offset, nil
 	})
-	if err != nil || !same {
-		return 0
-	}
-	return start
+	return start >= 0 && err == nil && same
 }
 
 // runMax looks for the batch with the largest timestamp, where the segments' own largest does not settle it, and then
@@ -252,7 +260,7 @@ func (j *TimestampJob) batches(fs core.FS, s timedSegment, start int64,
 		return err
 	}
 	defer file.Close()
-	sc := newScanner(file, start, s.size, headerChunk)
+	sc := newScanner(file, max(start, 0), s.size, headerChunk)
 	next := s.base
 	for next < j.Limit {
 		v, size, err := sc.header()

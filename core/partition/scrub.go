@@ -59,7 +59,7 @@ func (s *Set) scrubbed(now core.Instant, j *log.ScrubJob, out *core.Outbox) {
 	if r == nil || r.log == nil {
 		return
 	}
-	c.at = r.log.Scrubbed(j)
+	c.at = r.log.Scrubbed(j, out)
 	switch {
 	case r.removed:
 		s.depart(now, r, out)

@@ -300,3 +300,40 @@ func FuzzDecodeState(f *testing.F) {
 		}
 	})
 }
+
+// A crash between the end of a recall and the removal of its marker has the next start begin another one, of a node
+// that has voted by then. It stays bound by that vote.
+func TestANodeThatHasVotedMayForgetAgain(t *testing.T) {
+	n := start(t, logtest.NewDisk())
+	n.deliver()
+	n.state.Epoch, n.state.Voted = 5, 2
+	n.resume(n.now)
+	n.Distrust()
+	if !n.Recalling() || n.Role() != Voted || n.state.Voted != 2 || n.Epoch() != 5 {
+		t.Errorf("recalling %v, %v in epoch %d with a vote for %d", n.Recalling(), n.Role(), n.Epoch(), n.state.Voted)
+	}
+}
+
+// Whatever bit of the file is wrong, it is not believed: also where the checksum's own name is hit, and another bit.
+func TestAnElectionStateIsRightOrRefused(t *testing.T) {
+	for _, s := range []ElectionState{
+		{Epoch: 17, Voted: 2, Leader: core.NoBroker, ClusterID: "c", Voters: []core.BrokerID{1, 2}},
+		{Version: 1, Epoch: 17, Voted: 2, VotedDirectory: core.UUID{3}, Leader: core.NoBroker},
+	} {
+		text := string(s.Encode())
+		name := strings.Index(text, "crc32c")
+		for at := range len(text) {
+			for bit := range 8 {
+				for _, second := range []int{-1, name, name + 5} {
+					b := []byte(text)
+					if b[at] ^= 1 << bit; second >= 0 && second != at {
+						b[second] ^= 1
+					}
+					if back, err := DecodeState(b); err == nil {
+						t.Fatalf("%s is believed: %+v", b, back)
+					}
+				}
+			}
+		}
+	}
+}

@@ -54,11 +54,12 @@ func forgotten(err error) error {
 func (q *Quorum) Recalling() bool { return q.recall != nil }
 
 // Distrust says, before the first Poll, that the node has lost what it had. It must have other voters beside itself,
-// and be told so again at each start until Recalling is false.
+// and be told so again at each start until Recalling is false. A crash may come between that and the removal of the
+// marker that has it told so, when it has voted again.
 func (q *Quorum) Distrust() {
 	q.Reached.Add(probe.PromisesForgotten)
 	q.recall = &recall{}
-	if q.role != Unattached {
+	if q.role != Unattached && q.role != Voted { // a vote that is on the disk stays given
 		q.become(Unattached, q.state.Epoch)
 	}
 	q.state.Leader = core.NoBroker

@@ -1,7 +1,9 @@
 package raft
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/crc32"
 
@@ -88,7 +90,13 @@ func DecodeState(b []byte) (ElectionState, error) {
 		stateJSON
 		VotedDirectoryID string `json:"votedDirectoryId"`
 	}
-	if err := json.Unmarshal(b, &j); err != nil {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields() // one may be the checksum, with a damaged name
+	err := d.Decode(&j)
+	if err == nil && !json.Valid(b) {
+		err = errors.New("more than one object")
+	}
+	if err != nil {
 		return ElectionState{}, fmt.Errorf("raft: %s: %w", StateFile, err)
 	}
 	if j.DataVersion < 0 || j.DataVersion > 1 || j.LeaderEpoch < 0 {

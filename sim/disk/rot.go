@@ -8,16 +8,18 @@ import (
 )
 
 // Damage does something to what a file holds, on the disk and in the page cache: do gets the bytes, which it may
-// change, and returns what is left of them. A mapping keeps what it shows.
+// change, and returns what is left of them. A mapping shows what is damaged in it, and keeps its size.
 func (d *Disk) Damage(path string, do func([]byte) []byte) {
 	n, err := d.get(path)
 	if err != nil || n.dir {
 		panic("sim/disk: no file to be damaged at " + path)
 	}
 	n.durable = do(slices.Clone(n.durable))
-	if !n.mapped {
-		n.data = do(slices.Clone(n.data))
+	if n.mapped {
+		copy(n.data, do(slices.Clone(n.data)))
+		return
 	}
+	n.data = do(slices.Clone(n.data))
 }
 
 // Lose takes a file away, for good.

@@ -16,13 +16,7 @@ import (
 // is hold the same bytes at the same offsets. Folders of deleted topics may be left, until the next start.
 func (r *run) compare(res *Result, partitions map[where]state) {
 	for _, m := range r.cluster.members {
-		if r.options.Inspect != nil {
-			problems, err := r.options.Inspect(m.data)
-			r.note(err)
-			for _, p := range problems {
-				r.problem("broker %d: %s", m.id, p)
-			}
-		}
+		r.inspect(m)
 	}
 	for at := range partitions {
 		name := fmt.Sprintf("%s-%d", at.topic, at.partition)
@@ -91,6 +85,17 @@ func (l *logReader) close() {
 	l.file, l.in = nil, nil
 }
 
+// longer is what is wrong if one log is the beginning of another one.
+type longer struct {
+	short, long string
+	offset      int64
+}
+
+// Error gives it in words.
+func (l longer) Error() string {
+	return fmt.Sprintf("%s ends where %s goes on with offset %d", l.short, l.long, l.offset)
+}
+
 // sameLog compares the batches of two replicas and returns how many there are.
 func sameLog(a, b string) (n int, err error) {
 	la, err := openLog(a)
@@ -110,9 +115,9 @@ func sameLog(a, b string) (n int, err error) {
 		case errA == io.EOF && errB == io.EOF:
 			return n, nil
 		case errA == io.EOF:
-			return n, fmt.Errorf("%s ends where %s goes on with offset %d", a, b, other)
+			return n, longer{a, b, other}
 		case errB == io.EOF:
-			return n, fmt.Errorf("%s ends where %s goes on with offset %d", b, a, at)
+			return n, longer{b, a, at}
 		case errA != nil || errB != nil:
 			return n, errors.Join(errA, errB)
 		case at != other:

@@ -27,6 +27,8 @@ type Options struct {
 	PowerCuts int
 	// Drill, if not empty, makes the rounds those of a drill: Rounds faults of one kind, each measured.
 	Drill string
+	// Flips makes the rounds those of damage: so many places in the brokers' files are damaged, one broker at a time.
+	Flips int
 	// Rate is how many records all producers together send in a second.
 	Rate int
 	// Set are settings of all brokers, as key=value.
@@ -50,9 +52,9 @@ const (
 // Check says what cannot be.
 func (o *Options) Check() error {
 	switch {
-	case o.Length < 0 || o.Rounds < 0 || o.Kills < 0 || o.PowerCuts < 0:
+	case o.Length < 0 || o.Rounds < 0 || o.Kills < 0 || o.PowerCuts < 0 || o.Flips < 0:
 		return fmt.Errorf("chaos: nothing can be done less than 0 times, or for less than no time")
-	case o.Length == 0 && o.Rounds == 0 && o.PowerCuts == 0:
+	case o.Length == 0 && o.Rounds == 0 && o.PowerCuts == 0 && o.Flips == 0:
 		return fmt.Errorf("chaos: neither a time nor a number of rounds")
 	case o.Drill != "" && drills[o.Drill] == nil:
 		return fmt.Errorf("chaos: there is no drill %q; there are %s", o.Drill, drillNames())
@@ -82,6 +84,9 @@ func settings(c *cluster, m *member) []string {
 	if c.options.Drill == DrillClocks {
 		// Records that a client has dated by a clock that is right are refused by a broker that is hours behind.
 		all = append(all, "log.message.timestamp.type=LogAppendTime")
+	}
+	if c.options.Flips > 0 {
+		all = append(all, flipSettings...)
 	}
 	return all
 }

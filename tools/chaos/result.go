@@ -44,6 +44,10 @@ type Result struct {
 
 	// Trials are those of a drill.
 	Trials []Trial `json:"trials,omitempty"`
+	// Damaged is how many places in files were damaged, by the kind of file, and LongestRepairSeconds how long it took at
+	// most until a broker had again what the others have.
+	Damaged              map[string]int `json:"damaged,omitempty"`
+	LongestRepairSeconds float64        `json:"longest_repair_seconds,omitempty"`
 
 	Anomalies int      `json:"anomalies"`
 	Problems  []string `json:"problems"`
@@ -104,6 +108,17 @@ func (r *Result) WriteText(to io.Writer) error {
 	line("bad links", "%d", r.sumOf("slow", "reset", "half-open"))
 	if n := r.sumOf("power-cut"); n > 0 {
 		line("power cuts", "%d", n)
+	}
+	damaged := 0
+	for _, kind := range slices.Sorted(maps.Keys(r.Damaged)) {
+		damaged += r.Damaged[kind]
+		line("damaged "+kind, "%d", r.Damaged[kind])
+	}
+	if damaged > 0 {
+		line("damaged", "%d places: %d bits flipped, %d pages of zeros, %d files cut; %d times below a running process",
+			damaged,
+			r.Faults["damage: flip"], r.Faults["damage: zero"], r.Faults["damage: cut"], r.Faults["damage while it runs"])
+		line("repaired", "after %.1fs at most", r.LongestRepairSeconds)
 	}
 	line("records acknowledged", "%d, and %d of unknown outcome", r.Acknowledged, r.Unknown)
 	line("read by the group", "%d, with %d offsets committed", r.Read, r.Commits)

@@ -47,6 +47,9 @@ type run struct {
 	faults   map[string]int
 	trials   []Trial
 	problems []string // that make the run fail
+
+	places        map[string]int // that were damaged, by kind of file
+	longestRepair time.Duration
 }
 
 // Run makes a cluster, does to it what the options say, and tells what came of it. An error means that the run could
@@ -56,7 +59,8 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		return nil, err
 	}
 	o.plain = o.Drill == DrillPauses || o.Drill == DrillClocks
-	r := &run{options: o, rng: random(o.Seed), began: time.Now(), faults: map[string]int{}}
+	r := &run{options: o, rng: random(o.Seed), began: time.Now(), faults: map[string]int{},
+		places: map[string]int{}}
 	if err := r.build(); err != nil {
 		return nil, err
 	}
@@ -72,6 +76,8 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		rounds = r.powerRounds
 	case o.Drill != "":
 		rounds = r.drillRounds
+	case o.Flips > 0:
+		rounds = r.flipRounds
 	}
 	if err := rounds(ctx); err != nil {
 		r.load.stop()
@@ -153,8 +159,12 @@ func (r *run) up(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startWithin)
 	defer cancel()
 	admin := kadm.NewClient(r.observer.client)
+	var configs map[string]*string
+	if r.options.Flips > 0 {
+		configs = map[string]*string{"internal.segment.bytes": kadm.StringPtr(flipSegment)}
+	}
 	for {
-		made, err := admin.CreateTopic(ctx, partitions, brokers, nil, ledger)
+		made, err := admin.CreateTopic(ctx, partitions, brokers, configs, ledger)
 		if err == nil && made.Err == nil {
 			break
 		}
@@ -339,6 +349,7 @@ func (r *run) judge(res *Result) {
 	res.History = r.writeHistory(h)
 	res.Rounds, res.Kills = int(r.round.Load()), int(r.kills.Load())
 	res.Faults, res.Trials = r.faults, r.trials
+	res.Damaged, res.LongestRepairSeconds = r.places, r.longestRepair.Seconds()
 	res.Acknowledged, res.Unknown = r.load.acked.Load(), r.load.unknown.Load()
 	res.Read, res.Commits, res.Topics = r.load.read.Load(), r.load.commits.Load(), r.load.topics.Load()
 	longest, at := r.load.outages.worst()

@@ -14,6 +14,7 @@ import (
 
 // What a maker of topics does with each.
 const (
+	passing      = "passing-" // and a number are their names
 	topicParts   = 2
 	topicRecords = 40
 	topicAsk     = 10 * time.Second
@@ -25,7 +26,7 @@ func (l *load) makeTopics(process int32) {
 	defer client.Close()
 	admin := kadm.NewClient(client)
 	for n := 0; l.stopped.Err() == nil; n++ {
-		name := fmt.Sprintf("passing-%d", n)
+		name := fmt.Sprintf("%s%d", passing, n)
 		l.mu.Lock()
 		l.extra = append(l.extra, name)
 		l.mu.Unlock()

@@ -24,7 +24,11 @@ const (
 	Mixed   Worlds = "mixed" // single brokers and clusters in turn
 	Single  Worlds = "single"
 	Cluster Worlds = "cluster"
+	Damage  Worlds = "damage" // clusters in which files rot
 )
+
+// Known reports whether there are such worlds.
+func (w Worlds) Known() bool { return w == Mixed || w == Single || w == Cluster || w == Damage }
 
 // Mutant is a planted bug.
 type Mutant struct {
@@ -78,8 +82,8 @@ func Parse(name, text string) (*Mutant, error) {
 	switch {
 	case m.Origin == "" || m.Sees == "" || m.Why == "":
 		return nil, fmt.Errorf("%s%s: origin, sees and why must be there", name, Suffix)
-	case m.Worlds != Mixed && m.Worlds != Single && m.Worlds != Cluster:
-		return nil, fmt.Errorf("%s%s: worlds are mixed, single or cluster", name, Suffix)
+	case !m.Worlds.Known():
+		return nil, fmt.Errorf("%s%s: worlds are mixed, single, cluster or damage", name, Suffix)
 	case len(m.edits) == 0:
 		return nil, fmt.Errorf("%s%s: it changes nothing", name, Suffix)
 	}

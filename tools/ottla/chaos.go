@@ -30,7 +30,8 @@ slow-links (50 ms, 1 Mbit, resets) and clocks (the wall clock of a broker jumps)
 
 With --failover it measures instead how long a producer waits when the leader of its partition goes.
 With --power-cuts the brokers have file systems of their own, whose power is cut under load; this needs
-Linux, root and loop devices.
+Linux, root and loop devices. With --flips bits of one broker's files are flipped, pages of it zeroed and
+files cut, about fifty at a time, while it is down or runs: all of it must be found and repaired.
 
 The exit status is 0 if nothing is wrong, 2 if something is, 3 if not everything could be checked, and 1
 if the run could not be made. If something is wrong the folder with the data, the brokers' logs and the
@@ -40,6 +41,7 @@ const chaosExample = `  ottla chaos
   ottla chaos --minutes 10 --kills 100
   ottla chaos --rounds 5 --seed 7 --dir ./chaos
   ottla chaos --power-cuts 30
+  ottla chaos --flips 1000 --rate 600
   ottla chaos --failover 10
   ottla chaos --drill pauses --rounds 40 --rate 600
   ottla chaos --minutes 5 --set broker.session.timeout.ms=9000 --json`
@@ -76,6 +78,7 @@ func newChaos() *cobra.Command {
 		"others paused")
 	f.StringVar(&o.Drill, "drill", "", "instead, measure one kind of fault again and again; its `name` is pauses, "+
 		"partitions, slow-links or clocks")
+	f.IntVar(&o.Flips, "flips", 0, "instead, so many `places` in files damaged, all of which have to be repaired")
 	f.IntVar(&o.failover, "failover", 0, "instead, kill and then stop the leader so many `times`, and measure how long a "+
 		"producer waits")
 	f.Int64Var(&o.seed, "seed", -1, "the `seed` of the faults (default a new one)")

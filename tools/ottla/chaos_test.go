@@ -52,3 +52,16 @@ func TestPowerCuts(t *testing.T) {
 		t.Errorf("a power cut of all loses nothing that was only cached:\n%s", log)
 	}
 }
+
+// What is damaged in the files of one of three brokers, while it is down or runs, is found and repaired, and nobody
+// reads anything wrong. The command damages a thousand places.
+func TestDamageIsFoundAndRepaired(t *testing.T) {
+	result, log := chaosOn(t, chaos.Options{Flips: 100})
+	damaged := 0
+	for _, n := range result.Damaged {
+		damaged += n
+	}
+	if result.ExitCode() != 0 || result.Acknowledged == 0 || damaged < 100 || result.ComparedBatches == 0 {
+		t.Fatal(log)
+	}
+}

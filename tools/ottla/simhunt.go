@@ -53,7 +53,8 @@ func huntCommand() *cobra.Command {
 	f.Int64Var(&o.start, "start", -1, "the first seed; by default one that depends on the time")
 	f.Uint64Var(&o.from, "from", 0, "how many worlds to pass over")
 	f.IntVar(&o.jobs, "jobs", runtime.NumCPU(), "seeds to run at the same time")
-	f.StringVar(&o.worlds, "worlds", string(mutants.Mixed), "single, cluster, or mixed: both in turn")
+	f.StringVar(&o.worlds, "worlds", string(mutants.Mixed), "single, cluster, damage (clusters in which files rot), or "+
+		"mixed: single and cluster in turn")
 	f.BoolVar(&o.json, "json", false, "print the result as one JSON object, and no progress")
 	f.BoolVar(&o.untilFirst, "until-first", false, "end at the first failure")
 	return cmd
@@ -63,8 +64,8 @@ func (o *huntOptions) run(out io.Writer) error {
 	switch worlds := mutants.Worlds(o.worlds); {
 	case o.jobs < 1:
 		return fmt.Errorf("--jobs %d: at least 1", o.jobs)
-	case worlds != mutants.Mixed && worlds != mutants.Single && worlds != mutants.Cluster:
-		return fmt.Errorf("--worlds %s: single, cluster or mixed", o.worlds)
+	case !worlds.Known():
+		return fmt.Errorf("--worlds %s: single, cluster, damage or mixed", o.worlds)
 	}
 	if o.forTime == 0 && o.seeds == 0 && o.cpu == 0 {
 		o.forTime = 10 * time.Minute
@@ -91,12 +92,28 @@ func (o *huntOptions) at(n uint64) quarry {
 	if o.worlds == string(mutants.Mixed) {
 		seed, cluster = uint64(o.start)+n/2, n%2 == 1
 	}
+	if o.worlds == string(mutants.Damage) {
+		return rotten(uint64(o.start) + n*rottenAmong)
+	}
 	if !cluster {
 		return quarry{seed, 1}
 	}
 	// Three brokers are what most clusters have, and what most rules are about.
 	if n := fault.DrawBrokers(seed); n > 1 && seed%2 == 1 {
 		return quarry{seed, n}
+	}
+	return quarry{seed, 3}
+}
+
+// rottenAmong is among how many seeds one is looked for in whose world files rot. One in five has such a world.
+const rottenAmong = 20
+
+// rotten finds the first seed from one on in whose world files rot.
+func rotten(seed uint64) quarry {
+	for s := seed; s < seed+rottenAmong; s++ {
+		if q := (quarry{s, 3}); len(q.plan().Rots) > 0 {
+			return q
+		}
 	}
 	return quarry{seed, 3}
 }

@@ -76,7 +76,7 @@ func TestEveryFileIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	if counts["batch"] != 20 || records != 60 || counts["index"] == 0 || counts["time"] == 0 || counts["producer"] != 5 ||
-		counts["epoch"] != 2 || counts["offset"] != 1 || counts["property"] != 4 {
+		counts["epoch"] != 2 || counts["offset"] != 1 || counts["property"] != 5 {
 		t.Errorf("found %v, %d records", counts, records)
 	}
 }
