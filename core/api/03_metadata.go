@@ -110,7 +110,7 @@ func fillMetadata(c *Context, req *kmsg.MetadataRequest, resp *kmsg.MetadataResp
 	failed map[string]core.ErrorCode) {
 	cl := c.Cluster
 	resp.ClusterID = &cl.ID
-	resp.ControllerID = int32(cl.Controller())
+	resp.ControllerID = int32(cl.Through())
 	resp.AuthorizedOperations = notAsked
 	if req.IncludeClusterAuthorizedOperations {
 		resp.AuthorizedOperations = clusterOperations

@@ -94,13 +94,43 @@ func (c *Cluster) Resolve(topic string, partition int32) (core.TopicIDPartition,
 	return core.TopicIDPartition{Topic: t.ID, Partition: core.PartitionID(partition)}, core.NoError
 }
 
-// Controller is the broker to which a client is told to send what needs the controller: the quorum's leader if clients
-// reach it, or else this broker, which sends on what it is asked.
+// Controller is the broker that is described as the controller: the quorum's leader if clients reach it, or else this
+// broker, which sends on what it is asked.
 func (c *Cluster) Controller() core.BrokerID {
 	if b := c.Image.Broker(c.Leader); b != nil && !b.Fenced {
 		return c.Leader
 	}
 	return c.Self
+}
+
+// Through is the broker to which a client of Metadata is told to send what needs the controller: this one, which sends
+// it on, or, if it is the controller itself, another one. Kafka's brokers name any broker that lives
+// (KRaftMetadataCache.getRandomAliveBrokerId). A client that is told of the controller has nobody else to ask when just
+// that process dies: it dials it again, waits, and asks for metadata anew, for most of a second after the cluster has
+// another controller.
+func (c *Cluster) Through() core.BrokerID {
+	if b := c.Image.Broker(c.Self); b != nil && !b.Fenced && c.Self != c.Leader {
+		return c.Self
+	}
+	first, next := core.NoBroker, core.NoBroker // of those that live: of all, and of those with higher ids
+	for _, b := range c.Image.Brokers() {
+		if b.Fenced || b.ID == c.Self || b.ID == c.Leader {
+			continue
+		}
+		if first == core.NoBroker {
+			first = b.ID
+		}
+		if next == core.NoBroker && b.ID > c.Self {
+			next = b.ID
+		}
+	}
+	switch {
+	case next != core.NoBroker:
+		return next
+	case first != core.NoBroker:
+		return first
+	}
+	return c.Controller()
 }
 
 // listener is the name of the listener whose addresses are given to clients.

@@ -291,8 +291,12 @@ func (c *cluster) metadata(t *testing.T, id int, topics ...string) *kmsg.Metadat
 	return c.ask(t, id, req).(*kmsg.MetadataResponse)
 }
 
-// controller is the active controller as a node's clients are told.
-func (c *cluster) controller(t *testing.T, id int) int { return int(c.metadata(t, id).ControllerID) }
+// controller is the active controller as a node describes it.
+func (c *cluster) controller(t *testing.T, id int) int {
+	t.Helper()
+	req := kmsg.NewPtrDescribeClusterRequest()
+	return int(c.ask(t, id, req).(*kmsg.DescribeClusterResponse).ControllerID)
+}
 
 // other is a node that is up and is not one of those given.
 func (c *cluster) other(not ...int) int {
@@ -321,8 +325,11 @@ func TestThreeBrokersMakeACluster(t *testing.T) {
 	ids := map[string]bool{}
 	for i, w := range c.worlds {
 		ids[w.broker.Identity().ClusterID] = true
-		if m := c.metadata(t, i+1); len(m.Brokers) != 3 || m.ControllerID < 1 {
-			t.Errorf("node %d: %+v", i+1, m)
+		// Whoever answers is to be asked for what needs the controller, unless it is the controller.
+		m, controller := c.metadata(t, i+1), c.controller(t, i+1)
+		if len(m.Brokers) != 3 || controller < 1 || int(m.ControllerID) == controller || m.ControllerID < 1 ||
+			i+1 != controller && m.ControllerID != int32(i+1) {
+			t.Errorf("node %d, the controller is %d: %+v", i+1, controller, m)
 		}
 	}
 	if len(ids) != 1 {
