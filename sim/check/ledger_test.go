@@ -268,6 +268,8 @@ func TestRecoveryIsJudged(t *testing.T) {
 		{"but no more", logs(true, batches(1, 2, 3)), logs(false, batches(1)), false},
 		{"nothing is made up", logs(true, batches(1, 2)), logs(false, batches(1, 2, 3)), false},
 		{"or changed", logs(true, batches(1, 2)), logs(false, batches(1, 9)), false},
+		{"a log whose start lies beyond what is left begins anew there", logs(true, batches(1, 2)),
+			logs(false, &Log{Start: 7, End: 7}), true},
 		{"no partition goes", logs(true, batches(1)), &Logs{byDir: map[string]*Log{}}, false},
 	} {
 		good := true
