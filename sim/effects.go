@@ -18,12 +18,12 @@ func (n *node) step(a *actor, in core.Input) {
 	a.machine.Step(n.instant(p), in)
 	n.observer.stepped(n, a)
 	n.tap.stepped(n, a)
-	var out core.Outbox
-	a.machine.Drain(&out)
-	if !out.Reached.Empty() {
-		n.probes.Count(&out.Reached)
+	a.machine.Drain(&n.out)
+	if !n.out.Reached.Empty() {
+		n.probes.Count(&n.out.Reached)
 	}
-	n.effects(p, a, &out)
+	n.effects(p, a, &n.out)
+	n.out.Reset()
 	n.arm(p, a)
 }
 

@@ -75,6 +75,7 @@ func (s *slot) dial(to int) {
 // Send implements [workload.Net].
 func (s *slot) Send(b []byte) {
 	c, w := s.conn, s.world
+	w.stats.Requests++
 	if s.left > 0 {
 		if s.left--; s.left == 0 {
 			w.after(0, s.actor.Finish)

@@ -35,7 +35,8 @@ type World struct {
 	ledger      *check.Ledger
 	history     *history.Recorder
 	slots       []*slot
-	net         *network // nil for a broker that is alone
+	out         core.Outbox // of the step that is executed
+	net         *network    // nil for a broker that is alone
 	observer    *observer
 	tap         *tap // nil if nobody reads the trace
 	compose     func(*node) machines
@@ -69,7 +70,8 @@ type Stats struct {
 	Acked     int           `json:"acked"`
 	Read      int           `json:"read"`
 	Commits   int           `json:"commits"`
-	Answers   int           `json:"answers"`
+	Requests  int           `json:"requests"` // of the clients
+	Answers   int           `json:"answers"`  // of brokers, to each other too
 	// Fired is what went wrong, by name.
 	Fired Fired `json:"fired"`
 	// Probes is how often each probe was passed.
@@ -90,6 +92,7 @@ func (s *Stats) Add(o Stats) {
 	s.Acked += o.Acked
 	s.Read += o.Read
 	s.Commits += o.Commits
+	s.Requests += o.Requests
 	s.Answers += o.Answers
 	if s.Fired == nil {
 		s.Fired = Fired{}

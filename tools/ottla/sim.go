@@ -27,6 +27,7 @@ type simOptions struct {
 	jobs    int
 	brokers int
 	cluster bool
+	measure bool // the reference world
 	trace   bool
 	plan    string
 	write   string
@@ -47,11 +48,12 @@ func simCommand() *cobra.Command {
 		Long: "Simulate brokers with faults, from seeds. Each seed draws a broker, its topics, clients and faults, and\n" +
 			"runs them in virtual time on a simulated disk. The exit status is 0 if all is well, 127 if an assertion\n" +
 			"failed, 128 if something did not come to its end, 129 if something wrong was said or kept.",
-		Example: "  ottla sim --seeds 200\n  ottla sim --cluster --for 10m\n" +
+		Example: "  ottla sim --seeds 200\n  ottla sim --cluster --for 10m\n  ottla sim --reference --seeds 5 --jobs 1\n" +
 			"  ottla sim --seed 47 --brokers 3 --trace\n" +
 			"  ottla sim --seed 47 --write-plan 47.plan\n  ottla sim --plan 47.plan",
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.OutOrStdout()) },
+		Args:             cobra.NoArgs,
+		PersistentPreRun: func(*cobra.Command, []string) { collectLess() },
+		RunE:             func(cmd *cobra.Command, _ []string) error { return o.run(cmd.OutOrStdout()) },
 	}
 	f := cmd.Flags()
 	f.Uint64Var(&o.seeds, "seeds", 200, "how many seeds to run")
@@ -60,6 +62,7 @@ func simCommand() *cobra.Command {
 	f.IntVar(&o.jobs, "jobs", runtime.NumCPU(), "seeds to run at the same time")
 	f.IntVar(&o.brokers, "brokers", 1, "how many brokers a world has, at most "+strconv.Itoa(fault.MaxBrokers))
 	f.BoolVar(&o.cluster, "cluster", false, "draw how many brokers a cluster has, one to "+strconv.Itoa(fault.MaxBrokers))
+	f.BoolVar(&o.measure, "reference", false, "run the world that the simulator's speed is measured in, once a seed")
 	f.BoolVar(&o.trace, "trace", false, "with --seed or --plan: print a line an event")
 	f.IntSliceVar(&o.filter.brokers, "broker", nil, "with --trace: only lines about these `machines`, from 0")
 	f.IntSliceVar(&o.filter.clients, "client", nil, "with --trace: only lines about these `clients`, from 0")
@@ -142,6 +145,8 @@ func (o *simOptions) draw(seed uint64) *fault.Plan {
 	switch {
 	case o.single != nil:
 		return o.single
+	case o.measure:
+		return fault.Reference(seed)
 	case o.cluster:
 		n = fault.DrawBrokers(seed)
 	case n == 1:
@@ -156,6 +161,8 @@ func (o *simOptions) replay(seed uint64) string {
 	switch {
 	case o.plan != "":
 		text = "ottla sim --plan " + o.plan
+	case o.measure:
+		text += " --reference"
 	case o.cluster:
 		text += " --cluster"
 	case o.brokers > 1:
@@ -270,7 +277,7 @@ func (s *simRun) report(r simResult) {
 		fmt.Fprintf(s.out, "seed %d: ok, hash %016x, %d events, %d starts\n", r.Seed, r.Hash, r.Stats.Events, r.Stats.Starts)
 	case time.Since(s.printed) > 2*time.Second:
 		s.printed = time.Now()
-		fmt.Fprintf(s.out, "%d seeds, %d failed, %s\n", s.done, s.failed, s.speed())
+		fmt.Fprintf(s.out, "%d seeds, %d failed, %s\n", s.done, s.failed, speedOf(&s.sum))
 	}
 }
 
@@ -298,22 +305,14 @@ func (s *simRun) encode(v any) {
 	fmt.Fprintf(s.out, "%s\n", b)
 }
 
-// speed is simulated time a second of processor time.
-func (s *simRun) speed() string {
-	cpu := cpuTime()
-	if cpu <= 0 {
-		return ""
-	}
-	return fmt.Sprintf("%.0f simulated seconds a CPU second", s.sum.Simulated.Seconds()/cpu.Seconds())
-}
-
 func (s *simRun) finish() error {
 	if s.options.json {
 		s.encode(map[string]any{"seeds": s.done, "failed": s.failed, "stats": s.sum,
-			"speed": s.sum.Simulated.Seconds() / cpuTime().Seconds()})
+			"speed": s.sum.Simulated.Seconds() / cpuTime().Seconds(), "cpuSeconds": cpuTime().Seconds(),
+			"eventsPerCPUSecond": float64(s.sum.Events) / cpuTime().Seconds()})
 	} else {
 		fmt.Fprintf(s.out, "%d seeds, %d failed, %s: %d starts, %d crashes, %d kills, %d clean ends, %d halts, "+
-			"%d disk faults, %d records acknowledged, %d read, %d commits\n", s.done, s.failed, s.speed(), s.sum.Starts,
+			"%d disk faults, %d records acknowledged, %d read, %d commits\n", s.done, s.failed, speedOf(&s.sum), s.sum.Starts,
 			s.sum.Crashes, s.sum.Kills, s.sum.CleanEnds, s.sum.Halts, s.sum.Injected, s.sum.Acked, s.sum.Read, s.sum.Commits)
 		fmt.Fprintf(s.out, "fired: %v\n", s.sum.Fired)
 	}

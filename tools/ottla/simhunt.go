@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -259,14 +258,15 @@ func panicked(stack string) string {
 
 func (h *hunt) progress() string {
 	return fmt.Sprintf("%d seeds, %s simulated, %s, %d of %d probes reached, %d failed in %d groups", h.done,
-		h.sum.Simulated.Round(time.Second), speedOf(h.sum.Simulated), h.sum.Probes.Reached(), probe.Count-1, h.failed,
+		h.sum.Simulated.Round(time.Second), speedOf(&h.sum), h.sum.Probes.Reached(), probe.Count-1, h.failed,
 		len(h.groups))
 }
 
-// speedOf is simulated time a second of processor time.
-func speedOf(simulated time.Duration) string {
-	return strconv.FormatFloat(simulated.Seconds()/max(cpuTime().Seconds(), 0.001), 'f', 0, 64) +
-		" simulated seconds a CPU second"
+// speedOf is simulated time, and events, a second of this process's processor time.
+func speedOf(sum *sim.Stats) string {
+	cpu := max(cpuTime().Seconds(), 0.001)
+	return fmt.Sprintf("%.0f simulated seconds and %.0f events a CPU second", sum.Simulated.Seconds()/cpu,
+		float64(sum.Events)/cpu)
 }
 
 // huntResult is what `ottla sim hunt --json` prints.
