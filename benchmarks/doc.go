@@ -19,8 +19,8 @@
 //	BenchmarkBrokerProduce, BenchmarkBrokerFetch   the broker as a process: its own CPU-seconds a GB, from
 //	                                               /proc/PID/stat, and, for fetches, the shares of bytes that went by
 //	                                               sendfile and by copy, from its metrics
-//	BenchmarkSimulation                            the simulator: simulated seconds and events a second of processor time,
-//	                                               in the reference world and in drawn ones
+//	BenchmarkSimulation                            the simulator: simulated seconds and events a second of processor
+//	                                               time, in the reference world and in drawn ones
 //	BenchmarkStart                                 from the start of the process to its first answer, with the
 //	                                               resident memory then
 //

@@ -28,16 +28,19 @@ func Shard(i uint32) Address { return Address{Role: RoleShard, Index: i} }
 func Session(i uint32) Address { return Address{Role: RoleSession, Index: i} }
 
 // String is the address's form in traces: control, shard/0, session/7.
-func (a Address) String() string {
+func (a Address) String() string { return string(a.AppendText(nil)) }
+
+// AppendText appends what String gives.
+func (a Address) AppendText(dst []byte) []byte {
 	switch a.Role {
 	case RoleControl:
-		return "control"
+		return append(dst, "control"...)
 	case RoleShard:
-		return "shard/" + strconv.FormatUint(uint64(a.Index), 10)
+		return strconv.AppendUint(append(dst, "shard/"...), uint64(a.Index), 10)
 	case RoleSession:
-		return "session/" + strconv.FormatUint(uint64(a.Index), 10)
+		return strconv.AppendUint(append(dst, "session/"...), uint64(a.Index), 10)
 	}
-	return "nowhere"
+	return append(dst, "nowhere"...)
 }
 
 // Message is what machines of one broker send each other. Messages are pointers to structs; ownership passes with the

@@ -55,7 +55,7 @@ func (n *node) arrive(c *conn, b []byte) {
 	if c.told || c.proc.dead {
 		return
 	}
-	c.stream = append(c.stream, b...)
+	c.stream = extended(c.stream, b)
 	n.pump(c)
 }
 
@@ -85,8 +85,9 @@ func (n *node) pump(c *conn) {
 			return
 		}
 		if len(c.stream) >= 4+size {
-			frame := append(make([]byte, 0, size), c.stream[4:4+size]...)
-			c.stream = append(c.stream[:0], c.stream[4+size:]...)
+			var frame []byte
+			frame, c.stream = split(c.stream, 4+size)
+			frame = frame[4:]
 			c.resumed = false
 			c.lent[&frame[0]] = size
 			c.requests++
@@ -160,50 +161,80 @@ func (n *node) forget(c *conn) {
 // piece is a part of an answer; a range is found when the answer is made and read when it leaves.
 type piece struct {
 	bytes  []byte
+	size   int64
 	ranged bool
 	file   disk.Range
 }
 
+// leaving is an answer that has not left yet. It is used again.
+type leaving struct {
+	conn   *conn
+	token  uint64
+	pieces []piece
+}
+
 func (n *node) answer(c *conn, token uint64, parts []core.Part) {
-	pieces := make([]piece, len(parts))
-	for i, p := range parts {
-		pieces[i].bytes = p.Bytes
+	l := &leaving{}
+	if k := len(n.left); k > 0 {
+		l, n.left = n.left[k-1], n.left[:k-1]
+	}
+	l.conn, l.token = c, token
+	for _, p := range parts {
+		x := piece{bytes: p.Bytes, size: int64(len(p.Bytes))}
 		if p.Bytes == nil && p.Len > 0 {
-			pieces[i].ranged = true
-			pieces[i].file = c.proc.actor(p.Owner).table.Range(p.File, p.Pos, p.Len)
+			x.ranged, x.size = true, p.Len
+			x.file = c.proc.actor(p.Owner).table.Range(p.File, p.Pos, p.Len)
 		}
+		l.pieces = append(l.pieces, x)
 	}
 	c.unsent++
 	n.stats.Answers++
 	c.leaves = max(c.leaves, n.now+n.soon(n.plan.Delays.Network))
-	p := c.proc
-	n.after(c.leaves-n.now, func() {
-		if !p.dead {
-			n.leave(c, token, pieces)
-		}
-	})
+	e := n.events.new()
+	e.at, e.kind, e.leaving = c.leaves, eventLeave, l
+	n.events.push(e)
 }
 
-// leave sends an answer to the client, or loses it with the connection.
-func (n *node) leave(c *conn, token uint64, pieces []piece) {
+// leave sends an answer to the client, or loses it with its process.
+func (w *World) leave(l *leaving) {
+	if p := l.conn.proc; !p.dead {
+		p.node.sendAnswer(l)
+	}
+	clear(l.pieces)
+	*l = leaving{pieces: l.pieces[:0]}
+	w.left = append(w.left, l)
+}
+
+// bytes reads the pieces of an answer.
+func (l *leaving) bytes() (frame []byte, err error) {
+	size := int64(0)
+	for i := range l.pieces {
+		size += l.pieces[i].size
+	}
+	frame = make([]byte, 0, size)
+	for i := range l.pieces {
+		if l.pieces[i].ranged {
+			frame, err = l.pieces[i].file.Append(frame)
+		} else {
+			frame = append(frame, l.pieces[i].bytes...)
+		}
+		if err != nil {
+			return frame, err
+		}
+	}
+	return frame, nil
+}
+
+// sendAnswer sends an answer to the client, or loses it with the connection.
+func (n *node) sendAnswer(l *leaving) {
+	c := l.conn
 	c.unsent--
-	in := core.Input{Kind: core.InputAnswered, Token: token}
+	in := core.Input{Kind: core.InputAnswered, Token: l.token}
 	n.inOrder(c.proc, c.actor.address, c.actor, in, n.soon(n.plan.Delays.Message))
 	if c.told {
 		return
 	}
-	var frame []byte
-	var err error
-	for i := range pieces {
-		if pieces[i].ranged {
-			frame, err = pieces[i].file.Append(frame)
-		} else {
-			frame = append(frame, pieces[i].bytes...)
-		}
-		if err != nil {
-			break
-		}
-	}
+	frame, err := l.bytes()
 	cut := n.strikes(fault.CutAnswers)
 	if cut {
 		n.fire(fault.CutAnswers.String())

@@ -31,7 +31,7 @@ func (n *node) traceInput(a *actor, in *core.Input) {
 	t := n.trace.Begin(n.now, inputName(in.Kind)).Word(a.name)
 	switch in.Kind {
 	case core.InputMessage:
-		t.Word(in.From.String()).Text(in.Message.AppendText)
+		t.Text(in.From.AppendText).Text(in.Message.AppendText)
 	case core.InputFrame:
 		t.Num("bytes", int64(len(in.Frame)))
 	case core.InputAnswered:

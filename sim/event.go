@@ -16,8 +16,9 @@ const (
 	eventFile                           // a file operation but a sync
 	eventSyncBegin                      // decides what a sync covers
 	eventSyncEnd
-	eventJob  // starts or goes on with a job
-	eventCall // anything else
+	eventJob   // starts or goes on with a job
+	eventLeave // sends an answer
+	eventCall  // anything else
 )
 
 // event is something that will happen.
@@ -31,6 +32,7 @@ type event struct {
 	op      core.FileOp
 	syncing disk.Syncing
 	job     *running
+	leaving *leaving
 	call    func()
 }
 

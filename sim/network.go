@@ -26,6 +26,7 @@ type network struct {
 	*netsim.Net[[]byte]
 	wires map[netsim.End]*wired
 	due   time.Duration // of the next look at the network that is in the queue, or core.Never
+	look  func()        // takes what has happened in the network
 }
 
 // wired is one end of a connection: a client's, a broker's link, or a session's.
@@ -47,7 +48,7 @@ type wired struct {
 func (w *World) addNetwork() {
 	stream := w.plan.Stream(fault.StreamNet)
 	w.net = &network{Net: netsim.New[[]byte](w.plan.Hosts(), stream.Uint64(), w.plan.Net),
-		wires: map[netsim.End]*wired{}, due: core.Never}
+		wires: map[netsim.End]*wired{}, due: core.Never, look: w.lookAtNet}
 }
 
 // watchNet makes sure that the network is looked at when something happens in it.
@@ -61,18 +62,21 @@ func (w *World) watchNet() {
 	}
 	at = max(at, w.now)
 	w.net.due = at
-	w.after(at-w.now, func() {
-		if w.net.due == at {
-			w.net.due = core.Never
+	w.after(at-w.now, w.net.look)
+}
+
+// lookAtNet takes what has happened in the network until now.
+func (w *World) lookAtNet() {
+	if w.net.due == w.now {
+		w.net.due = core.Never
+	}
+	for {
+		e, ok := w.net.Step(w.now)
+		if !ok {
+			return
 		}
-		for {
-			e, ok := w.net.Step(w.now)
-			if !ok {
-				return
-			}
-			w.happens(&e)
-		}
-	})
+		w.happens(&e)
+	}
 }
 
 // happens takes an event of the network to whom it concerns.
@@ -160,14 +164,14 @@ func (w *World) arrived(x *wired, b []byte) {
 		x.proc.node.arrive(x.conn, b)
 		return
 	}
-	x.stream = append(x.stream, b...)
+	x.stream = extended(x.stream, b)
 	for len(x.stream) >= 4 {
 		size := int(binary.BigEndian.Uint32(x.stream))
 		if size > maxFrame || len(x.stream) < 4+size {
 			return
 		}
-		frame := slices.Clone(x.stream[:4+size])
-		x.stream = append(x.stream[:0], x.stream[4+size:]...)
+		var frame []byte
+		frame, x.stream = split(x.stream, 4+size)
 		if x.slot != nil {
 			if x.slot.wire != x {
 				return
@@ -180,9 +184,28 @@ func (w *World) arrived(x *wired, b []byte) {
 	}
 }
 
+// extended is a stream and the bytes behind it, which belong to it from now on: mostly there is nothing before them.
+func extended(stream, b []byte) []byte {
+	if len(stream) == 0 {
+		return b
+	}
+	return append(stream, b...)
+}
+
+// split cuts a stream in two of which each has its bytes for itself.
+func split(stream []byte, size int) (first, rest []byte) {
+	if len(stream) == size {
+		return stream[:size:size], nil
+	}
+	return slices.Clone(stream[:size]), append(stream[:0], stream[size:]...)
+}
+
 // send sends bytes, which belong to the network from now on, when there is room for them.
 func (w *World) send(x *wired, b []byte) {
 	w.tap.sends(x.end, nil, x.conn != nil, b)
+	if x.up && len(x.waiting) == 0 && w.net.Send(w.now, x.end, b, len(b)) != netsim.ErrFull {
+		return
+	}
 	x.waiting = append(x.waiting, b)
 	if x.up {
 		w.flush(x)

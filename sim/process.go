@@ -41,8 +41,12 @@ type process struct {
 	offline   []string // log directories that it does not use any more
 }
 
-// link is a pair of machines, whose messages keep their order.
-type link struct{ from, to core.Address }
+// link is a pair of machines, whose messages keep their order: two addresses in one number, which is found faster.
+type link uint64
+
+func linkOf(from, to core.Address) link {
+	return link(from.Role)<<62 | link(from.Index)<<32 | link(to.Role)<<30 | link(to.Index)
+}
 
 // actor is a machine with what the driver keeps for it.
 type actor struct {
@@ -176,7 +180,7 @@ func (n *node) input(p *process, a *actor, in core.Input, delay time.Duration) {
 
 // inOrder is input, and never before what the same sender gave the machine earlier.
 func (n *node) inOrder(p *process, from core.Address, a *actor, in core.Input, delay time.Duration) {
-	l := link{from, a.address}
+	l := linkOf(from, a.address)
 	at := max(p.links[l], n.now+delay)
 	p.links[l] = at
 	n.input(p, a, in, at-n.now)

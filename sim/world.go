@@ -36,6 +36,7 @@ type World struct {
 	history     *history.Recorder
 	slots       []*slot
 	out         core.Outbox // of the step that is executed
+	left        []*leaving  // answers that have left, to be used again
 	net         *network    // nil for a broker that is alone
 	observer    *observer
 	tap         *tap // nil if nobody reads the trace
@@ -237,8 +238,12 @@ func (w *World) watchdog() {
 }
 
 func (w *World) execute(e *event) {
-	if e.kind == eventCall {
+	switch e.kind {
+	case eventCall:
 		e.call()
+		return
+	case eventLeave:
+		w.leave(e.leaving)
 		return
 	}
 	n := e.proc.node

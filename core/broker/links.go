@@ -29,6 +29,9 @@ const (
 	reconnectMost  = 300 * time.Millisecond // an election must not wait longer
 )
 
+// requestRoom is the size in bytes that most requests to other nodes do not exceed: fetches of a few partitions.
+const requestRoom = 256
+
 // links are control's connections to other nodes: one for each address and lane, made when it is needed.
 type links struct {
 	clientID string
@@ -83,7 +86,8 @@ func (l *links) send(now core.Instant, out *core.Outbox, address string, ln lane
 		expires: now.Mono + timeout, then: then}
 	c.calls = append(c.calls, o)
 	h := wire.Header{Key: o.key, Version: o.version, CorrelationID: o.correlation, ClientID: []byte(l.clientID)}
-	out.Link(core.LinkOp{Kind: core.LinkSend, Link: c.link, Bytes: wire.AppendRequest(nil, h, req)})
+	frame := wire.AppendRequest(make([]byte, 0, requestRoom), h, req)
+	out.Link(core.LinkOp{Kind: core.LinkSend, Link: c.link, Bytes: frame})
 	return o
 }
 

@@ -171,11 +171,15 @@ func (q *Quorum) pollLeader(now core.Instant, out *core.Outbox) {
 	q.pollParked(now, out)
 }
 
+// usualVoters is how many voters are counted without allocating.
+const usualVoters = 8
+
 // quorumDue is when the leader resigns unless it hears of more voters (check-quorum; KAFKA-15489). A sole voter leads
 // forever (KAFKA-16144).
 func (q *Quorum) quorumDue() time.Duration {
 	voters := q.Voters()
-	var heard []time.Duration
+	var few [usualVoters]time.Duration
+	heard := few[:0]
 	for i := range voters {
 		key := Key{voters[i].ID, voters[i].Directory}
 		if voters.find(q.self) == &voters[i] {

@@ -53,20 +53,20 @@ func (c *Cluster) watchCommitted(was, s *Sighting) {
 }
 
 func (c *Cluster) holds(x *commitment, s *Sighting, begins bool) {
-	name := s.Name.String() + ": leads in epoch " + epochText(s.Epoch)
+	name := func() string { return s.Name.String() + ": leads in epoch " + epochText(s.Epoch) }
 	if s.End < x.end {
-		c.wrong("committed", s.Node, name+" with a log that ends at "+offsetText(s.End)+", and offset "+
+		c.wrong("committed", s.Node, name()+" with a log that ends at "+offsetText(s.End)+", and offset "+
 			offsetText(x.end-1)+" was committed")
 	}
 	if p := c.ledger.Partition(s.Name); p != nil && c.ledger.plan.Clustered() && x.unclean < 0 && s.End < p.Known() {
-		c.wrong("lost-write", s.Node, name+" with a log that ends at "+offsetText(s.End)+", and offset "+
+		c.wrong("lost-write", s.Node, name()+" with a log that ends at "+offsetText(s.End)+", and offset "+
 			offsetText(p.Known()-1)+" was acknowledged or read")
 	}
 	if !begins {
 		return
 	}
 	if at := x.parts(s.Epochs, s.Start, s.End); at != core.NoOffset {
-		c.wrong("committed", s.Node, name+", and offset "+offsetText(at)+" is of epoch "+epochText(s.Epochs.EpochAt(at))+
+		c.wrong("committed", s.Node, name()+", and offset "+offsetText(at)+" is of epoch "+epochText(s.Epochs.EpochAt(at))+
 			", where another record was committed")
 	}
 }

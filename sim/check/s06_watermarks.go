@@ -11,17 +11,17 @@ import (
 // moves it only over what all of its maximal ISR have made durable, by their own account (which S10 compares with
 // their disks).
 func (c *Cluster) watchWatermark(was, s *Sighting) {
-	name := s.Name.String()
+	name := s.Name.String
 	x := c.committed.of(s.ID)
 	// A log that begins anew, because the leader's starts behind its end, may have to begin a little earlier than it had
 	// thought: where the batch begins that the leader's log start offset lies in.
 	anew := s.HighWatermark == s.End && s.Start == s.End
 	if was.Life == s.Life && s.HighWatermark < was.HighWatermark && !anew && !c.ledger.Forgiven(s.Name) {
-		c.wrong("high-watermark", s.Node, name+": the high watermark went back from "+offsetText(was.HighWatermark)+" to "+
+		c.wrong("high-watermark", s.Node, name()+": the high watermark went back from "+offsetText(was.HighWatermark)+" to "+
 			offsetText(s.HighWatermark))
 	}
 	if s.End < s.HighWatermark {
-		c.wrong("high-watermark", s.Node, name+": the log ends at "+offsetText(s.End)+", below the high watermark "+
+		c.wrong("high-watermark", s.Node, name()+": the log ends at "+offsetText(s.End)+", below the high watermark "+
 			offsetText(s.HighWatermark))
 	}
 	if !s.Leading || was.Life != s.Life || s.HighWatermark <= was.HighWatermark || c.ledger.Forgiven(s.Name) ||
@@ -29,7 +29,7 @@ func (c *Cluster) watchWatermark(was, s *Sighting) {
 		return
 	}
 	if s.durable() < s.HighWatermark && !(s.Appointed && !was.Leading) {
-		c.wrong("isr-watermark", s.Node, name+": the high watermark moves to "+offsetText(s.HighWatermark)+
+		c.wrong("isr-watermark", s.Node, name()+": the high watermark moves to "+offsetText(s.HighWatermark)+
 			", and the leader has made durable up to "+offsetText(s.durable())+" only")
 	}
 	if !s.Appointed {
@@ -41,7 +41,7 @@ func (c *Cluster) watchWatermark(was, s *Sighting) {
 	}
 	for _, id := range maximal {
 		if c.lacks(id, s.ID, s.HighWatermark) && int(id)-1 != s.Node && !c.dismissed(id, s) {
-			c.wrong("isr-watermark", s.Node, name+": the high watermark moves to "+offsetText(s.HighWatermark)+
+			c.wrong("isr-watermark", s.Node, name()+": the high watermark moves to "+offsetText(s.HighWatermark)+
 				", which broker "+strconv.Itoa(int(id))+" of the ISR has not made durable")
 		}
 	}
