@@ -74,6 +74,9 @@ type picturePart struct {
 	Ends   map[int][][2]int64 `json:"ends"`  // log end offsets
 }
 
+// noLeader stands for nobody.
+const noLeader = -1
+
 type pictureLead struct {
 	At    int64  `json:"at"`
 	Node  int    `json:"node"`
@@ -173,6 +176,9 @@ func (p *picture) line(b []byte) {
 		p.state(at, node, slices.Contains(words, "leads"), f)
 	case "stop", "halt":
 		p.down[node] = at
+		for _, part := range p.Parts {
+			part.left(at, node)
+		}
 		p.point(at, node, true, rest)
 	case "start":
 		since, ok := p.down[node]
@@ -242,9 +248,18 @@ func (p *picture) state(at int64, node int, leads bool, f map[string]string) {
 			!slices.Equal(part.Leads[n-1].ISR, isr) {
 			part.Leads = append(part.Leads, pictureLead{at, node, f["epoch"], isr})
 		}
+	} else {
+		part.left(at, node)
 	}
 	p.states = append(p.states, pictureStep{At: at, A: node, B: node, Kind: "state", part: name,
 		Text: name + ": " + text + ", high watermark " + f["hw"] + ", log end " + f["end"]})
+}
+
+// left notes that a machine leads no more, if it was the last that did.
+func (t *picturePart) left(at int64, node int) {
+	if n := len(t.Leads); n > 0 && t.Leads[n-1].Node == node {
+		t.Leads = append(t.Leads, pictureLead{At: at, Node: noLeader, ISR: []int{}})
+	}
 }
 
 // track notes a value of a machine where it changes.

@@ -131,6 +131,22 @@ func TestWhatLedToAFailureIsMarked(t *testing.T) {
 	}
 }
 
+func TestAPictureShowsThatNobodyLeads(t *testing.T) {
+	p := newPicture(fault.DrawCluster(940000, 2), "seed 940000")
+	for _, line := range []string{"10 state node=0 part=t1-0 leads epoch=3 isr=0,1 hw=4 end=4",
+		"20 state node=1 part=t1-0 follows epoch=3 hw=4 end=4", "30 state node=0 part=t1-0 follows epoch=4 hw=4 end=4",
+		"40 state node=1 part=t1-0 leads epoch=5 isr=1 hw=4 end=4", "50 stop node=1 crash pending=0"} {
+		p.line([]byte(line))
+	}
+	var got []string
+	for _, l := range p.Parts[0].Leads {
+		got = append(got, fmt.Sprint(l.At, ":", l.Node))
+	}
+	if want := "10:0 30:-1 40:1 50:-1"; strings.Join(got, " ") != want {
+		t.Errorf("leaders %v, want %s", got, want)
+	}
+}
+
 // What is clicked, hovered over and zoomed into in a browser.
 func TestAPictureIsLookedAtInABrowser(t *testing.T) {
 	p := failingPicture(t)
