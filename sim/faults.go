@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"ottla.dev/core"
@@ -111,7 +113,7 @@ func (n *node) strikes(kind fault.Kind) bool {
 func (n *node) diskFault(op disk.Op, path string) error {
 	if len(n.deadDirs) > 0 && n.inDeadDir(path) {
 		n.injected++
-		n.syncFailed = n.syncFailed || op == disk.Sync
+		n.noteSync(op, path)
 		return disk.ErrIO
 	}
 	kind := fault.Kind(0)
@@ -129,10 +131,23 @@ func (n *node) diskFault(op disk.Op, path string) error {
 		return nil // a broker halts after most of them
 	}
 	n.injected++
-	n.syncFailed = n.syncFailed || op == disk.Sync
+	n.noteSync(op, path)
 	n.fire(kind.String())
 	n.trace.Begin(n.now, "fault").Word(kind.String()).Word(path).End()
 	return disk.ErrIO
+}
+
+// noteSync takes note of the log directory in which a sync fails.
+func (n *node) noteSync(op disk.Op, path string) {
+	if op != disk.Sync {
+		return
+	}
+	n.syncFailed = true
+	for _, dir := range n.plan.DirNames() {
+		if (path == dir || strings.HasPrefix(path, dir+"/")) && !slices.Contains(n.unsynced, dir) {
+			n.unsynced = append(n.unsynced, dir)
+		}
+	}
 }
 
 // slowFactor is how much slower a slow disk or network is.

@@ -32,10 +32,12 @@ type node struct {
 	injected    int      // faults of the disk that struck
 	deadDirs    []string // log directories that have failed
 	syncFailed  bool     // since the process started
+	unsynced    []string // the log directories in which one has
 	cut         int      // file operations until the process is stopped again
 	again       []int
 	rotting     *fault.Rot // strikes before the next start
 	rotWait     int        // how often that may wait
+	repairedAt  time.Duration
 	stopKind    fault.StopKind
 	stopDue     bool
 	vanished    bool          // without power: the network knows it no more

@@ -133,7 +133,7 @@ func (n *node) start() {
 	p := &process{node: n, number: n.starts, started: n.now, sessions: map[uint32]*actor{},
 		links:    map[link]time.Duration{},
 		injected: n.injected}
-	n.syncFailed = false
+	n.syncFailed, n.unsynced = false, nil
 	n.proc = p
 	n.plugIn()
 	n.begin("start").Num("number", int64(p.number)).End()
@@ -230,10 +230,11 @@ func (n *node) stopNow() {
 	case fault.Kill:
 		n.stats.Kills++
 		n.disk.Kill()
-		if n.syncFailed || len(p.offline) > 0 {
-			// What the failed sync was to write is in the page cache, counts as clean, and is nowhere else. In a folder
-			// that was given up it is so until a life uses the folder again.
-			n.before.Crashed, kind = true, fault.Crash
+		// What a failed sync was to write is in the page cache, counts as clean, and is nowhere else. In a folder that was
+		// given up it is so until a life uses the folder again. Other folders keep everything.
+		for _, dir := range slices.Concat(n.unsynced, p.offline) {
+			n.before.Cut(dir)
+			kind = fault.Crash
 		}
 	case fault.Clean:
 		n.stats.CleanEnds++
@@ -288,7 +289,7 @@ func (n *node) listen(p *process) {
 		})
 	}
 	if n.net == nil {
-		n.ledger.Recovered(logs, n.before != nil && n.before.Crashed)
+		n.ledger.Recovered(n.before, logs)
 	}
 	n.before = nil
 }

@@ -280,7 +280,7 @@ func (w *World) repaired() bool {
 	if w.rots.why = n.unsound(); w.rots.why != "" {
 		return false
 	}
-	w.rots.victim = nil
+	w.rots.victim, n.repairedAt = nil, w.now
 	w.observer.cluster.Repaired(n.index)
 	n.begin("repaired").End()
 	n.fire(firedRepaired)

@@ -128,7 +128,17 @@ func (s *slot) Directory(id core.BrokerID) core.UUID { return s.world.directory(
 func (s *slot) VotersChange(d time.Duration) { s.world.votersChange(d) }
 
 // Damaged implements [workload.Net].
-func (s *slot) Damaged() bool { return s.world.rots.victim != nil }
+func (s *slot) Damaged(machine int) bool {
+	w := s.world
+	if machine < 0 {
+		return w.rots.victim != nil
+	}
+	n := w.nodes[machine]
+	return w.rots.victim == n || n.repairedAt > 0 && w.now < n.repairedAt+lateAnswer
+}
+
+// lateAnswer is how long an answer may be under way.
+const lateAnswer = 10 * time.Second
 
 // deliver brings the client an answer.
 func (s *slot) deliver(c *conn, frame []byte) {

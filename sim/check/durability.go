@@ -15,8 +15,9 @@ func (l *Ledger) Stopped(fault.StopKind) {
 
 // Recovered compares what the broker has found on its disk, before any client can ask, with what was acknowledged and
 // read (C1, S5). After a crash, records that were acknowledged by the page cache alone may be gone, and then all that
-// followed them; everything else must be there.
-func (l *Ledger) Recovered(logs *Logs, crashed bool) {
+// followed them; everything else must be there. Before are the logs as the last process left them, nil if there was
+// none.
+func (l *Ledger) Recovered(before, logs *Logs) {
 	for _, p := range l.All() {
 		log := logs.Get(p.Name.String())
 		if log == nil {
@@ -30,7 +31,7 @@ func (l *Ledger) Recovered(logs *Logs, crashed bool) {
 			l.wrong("log-start", p, "the log starts at "+offsetText(log.Start)+
 				" after a restart, and records were deleted up to "+offsetText(p.deleted)+" only")
 		}
-		l.tail(p, log.End, crashed)
+		l.tail(p, log.End, before.lost(p.Name.String()))
 	}
 }
 

@@ -60,7 +60,7 @@ func TestTheLedgerJudges(t *testing.T) {
 			s.ack(s.synced, 0, 0, 1, 3)
 			s.fetched(s.synced, 0, 3, 0, 1)
 			s.Stopped(fault.Crash)
-			s.Recovered(found(3, 0, 0), true)
+			s.Recovered(&Logs{Crashed: true}, found(3, 0, 0))
 			s.ReadBack(s.synced, 0, 3, everything)
 		}},
 		{"one offset has one record", "inconsistent-offsets", func(s *scene) {
@@ -88,32 +88,32 @@ func TestTheLedgerJudges(t *testing.T) {
 		}},
 		{"an acknowledged record survives a crash", "lost-write", func(s *scene) {
 			s.ack(s.synced, 0, 0, 1, 3)
-			s.Recovered(found(2, 0, 0), true)
+			s.Recovered(&Logs{Crashed: true}, found(2, 0, 0))
 		}},
 		{"so does one that was read", "lost-write", func(s *scene) {
 			s.fetched(s.synced, 0, 1, 1, 1)
-			s.Recovered(found(0, 0, 0), true)
+			s.Recovered(&Logs{Crashed: true}, found(0, 0, 0))
 		}},
 		{"one that acks=1 was answered for need not", "", func(s *scene) {
 			s.Acked(s.synced, s.synced.Sending(), 0, 1, 1, 1, 1)
-			s.Recovered(found(0, 0, 0), true)
+			s.Recovered(&Logs{Crashed: true}, found(0, 0, 0))
 		}},
 		{"but survives a kill", "lost-write", func(s *scene) {
 			s.Acked(s.synced, s.synced.Sending(), 0, 1, 1, 1, 1)
-			s.Recovered(found(0, 0, 0), false)
+			s.Recovered(nil, found(0, 0, 0))
 		}},
 		{"a cached record need not survive a crash, and its offset is free", "", func(s *scene) {
 			s.ack(s.cached, 0, 0, 1, 2)
-			s.Recovered(found(0, 1, 0), true)
+			s.Recovered(&Logs{Crashed: true}, found(0, 1, 0))
 			s.ack(s.cached, 1, 0, 7, 1)
 		}},
 		{"but survives a kill, cached or not", "lost-write", func(s *scene) {
 			s.ack(s.cached, 0, 0, 1, 2)
-			s.Recovered(found(0, 1, 0), false)
+			s.Recovered(nil, found(0, 1, 0))
 		}},
 		{"a partition stays", "lost-write", func(s *scene) {
 			s.ack(s.synced, 0, 0, 1, 1)
-			s.Recovered(found(), true)
+			s.Recovered(&Logs{Crashed: true}, found())
 		}},
 		{"what is acknowledged is there at the end", "unseen", func(s *scene) {
 			s.ack(s.synced, 0, 0, 1, 2)
@@ -257,11 +257,19 @@ func TestRecoveryIsJudged(t *testing.T) {
 	logs := func(crashed bool, l *Log) *Logs {
 		return &Logs{Crashed: crashed, byDir: map[string]*Log{"t0-0": l}}
 	}
+	in := func(dir string) *Logs { // whose directory /data1 has lost what was not synced
+		l := logs(false, batches(1, 2, 3))
+		l.byDir["t0-0"].dir = dir
+		l.Cut("/data1")
+		return l
+	}
 	for _, c := range []struct {
 		name          string
 		before, after *Logs
 		good          bool
 	}{
+		{"a directory whose sync failed, too", in("/data1"), logs(false, batches(1, 2)), true},
+		{"another one does not", in("/data"), logs(false, batches(1, 2)), false},
 		{"the same", logs(false, batches(1, 2, 3)), logs(false, batches(1, 2, 3)), true},
 		{"a kill loses nothing", logs(false, batches(1, 2, 3)), logs(false, batches(1, 2)), false},
 		{"a crash may lose what is not sure", logs(true, batches(1, 2, 3)), logs(false, batches(1, 2)), true},

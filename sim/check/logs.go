@@ -18,12 +18,28 @@ type Logs struct {
 	byDir   map[string]*Log
 }
 
+// Cut notes that un-synced data of the partitions in a log directory were lost.
+func (l *Logs) Cut(dir string) {
+	//core:unordered each is marked alone
+	for _, log := range l.byDir {
+		log.cut = log.cut || log.dir == dir
+	}
+}
+
+// lost reports whether un-synced data of a partition were lost. Without logs nothing was.
+func (l *Logs) lost(name string) bool {
+	return l != nil && (l.Crashed || l.byDir[name] != nil && l.byDir[name].cut)
+}
+
 // Log is the batches of one partition.
 type Log struct {
 	Start   core.Offset // base of the first segment
 	End     core.Offset // after the last whole batch
 	Sure    core.Offset // after the last batch that is certain to survive a crash
 	Batches []Batch
+
+	dir string // that it is in
+	cut bool   // un-synced data of that directory were lost since
 }
 
 // Batch is one batch of a log.
@@ -67,7 +83,7 @@ func (logs *Logs) read(d *disk.Disk, dir string) {
 			continue
 		}
 		path := dir + "/" + e.Name
-		l := &Log{}
+		l := &Log{dir: dir}
 		l.Start, l.End = eachBatch(segments(d, path), func(v record.View, _ segment, _ int64) {
 			l.Batches = append(l.Batches, Batch{v.BaseOffset(), v.LastOffset(), crc32.ChecksumIEEE(v)})
 		})

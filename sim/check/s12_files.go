@@ -18,7 +18,8 @@ import (
 // Files checks after a clean shutdown that the indexes, the producer snapshot and the leader epoch checkpoint of every
 // plan topic are those that its log calls for (S12, S7). The indexes are computed here from Kafka's rule and share no
 // code with the broker's.
-// A replica that the broker was about to remove is not looked at: the checkpoint does not vouch for it.
+// A replica that the broker was about to remove, where replicas are moved, is not looked at: the checkpoint does not
+// vouch for it.
 func Files(d *disk.Disk, dir string, plan *fault.Plan, fail Fail) {
 	vouched, _ := d.Bytes(dir + "/recovery-point-offset-checkpoint")
 	for i := range plan.Topics {
@@ -30,6 +31,9 @@ func Files(d *disk.Disk, dir string, plan *fault.Plan, fail Fail) {
 				continue // the topic had no time to be made
 			}
 			if !strings.Contains(string(vouched), "\n"+t.Name+" "+strconv.Itoa(int(p))+" ") {
+				if !plan.Moves() {
+					f.wrong("the checkpoint does not name it after a clean shutdown")
+				}
 				continue
 			}
 			f.indexes(t.IndexInterval)

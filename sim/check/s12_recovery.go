@@ -21,7 +21,7 @@ func Recovery(before, after *Logs, fail Fail) {
 			continue
 		}
 		least := was.End
-		if before.Crashed {
+		if before.lost(name) {
 			least = was.Sure
 		}
 		internal := strings.HasPrefix(name, "__")

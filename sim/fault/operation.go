@@ -53,6 +53,13 @@ func (p *Plan) Lossy(topic int) bool {
 	})
 }
 
+// Moves reports whether somebody may take a replica from a broker.
+func (p *Plan) Moves() bool {
+	return slices.ContainsFunc(p.Operations, func(o Operation) bool {
+		return o.Kind == Reassign || o.Kind == CancelReassign
+	})
+}
+
 // Unregisters reports whether somebody has brokers forgotten, which register again if they live.
 func (p *Plan) Unregisters() bool {
 	return slices.ContainsFunc(p.Operations, func(o Operation) bool { return o.Kind == UnregisterBroker })

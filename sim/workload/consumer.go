@@ -255,7 +255,7 @@ func readBatches(c *client, poll *history.Poll, codecs *record.Codecs, part *che
 		v = v[:v.Size()]
 		b = b[len(v):]
 		if v.Magic() != 2 || !v.ValidCRC() {
-			if c.ledger.RotsLive() {
+			if c.ledger.RotsLive() && c.net.Damaged(c.route.at) {
 				return position // consumers throw such an answer away and ask again
 			}
 			c.wrong("corrupt", part.Name.String()+": the batch at "+strconv.FormatInt(int64(v.BaseOffset()), 10)+

@@ -29,8 +29,9 @@ type Net interface {
 	// Directory is the id of a node's data folder, VotersChange tells that somebody may be changing the voters.
 	Directory(id core.BrokerID) core.UUID
 	VotersChange(d time.Duration)
-	// Damaged reports whether some machine has files that are damaged.
-	Damaged() bool
+	// Damaged reports whether a machine, or nobody's number for any, has files that are damaged, or had when an answer left
+	// that arrives now.
+	Damaged(machine int) bool
 }
 
 // What clients do wrong, as [Net.Fired] counts it.

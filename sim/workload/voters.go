@@ -32,7 +32,7 @@ func (o *operator) raise(op *fault.Operation) {
 // changeVoter removes a voter, or adds one that was removed. It asks for the voters first: a change names the folder,
 // and an added voter's address. Where a voter may have forgotten what it knows, nobody removes another one.
 func (o *operator) changeVoter(op *fault.Operation) {
-	if op.Kind == fault.RemoveVoter && o.net.Damaged() {
+	if op.Kind == fault.RemoveVoter && o.net.Damaged(nobody) {
 		o.done(int16(core.RequestTimedOut))
 		return
 	}
