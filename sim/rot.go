@@ -320,9 +320,9 @@ func (n *node) unsound() string {
 		if why := check.Sound(n.disk, r.Log().Dir(), n.plan); why != "" {
 			return who + " " + why + ";"
 		}
-	}
-	if why := n.observer.cluster.Whole(n.index); why != "" {
-		return who + " " + why + ";"
+		if why := n.observer.cluster.Whole(r, n.index); why != "" {
+			return who + " " + why + ";"
+		}
 	}
 	return ""
 }

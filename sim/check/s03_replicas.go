@@ -5,6 +5,7 @@ import (
 
 	"ottla.dev/core"
 	"ottla.dev/core/log"
+	"ottla.dev/core/partition"
 	"ottla.dev/core/raft"
 	"ottla.dev/core/record"
 	"ottla.dev/sim/disk"
@@ -165,34 +166,28 @@ func taken(epochs *log.Epochs, v record.View) string {
 		", and the broker takes it for one of " + epochText(e)
 }
 
-// Whole says what of a machine's replicas is not what it should be, as far as anybody knows: batches that are others
-// elsewhere, or of another epoch. No checksum covers a batch's epoch. It is for machines that are rotten, whose logs
-// are not read otherwise, and remembers nothing.
-func (c *Cluster) Whole(node int) string {
-	for _, key := range c.sortedReplicas(node) {
-		seen := c.replicas[key]
-		if seen.Life != c.brokers[node].life {
-			continue
+// Whole says what of a replica is not what it should be, as far as anybody knows: batches that are others elsewhere, or
+// of another epoch, which no checksum covers. It is for machines that are rotten, whose logs are not read otherwise, and
+// remembers nothing.
+func (c *Cluster) Whole(r *partition.Replica, node int) string {
+	why, before, lineage := "", unknownEpoch, &c.committed.of(r.ID()).lineage
+	eachBatch(segments(c.disks[node], r.Log().Dir()), func(v record.View, _ segment, _ int64) {
+		if why == "" {
+			why = c.batches.differs(batchKey{r.ID(), v.LeaderEpoch(), v.BaseOffset()}, v, before)
 		}
-		why, before, lineage := "", unknownEpoch, &c.committed.of(key.id).lineage
-		eachBatch(segments(c.disks[node], seen.dir), func(v record.View, _ segment, _ int64) {
-			if why == "" {
-				why = c.batches.differs(batchKey{key.id, v.LeaderEpoch(), v.BaseOffset()}, v, before)
-			}
-			if e := lineage.at(v.BaseOffset()); why == "" && e != core.NoLeaderEpoch && e != v.LeaderEpoch() {
-				why = ": the batch at offset " + offsetText(v.BaseOffset()) + " is of epoch " + epochText(v.LeaderEpoch()) +
-					", and one of epoch " + epochText(e) + " was committed"
-			}
-			if why == "" {
-				why = taken(seen.Epochs, v)
-			}
-			before = v.LeaderEpoch()
-		})
-		if why != "" {
-			return seen.Name.String() + why
+		if e := lineage.at(v.BaseOffset()); why == "" && e != core.NoLeaderEpoch && e != v.LeaderEpoch() {
+			why = ": the batch at offset " + offsetText(v.BaseOffset()) + " is of epoch " + epochText(v.LeaderEpoch()) +
+				", and one of epoch " + epochText(e) + " was committed"
 		}
+		if why == "" {
+			why = taken(r.Log().Epochs(), v)
+		}
+		before = v.LeaderEpoch()
+	})
+	if why != "" {
+		why = r.Name().String() + why
 	}
-	return ""
+	return why
 }
 
 // folder is the folder that the cursor reads in.
