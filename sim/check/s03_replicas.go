@@ -166,9 +166,9 @@ func taken(epochs *log.Epochs, v record.View) string {
 		", and the broker takes it for one of " + epochText(e)
 }
 
-// Whole says what of a replica is not what it should be, as far as anybody knows: batches that are others elsewhere, or
-// of another epoch, which no checksum covers. It is for machines that are rotten, whose logs are not read otherwise, and
-// remembers nothing.
+// Whole says what of a replica is not what it should be, as far as anybody knows: batches that are others elsewhere,
+// or of another epoch, which no checksum covers. It is for machines that are rotten, whose logs are not read
+// otherwise, and remembers nothing.
 func (c *Cluster) Whole(r *partition.Replica, node int) string {
 	why, before, lineage := "", unknownEpoch, &c.committed.of(r.ID()).lineage
 	eachBatch(segments(c.disks[node], r.Log().Dir()), func(v record.View, _ segment, _ int64) {

@@ -29,8 +29,8 @@ type Net interface {
 	// Directory is the id of a node's data folder, VotersChange tells that somebody may be changing the voters.
 	Directory(id core.BrokerID) core.UUID
 	VotersChange(d time.Duration)
-	// Damaged reports whether a machine, or nobody's number for any, has files that are damaged, or had when an answer left
-	// that arrives now.
+	// Damaged reports whether a machine, or nobody's number for any, has files that are damaged, or had when an answer
+	// left that arrives now.
 	Damaged(machine int) bool
 }
 
