@@ -116,7 +116,7 @@ func TestANodeStartsServesAndStops(t *testing.T) {
 	}
 	text, _ := io.ReadAll(answer.Body)
 	answer.Body.Close()
-	for _, name := range []string{"ottla_machine_steps_total", `ottla_sent_bytes_total{by="sendfile"}`,
+	for _, name := range []string{"ottla_machine_steps_total", `ottla_sent_bytes_total{by="mapping"}`,
 		`ottla_sent_bytes_total{by="copy"}`, "ottla_disk_sync_seconds", "ottla_connections"} {
 		if !strings.Contains(string(text), name) {
 			t.Errorf("no %s among the metrics", name)

@@ -57,7 +57,8 @@ Latencies come from an open loop: each record is due at a moment that does not d
 latency counts from then. How late the generator itself was is a figure of its own.
 
 Kafka's storage is formatted before the clock of its start begins. The limit program does the least that a broker can
-(benchmarks/limit): it reads, checks the CRC-32C, writes once, syncs if asked to, and sends with sendfile.
+(benchmarks/limit): it reads, checks the CRC-32C, writes once, syncs if asked to, and sends from mapped files in as few
+calls as there can be, which costs less than sendfile between processes of one machine (docs/decisions).
 
 ` + "`go run ./benchmarks/compare --list`" + ` explains all workloads; those that are missing here were not
 chosen in this run.

@@ -7,10 +7,9 @@ import (
 	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
-	"golang.org/x/sys/unix"
 )
 
-// sendPieces writes a Fetch response of a version below the flexible ones: headers by write, records by sendfile.
+// sendPieces writes a Fetch response of a version below the flexible ones.
 func (p *peer) sendPieces(version int16, pieces []piece, total int64) error {
 	b := binary.BigEndian
 	out := b.AppendUint32(p.out, 0) // throttle
@@ -39,51 +38,7 @@ func (p *peer) sendPieces(version int16, pieces []piece, total int64) error {
 	}
 	p.out = out
 	b.PutUint32(out, uint32(int64(len(out)-4)+total))
-	sent := 0
-	for i, f := range pieces {
-		if f.size == 0 && i+1 < len(pieces) {
-			continue // goes with the next header
-		}
-		if _, err := p.conn.Write(out[sent:headers[i]]); err != nil {
-			return err
-		}
-		sent = headers[i]
-		if err := sendFile(p.conn, f); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// sendFile sends a piece of a file without reading it.
-func sendFile(conn *net.TCPConn, f piece) error {
-	raw, err := conn.SyscallConn()
-	if err != nil || f.size == 0 {
-		return err
-	}
-	at, left, file := f.at, f.size, int(f.from.file.Fd())
-	var failed error
-	err = raw.Write(func(fd uintptr) bool {
-		for left > 0 {
-			n, err := unix.Sendfile(int(fd), file, &at, int(left))
-			switch {
-			case err == unix.EAGAIN:
-				return false
-			case err != nil && err != unix.EINTR:
-				failed = err
-				return true
-			case n == 0 && err == nil:
-				failed = fmt.Errorf("a log is shorter than its index says")
-				return true
-			}
-			left -= int64(max(n, 0))
-		}
-		return true
-	})
-	if failed != nil {
-		return failed
-	}
-	return err
+	return p.sendAll(pieces, headers)
 }
 
 // admin answers what clients ask besides producing and fetching.

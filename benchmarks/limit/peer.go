@@ -7,9 +7,11 @@ import (
 	"io"
 	"net"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -45,10 +47,21 @@ type peer struct {
 	answers chan answer // only with a committer
 	produce kmsg.ProduceRequest
 	fetch   kmsg.FetchRequest
+
+	// The sender's.
+	raw     syscall.RawConn
+	records []byte
+	vector  [][]byte
+	iovec   [vectors]unix.Iovec
+	message unix.Msghdr
 }
 
 func newPeer(conn *net.TCPConn, s *store) *peer {
-	p := &peer{conn: conn, in: bufio.NewReaderSize(conn, readBuffer), store: s}
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		panic(err) // only of a nil connection
+	}
+	p := &peer{conn: conn, in: bufio.NewReaderSize(conn, readBuffer), store: s, raw: raw}
 	if s.committer != nil {
 		p.answers = make(chan answer, answersWaiting)
 		go p.send()
@@ -173,6 +186,9 @@ type piece struct {
 }
 
 func (p *peer) serveFetch(version int16, body []byte) error {
+	if p.records == nil {
+		p.records = make([]byte, 0, readMost)
+	}
 	p.fetch.Version = version
 	if err := p.fetch.UnsafeReadFrom(body); err != nil {
 		return err

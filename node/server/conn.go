@@ -9,8 +9,6 @@ import (
 	"time"
 	"unsafe"
 
-	"golang.org/x/sys/unix"
-
 	"ottla.dev/core"
 	"ottla.dev/node/run"
 )
@@ -29,6 +27,7 @@ type conn struct {
 	raw     syscall.RawConn
 	session *run.Actor
 	host    string
+	near    bool // the client is on this machine
 
 	// The reading goroutine's own.
 	buf        *buffer
@@ -62,8 +61,6 @@ type conn struct {
 	writeErr  error
 	again     bool // the socket is full
 	worker    *run.Worker
-	message   unix.Msghdr
-	vector    [vectorMost]unix.Iovec
 }
 
 // lent is a frame that belongs to the session.
@@ -83,11 +80,22 @@ func newConn(s *Server, socket net.Conn, host string) (*conn, error) {
 		return nil, err
 	}
 	stream, _ := socket.(Stream)
-	c := &conn{server: s, socket: socket, stream: stream, raw: raw, host: host, expect: 1 << smallestClass}
+	c := &conn{server: s, socket: socket, stream: stream, raw: raw, host: host, near: onThisMachine(socket),
+		expect: 1 << smallestClass}
 	c.turn.L = &c.mu
 	c.readSome = c.tryRead
 	c.writeSome = c.tryWrite
 	return c, nil
+}
+
+// onThisMachine reports whether both ends of a connection have the same address, or one that never leaves the machine.
+func onThisMachine(socket net.Conn) bool {
+	here, ok := socket.LocalAddr().(*net.TCPAddr)
+	if !ok {
+		return false
+	}
+	there, ok := socket.RemoteAddr().(*net.TCPAddr)
+	return ok && (there.IP.IsLoopback() || there.IP.Equal(here.IP))
 }
 
 // serve reads frames until the connection ends.

@@ -12,6 +12,6 @@
 // Answers are queued under the connection's lock and written in order by whoever finds nobody writing. That may be a
 // goroutine that has just run a shard for somebody else, so it only tries: what the socket does not take at once is
 // left to a goroutine that the connection starts for it. A slow client therefore delays nobody but itself. File
-// ranges go out by sendfile, at explicit offsets, on descriptors that stay open while they are needed even if the
-// file is removed.
+// ranges go out at explicit offsets, on descriptors that stay open while they are needed even if the file is removed:
+// large ones from the page cache, by sendfile or a mapping, and several small ones in one call.
 package server

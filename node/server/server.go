@@ -55,11 +55,11 @@ type Server struct {
 	budget  *budget
 	ranges  ranges
 
-	// Counters. BytesSendfile never were in this process's memory; BytesCopied were.
-	FramesIn, FramesOut        atomic.Int64
-	BytesIn                    atomic.Int64
-	BytesSendfile, BytesCopied atomic.Int64
-	Accepted, Refused          atomic.Int64
+	// Counters. Bytes that were sent are counted by the way they took, see SentBy.
+	FramesIn, FramesOut atomic.Int64
+	BytesIn             atomic.Int64
+	Sent                [bySendfile + 1]atomic.Int64
+	Accepted, Refused   atomic.Int64
 
 	nextID    atomic.Uint32
 	listeners []*listener
@@ -239,6 +239,9 @@ func (s *Server) Connections() int {
 	defer s.mu.Unlock()
 	return s.admitted
 }
+
+// SentBy names the ways that bytes take to clients, in the order of [Server.Sent].
+func SentBy() []string { return []string{"copy", "mapping", "sendfile"} }
 
 // QueuedBytes returns the bytes of large requests in memory.
 func (s *Server) QueuedBytes() int64 { return s.budget.inUse() }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -9,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestAnswersComeInTheOrderOfPipelinedRequests(t *testing.T) {
@@ -74,31 +77,85 @@ func TestASizeFieldAloneAllocatesNothing(t *testing.T) {
 	}
 }
 
-func TestRangesOfFilesAreSentExactlyAndNotCopied(t *testing.T) {
-	w := start(t, defaults())
+// rangesOf asks for ranges of the file, of all sizes, and checks what comes.
+func rangesOf(t *testing.T, w *world) {
 	c := w.dial(t)
-	sent := 0
-	for _, r := range [][2]int{{0, 1}, {1, 4096}, {4097, 0}, {100, 1 << 20}, {0, 5 << 20}, {5<<20 - 1, 1}} {
+	for _, r := range [][2]int{{0, 1}, {1, 4096}, {4097, 0}, {99, copyMost + 1}, {5, mapLeast}, {100, 1 << 20},
+		{0, 5 << 20}, {3, 5<<20 - 3}, {5<<20 - 1, 1}} {
 		c.Write(rangeRequest(r[0], r[1]))
 		expect(t, c, w.content[r[0]:r[0]+r[1]])
-		sent += r[1]
 	}
-	if got := w.BytesSendfile.Load(); got != int64(sent) {
-		t.Errorf("%d of %d bytes were sent by sendfile", got, sent)
+}
+
+func TestLargeRangesAreMappedForClientsOnThisMachine(t *testing.T) {
+	w := start(t, defaults())
+	rangesOf(t, w)
+	const large = mapLeast + 1<<20 + 5<<20 + 5<<20 - 3
+	// What is left of a large one is a small one.
+	if got := w.Sent[byMapping].Load(); got > large || got < large-4*mapLeast || w.Sent[bySendfile].Load() != 0 {
+		t.Errorf("of %d bytes in large ranges %d were mapped and %d sent by sendfile", large, got,
+			w.Sent[bySendfile].Load())
 	}
-	if got := w.BytesCopied.Load(); got != 6*4 {
-		t.Errorf("%d bytes were copied, want the 6 sizes of 4", got)
+}
+
+func TestRangesThatAreNotInMemoryAreNotMapped(t *testing.T) {
+	w := start(t, defaults())
+	f, err := os.Open(w.broker.shard.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	f.Sync()
+	if unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED) != nil {
+		t.Skip("pages cannot be dropped here")
+	}
+	c := w.dial(t)
+	c.Write(rangeRequest(0, 5<<20))
+	expect(t, c, w.content)
+	if w.Sent[bySendfile].Load() == 0 {
+		t.Skip("the file system of the test has no disk")
+	}
+	c.Write(rangeRequest(0, 5<<20))
+	expect(t, c, w.content)
+	if w.Sent[byMapping].Load() == 0 {
+		t.Error("nothing was mapped that had been read")
+	}
+}
+
+func TestRangesGoToOtherMachinesBySendfile(t *testing.T) {
+	w := start(t, defaults())
+	w.ranges.far.Store(true)
+	rangesOf(t, w)
+	const large = copyMost + 1 + mapLeast + 1<<20 + 5<<20 + 5<<20 - 3
+	if got := w.Sent[bySendfile].Load(); got > large || got < large-5*copyMost || w.Sent[byMapping].Load() != 0 {
+		t.Errorf("of %d bytes in large ranges %d were sent by sendfile and %d mapped", large, got,
+			w.Sent[byMapping].Load())
 	}
 }
 
 func TestRangesAreSentByCopyingWhereThereIsNoSendfile(t *testing.T) {
 	w := start(t, defaults())
 	w.ranges.copying.Store(true)
+	rangesOf(t, w)
+	if w.Sent[bySendfile].Load() != 0 || w.Sent[byMapping].Load() != 0 {
+		t.Error("the kernel was asked to read by itself")
+	}
+}
+
+func TestAnAnswerOfManyPiecesLeavesInOrder(t *testing.T) {
+	w := start(t, defaults())
 	c := w.dial(t)
-	c.Write(rangeRequest(77, 3<<20))
-	expect(t, c, w.content[77:77+3<<20])
-	if w.BytesSendfile.Load() != 0 {
-		t.Error("sendfile was used")
+	var request, want []byte
+	for i := range 300 { // requests that come together are answered together
+		size := []int{0, 1, 100, 5000, copyMost, mapLeast - 1, mapLeast, 1 << 20}[i%8]
+		request = append(request, rangeRequest(i, size)...)
+		want = binary.BigEndian.AppendUint32(want, uint32(size))
+		want = append(want, w.content[i:i+size]...)
+	}
+	go c.Write(request)
+	got := make([]byte, len(want))
+	if _, err := io.ReadFull(c, got); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("300 answers of %d bytes came wrong, %v", len(want), err)
 	}
 }
 

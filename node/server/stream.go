@@ -25,15 +25,3 @@ func (c *conn) receive(fd int, p []byte) (int, error) {
 	}
 	return unix.Read(fd, p)
 }
-
-// transmit writes what there is room for.
-func (c *conn) transmit(fd int, p []byte) (int, error) {
-	if c.stream != nil {
-		return c.stream.WriteNow(p)
-	}
-	n, err := unix.SendmsgN(fd, p, nil, nil, unix.MSG_NOSIGNAL)
-	return max(n, 0), err
-}
-
-// byKernel reports whether the kernel can send the piece's file by itself.
-func (c *conn) byKernel(p *piece) bool { return c.stream == nil && p.file.InKernel() }

@@ -2,7 +2,6 @@ package server
 
 import (
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -11,9 +10,6 @@ import (
 	"ottla.dev/node/run"
 )
 
-// vectorMost is how many pieces of bytes go into one system call.
-const vectorMost = 16
-
 // piece is a part of an answer on its way out.
 type piece struct {
 	bytes []byte
@@ -21,9 +17,12 @@ type piece struct {
 	fd    int
 	pos   int64
 	left  int64 // bytes of the file's range that have not left
-	err   error // the range cannot be read
-	last  bool  // the answer token ends here
-	token uint64
+	way   way   // how the range's front leaves
+	// present is a position in the file up to which the range was in memory.
+	present int64
+	err     error // the range cannot be read
+	last    bool  // the answer token ends here
+	token   uint64
 }
 
 // enqueue appends an answer and keeps its files open. It needs the lock.
@@ -184,10 +183,10 @@ func (c *conn) attempt(w *run.Worker) {
 // tryWrite writes pieces to the socket. It returns false to wait for room.
 func (c *conn) tryWrite(fd uintptr) bool {
 	for c.next < len(c.pieces) {
-		n, copied, err := c.push(int(fd), &c.pieces[c.next])
+		n, err := c.push(int(fd), &c.pieces[c.next])
 		if n > 0 {
 			c.progress = true
-			c.advance(n, copied)
+			c.advance(n)
 		}
 		switch err {
 		case nil, unix.EINTR:
@@ -203,58 +202,38 @@ func (c *conn) tryWrite(fd uintptr) bool {
 	return true
 }
 
-// push hands the socket the piece, or the run of bytes that begins with it. It returns how many bytes went, and how
-// many of them passed through user space.
-func (c *conn) push(fd int, p *piece) (n, copied int, err error) {
+// push hands the socket the piece and those behind it, as many as one call can send. It returns how many bytes went.
+func (c *conn) push(fd int, p *piece) (int, error) {
 	switch {
 	case p.err != nil:
-		return 0, 0, p.err
-	case p.file != nil:
-		return c.server.ranges.send(c, fd, p)
-	case len(p.bytes) == 0:
-		c.advance(0, 0)
-		return 0, 0, nil
+		return 0, p.err
+	case p.file == nil && len(p.bytes) == 0:
+		c.advance(0)
+		return 0, nil
+	case c.stream != nil && p.file == nil:
+		return c.stream.WriteNow(p.bytes)
 	}
+	r := &c.server.ranges
+	g := r.begin()
+	defer r.end(g)
 	if c.stream != nil {
-		n, err = c.stream.WriteNow(p.bytes)
-		return n, n, err
-	}
-	count, flags := c.gather()
-	c.message.Iov = &c.vector[0]
-	c.message.SetIovlen(count)
-	r, _, errno := unix.Syscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&c.message)), uintptr(flags))
-	clear(c.vector[:count])
-	if errno != 0 {
-		return 0, 0, errno
-	}
-	return int(r), int(r), nil
-}
-
-// gather points the vector at the bytes from the first unsent piece on. The kernel is told when more follows at once.
-func (c *conn) gather() (count, flags int) {
-	flags = unix.MSG_NOSIGNAL
-	for i := c.next; i < len(c.pieces); i++ {
-		p := &c.pieces[i]
-		if count == vectorMost || p.file != nil {
-			return count, flags | unix.MSG_MORE
+		n, err := readRange(p, g.chunk[:min(p.left, gatherBytes)])
+		if err != nil {
+			return 0, err
 		}
-		if p.err != nil {
-			break
-		}
-		if len(p.bytes) == 0 {
-			continue
-		}
-		c.vector[count].Base = &p.bytes[0]
-		c.vector[count].SetLen(len(p.bytes))
-		count++
+		return c.stream.WriteNow(g.chunk[:n])
 	}
-	return count, flags
+	if err := g.fill(c); err != nil {
+		return 0, err
+	}
+	if g.count == 0 {
+		return r.sendfile(fd, p)
+	}
+	return g.send(fd)
 }
 
 // advance takes n bytes that have left off the front of the pieces, and ends the pieces that are empty now.
-func (c *conn) advance(n, copied int) {
-	c.server.BytesCopied.Add(int64(copied))
-	c.server.BytesSendfile.Add(int64(n - copied))
+func (c *conn) advance(n int) {
 	c.mu.Lock()
 	c.unsent -= int64(n)
 	c.wakeReader()
@@ -266,12 +245,14 @@ func (c *conn) advance(n, copied int) {
 		}
 		if p.file != nil {
 			took := min(int64(n), p.left)
+			c.server.Sent[p.way].Add(took)
 			p.pos, p.left, n = p.pos+took, p.left-took, n-int(took)
 			if p.left > 0 {
 				return
 			}
 		} else {
 			took := min(n, len(p.bytes))
+			c.server.Sent[byCopy].Add(int64(took))
 			p.bytes, n = p.bytes[took:], n-took
 			if len(p.bytes) > 0 {
 				return
