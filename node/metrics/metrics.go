@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"ottla.dev/core"
 	"ottla.dev/node/disk"
 	"ottla.dev/node/run"
 	"ottla.dev/node/server"
@@ -33,6 +34,14 @@ func New(e *run.Engine, d *disk.Disk, s *server.Server, offline func() int64) *M
 
 	m.counter("machine_steps_total", "Inputs that the broker's machines have taken.", e.Steps.Load)
 
+	for name, role := range map[string]core.Role{"control": core.RoleControl, "shard": core.RoleShard,
+		"session": core.RoleSession} {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace,
+			Name: "longest_round_seconds", Help: "The longest that a machine kept others waiting, since the start.",
+			ConstLabels: prometheus.Labels{"machine": name}},
+			func() float64 { return e.LongestRound(role).Seconds() }))
+	}
+
 	m.counter("connections_accepted_total", "Connections taken.", s.Accepted.Load)
 	m.counter("connections_refused_total", "Connections closed at once for a limit.", s.Refused.Load)
 	m.gauge("connections", "Open connections.", func() int64 { return int64(s.Connections()) })
@@ -40,8 +49,9 @@ func New(e *run.Engine, d *disk.Disk, s *server.Server, offline func() int64) *M
 	m.counter("answers_sent_total", "Answers that have left whole.", s.FramesOut.Load)
 	m.counter("received_bytes_total", "Bytes read from clients.", s.BytesIn.Load)
 	const sent = "Bytes sent to clients, by the way they took."
-	m.labelled("sent_bytes_total", sent, "by", "sendfile", s.BytesSendfile.Load)
-	m.labelled("sent_bytes_total", sent, "by", "copy", s.BytesCopied.Load)
+	for i, by := range server.SentBy() {
+		m.labelled("sent_bytes_total", sent, "by", by, s.Sent[i].Load)
+	}
 	m.gauge("queued_request_bytes", "Bytes of large requests in memory.", s.QueuedBytes)
 
 	m.gauge("offline_log_directory_count", "Log directories that have failed and are not used any more.", offline)

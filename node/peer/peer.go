@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"bufio"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -33,6 +34,8 @@ type Links struct {
 	deliver Deliver
 	dial    Dial
 
+	frames frames
+
 	mu     sync.Mutex
 	open   map[core.LinkID]*link
 	closed bool
@@ -45,6 +48,13 @@ func New(deliver Deliver, dial Dial) *Links {
 		dial = new(net.Dialer).DialContext
 	}
 	return &Links{deliver: deliver, dial: dial, open: map[core.LinkID]*link{}}
+}
+
+// Release takes back the memory of frames that were delivered.
+func (l *Links) Release(frames [][]byte) {
+	for _, frame := range frames {
+		l.frames.put(frame)
+	}
 }
 
 // Execute executes operations in order. It never waits for the network.
@@ -106,8 +116,9 @@ func (l *Links) run(ctx context.Context, c *link, address string) error {
 		c.write(conn)
 	}()
 	defer c.end()
+	in := bufio.NewReaderSize(conn, readAhead)
 	for {
-		frame, err := readFrame(conn)
+		frame, err := readFrame(in, l.frames.get)
 		if err != nil {
 			return err
 		}
@@ -118,7 +129,11 @@ func (l *Links) run(ctx context.Context, c *link, address string) error {
 // errEnded is why a link ended that its owner has closed.
 var errEnded = errors.New("link closed")
 
-func readFrame(r io.Reader) ([]byte, error) {
+// readAhead is how much is read together with a frame's length: small frames whole, of large ones a little that has to
+// be moved.
+const readAhead = 4 << 10
+
+func readFrame(r io.Reader, memory func(int) []byte) ([]byte, error) {
 	var prefix [4]byte
 	if _, err := io.ReadFull(r, prefix[:]); err != nil {
 		return nil, err
@@ -127,7 +142,7 @@ func readFrame(r io.Reader) ([]byte, error) {
 	if n < 4 || n > maxFrame {
 		return nil, fmt.Errorf("a response of %d bytes", n)
 	}
-	frame := make([]byte, n)
+	frame := memory(int(n))
 	if _, err := io.ReadFull(r, frame); err != nil {
 		return nil, err
 	}

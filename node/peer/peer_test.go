@@ -25,7 +25,7 @@ func echo(t *testing.T) string {
 			go func() {
 				defer conn.Close()
 				for {
-					frame, err := readFrame(conn)
+					frame, err := readFrame(conn, new(frames).get)
 					if err != nil || string(frame) == "hang up" {
 						return
 					}

@@ -21,6 +21,8 @@ type Files interface {
 // Links executes the link operations of one machine, without waiting for the network.
 type Links interface {
 	Execute(ops []core.LinkOp)
+	// Release takes back frames that came by links. The slice is reused after the call.
+	Release(frames [][]byte)
 }
 
 // Client is the connection of a session.

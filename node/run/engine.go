@@ -40,7 +40,12 @@ type Engine struct {
 
 	// Steps counts the inputs that machines have taken.
 	Steps atomic.Int64
+	// longest is, by role, the longest that a machine has kept everybody else waiting, in nanoseconds.
+	longest [roles]atomic.Int64
 }
+
+// roles is more than any [core.Role].
+const roles = 8
 
 // sessionStripes divides the table of sessions, so that connections on different cores seldom meet at its locks.
 const sessionStripes = 64
@@ -146,6 +151,22 @@ type Interference struct {
 
 // Interfere lets a test interfere, from before the first input.
 func (e *Engine) Interfere(i Interference) { e.faults, e.clock.shift = i, i.Shift }
+
+// observe notes how long a machine of a.address's role took for the steps of a round that began at from.
+func (e *Engine) observe(a *Actor, from core.Instant) {
+	took := int64(e.clock.now().Mono - from.Mono)
+	for most := &e.longest[a.address.Role]; ; {
+		if seen := most.Load(); took <= seen || most.CompareAndSwap(seen, took) {
+			return
+		}
+	}
+}
+
+// LongestRound returns the longest time that a machine of a role took for a round of steps, of which there are mostly
+// one, and at most 64: for so long everything else that wanted the machine had to wait.
+func (e *Engine) LongestRound(role core.Role) time.Duration {
+	return time.Duration(e.longest[role].Load())
+}
 
 // Halted reports whether a machine has stopped the broker for good.
 func (e *Engine) Halted() bool { return e.halted.Load() }

@@ -98,6 +98,7 @@ func (w *Worker) steps(a *Actor) {
 		if i+1 < len(a.batch) && round < stepsPerRound && !w.urgent(a, before) {
 			continue
 		}
+		w.engine.observe(a, now)
 		w.execute(a)
 		round = 0
 		if i+1 < len(a.batch) {
@@ -141,6 +142,9 @@ func (w *Worker) execute(a *Actor) {
 	}
 	if len(out.Links) > 0 {
 		a.links.Execute(out.Links)
+	}
+	if a.links != nil && len(out.Releases) > 0 {
+		a.links.Release(out.Releases)
 	}
 	if a.client != nil && a.client.Execute(out) {
 		w.clients = append(w.clients, a.client)
