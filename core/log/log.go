@@ -71,7 +71,7 @@ func New(now core.Instant, slot uint32, ids *FileIDs, job *OpenJob, out *core.Ou
 	l.flight = flight{slot: slot, epoch: 1, seq: 1, written: r.LogEnd, synced: r.LogEnd, asked: r.LogEnd}
 	for _, info := range r.Segments {
 		s := &segment{base: info.Base, next: info.Next, size: info.Size, indexer: info.indexer, firstTS: info.FirstTimestamp,
-			created: now.Wall, txns: info.Txns, file: ids.Next()}
+			created: now.Wall, txns: info.Txns, file: ids.Next(l.slot)}
 		if !info.Checked {
 			s.found = info.Size
 		}
@@ -102,7 +102,7 @@ func (l *Log) limitIndexes(s *segment) {
 // start that waits for the first append: most partitions of a broker are idle.
 func (l *Log) mapIndexes(s *segment, out *core.Outbox) {
 	l.limitIndexes(s)
-	s.indexFile, s.timesFile = l.ids.Next(), l.ids.Next()
+	s.indexFile, s.timesFile = l.ids.Next(l.slot), l.ids.Next(l.slot)
 	out.File(core.FileOp{Kind: core.OpOpen, File: s.indexFile, Path: l.path(s.base, IndexSuffix)})
 	out.File(core.FileOp{Kind: core.OpMap, File: s.indexFile, Size: int64(s.indexCap) * IndexEntrySize})
 	out.File(core.FileOp{Kind: core.OpOpen, File: s.timesFile, Path: l.path(s.base, TimeIndexSuffix)})

@@ -18,7 +18,7 @@ func (l *Log) Restart(now core.Instant, at core.Offset, out *core.Outbox) {
 	l.forgetSnapshots(out)
 	l.dropSegments(now, 0, out)
 	s := &segment{base: at, next: at, indexer: newIndexer(at), firstTS: core.NoTimestamp, created: now.Wall,
-		file: l.ids.Next()}
+		file: l.ids.Next(l.slot)}
 	out.File(core.FileOp{Kind: core.OpOpen, File: s.file, Path: l.path(at, LogSuffix)})
 	l.mapIndexes(s, out)
 	// Setting the size is a use of the file, without which a driver need not make it.
@@ -38,7 +38,7 @@ func (l *Log) Restart(now core.Instant, at core.Offset, out *core.Outbox) {
 // forgetSnapshots removes all producer snapshots.
 func (l *Log) forgetSnapshots(out *core.Outbox) {
 	for _, s := range l.snapshots {
-		file := l.ids.Next()
+		file := l.ids.Next(l.slot)
 		out.File(core.FileOp{Kind: core.OpOpen, File: file, Path: l.path(s.offset, SnapshotSuffix)})
 		out.File(core.FileOp{Kind: core.OpRemove, File: file})
 	}

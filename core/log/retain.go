@@ -137,7 +137,7 @@ func (l *Log) doom(now core.Instant, s *segment, out *core.Outbox) {
 		s.doomed = append(s.doomed, file)
 	}
 	opened := func(suffix string) {
-		file := l.ids.Next()
+		file := l.ids.Next(l.slot)
 		out.File(core.FileOp{Kind: core.OpOpen, File: file, Path: l.path(s.base, suffix)})
 		rename(file, suffix)
 	}

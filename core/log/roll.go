@@ -44,7 +44,7 @@ func (l *Log) roll(now core.Instant, base core.Offset, out *core.Outbox) {
 	l.seal(old, out)
 	l.snapshot(out)
 	s := &segment{base: base, next: base, indexer: newIndexer(base), firstTS: core.NoTimestamp, created: now.Wall,
-		file: l.ids.Next()}
+		file: l.ids.Next(l.slot)}
 	out.File(core.FileOp{Kind: core.OpOpen, File: s.file, Path: l.path(base, LogSuffix)})
 	l.mapIndexes(s, out)
 	l.segments = append(l.segments, s)

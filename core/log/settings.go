@@ -60,11 +60,19 @@ func fail(doing string, err error) error {
 	return &Failure{Doing: doing, Err: err}
 }
 
-// FileIDs is a machine's counter of file ids, shared by all its logs.
-type FileIDs struct{ last core.FileID }
+// FileIDs allots the ids of a machine's files, for all its logs. An id tells which log the file is of, so that the
+// owner of thousands need not ask them all when the driver says something of a file.
+type FileIDs struct{ last uint32 }
 
-// Next allots an id.
-func (f *FileIDs) Next() core.FileID {
-	f.last++
-	return f.last
+const slotShift = 32
+
+// Next allots an id to a file of the log in slot.
+func (f *FileIDs) Next(slot uint32) core.FileID {
+	if f.last++; f.last == 0 {
+		panic("log: a machine has used up its file ids")
+	}
+	return core.FileID(slot)<<slotShift | core.FileID(f.last)
 }
+
+// SlotOf is the slot of the log that a file is of.
+func SlotOf(file core.FileID) uint32 { return uint32(file >> slotShift) }

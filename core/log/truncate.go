@@ -185,7 +185,7 @@ func (l *Log) resyncAll(i int, out *core.Outbox) {
 func (l *Log) resync(s *segment, out *core.Outbox) {
 	l.flight.sync(s.file, out)
 	for _, suffix := range [...]string{IndexSuffix, TimeIndexSuffix} {
-		file := l.ids.Next()
+		file := l.ids.Next(l.slot)
 		out.File(core.FileOp{Kind: core.OpOpen, File: file, Path: l.path(s.base, suffix)})
 		l.flight.sync(file, out)
 		l.retired = append(l.retired, retired{file, l.flight.seq})
@@ -206,7 +206,7 @@ func (l *Log) dropIndexes(s *segment, out *core.Outbox) {
 // batches that stay. The time index may have had an entry more, from a roll or close, and is not merely shortened.
 func (l *Log) cutIndexes(s *segment, j *TruncateJob, out *core.Outbox) {
 	for _, suffix := range [...]string{IndexSuffix, TimeIndexSuffix} {
-		file := l.ids.Next()
+		file := l.ids.Next(l.slot)
 		out.File(core.FileOp{Kind: core.OpOpen, File: file, Path: l.path(s.base, suffix)})
 		out.File(core.FileOp{Kind: core.OpTruncate, File: file})
 		out.File(core.FileOp{Kind: core.OpClose, File: file})
@@ -226,7 +226,7 @@ func (l *Log) dropSnapshots(out *core.Outbox) {
 		if s.offset <= l.end {
 			return false
 		}
-		file := l.ids.Next()
+		file := l.ids.Next(l.slot)
 		out.File(core.FileOp{Kind: core.OpOpen, File: file, Path: l.path(s.offset, SnapshotSuffix)})
 		out.File(core.FileOp{Kind: core.OpRemove, File: file})
 		return true

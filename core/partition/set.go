@@ -32,7 +32,6 @@ type Set struct {
 	timed       []*Replica    // those that want a tick
 	ticked      []*Replica    // memory of timed, used in turns
 	due         time.Duration // no replica wants a tick before
-	mapped      int           // index in ordered of the replica that a mapping came for last
 	waiting     Checkpoint    // what waits for a checkpoint that is not begun
 	saved       bool          // there was a checkpoint since the start
 	fetchers    []*Fetcher    // by leader
@@ -412,32 +411,12 @@ func (s *Set) end(now core.Instant, r *Replica, out *core.Outbox) {
 	}
 }
 
-// Mapped takes an [core.InputMapped] or [core.InputFailed].
+// Mapped takes an [core.InputMapped] or [core.InputFailed]. The log may be gone by now.
 func (s *Set) Mapped(now core.Instant, in core.Input, out *core.Outbox) {
-	// Mappings come in the order in which the logs asked for them: after the log of the last one it is mostly this
-	// one's turn, or the next one's.
-	for i := range s.ordered {
-		at := (s.mapped + i) % len(s.ordered)
-		if s.mapOne(now, s.ordered[at], in, out) {
-			s.mapped = at
-			return
-		}
-	}
-	for _, r := range s.leaving {
-		if s.mapOne(now, r, in, out) {
-			return
-		}
-	}
-}
-
-func (s *Set) mapOne(now core.Instant, r *Replica, in core.Input, out *core.Outbox) bool {
-	if r.log == nil || !r.log.Mapped(in) {
-		return false
-	}
-	if r.log.Failed() != nil {
+	r := s.bySlot[log.SlotOf(in.File)]
+	if r != nil && r.log != nil && r.log.Mapped(in) && r.log.Failed() != nil {
 		s.settle(now, r, out)
 	}
-	return true
 }
 
 // JobDone takes back a job.
