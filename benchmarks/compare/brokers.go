@@ -21,6 +21,9 @@ type kind struct {
 	start func(t *tools, dir string, n int, settings []string) (cluster, error)
 }
 
+// ours is true of Ottla in any setting.
+func (k kind) ours() bool { return strings.HasPrefix(k.name, "ottla") }
+
 // tools is where programs and jars are.
 type tools struct {
 	folder string // of what was built
@@ -139,12 +142,16 @@ func startOttla(own ...string) func(*tools, string, int, []string) (cluster, err
 		if err != nil {
 			return nil, err
 		}
+		metrics, err := freePorts(n)
+		if err != nil {
+			return nil, err
+		}
 		for i := range n {
 			file, data, err := writeProperties(dir, i+1, all[i], own, settings)
 			if err != nil {
 				return c, err
 			}
-			command := []string{filepath.Join(t.folder, "ottla"), "serve", "--quiet", file}
+			command := []string{filepath.Join(t.folder, "ottla"), "serve", "--quiet", "--metrics", metrics[i], file}
 			if profiles := os.Getenv(profileVariable); profiles != "" {
 				name := fmt.Sprintf("%s-%d.pprof", filepath.Base(dir), i+1)
 				command = append(command, "--cpu-profile", filepath.Join(profiles, name))
@@ -153,6 +160,7 @@ func startOttla(own ...string) func(*tools, string, int, []string) (cluster, err
 			if err != nil {
 				return c, err
 			}
+			p.metrics = metrics[i]
 			c = append(c, p)
 		}
 		return c, nil

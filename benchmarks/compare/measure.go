@@ -21,6 +21,9 @@ func (w workload) produce(brokers cluster, topic string, duration time.Duration,
 
 // measure runs a workload.
 func (c *comparison) measure(ctx context.Context, w workload, brokers cluster) (map[string]float64, error) {
+	if w.way == crowdWay {
+		return c.measureCrowd(ctx, w, brokers)
+	}
 	topic, err := c.topic(ctx, w, brokers)
 	if err != nil {
 		return nil, err
@@ -176,21 +179,11 @@ func (c *comparison) measureRestart(ctx context.Context, w workload, brokers clu
 	if _, err := w.produce(brokers, topic, prefillFor, int64(w.partitions*w.recordBytes)).Run(ctx); err != nil {
 		return nil, err
 	}
-	old := brokers[0]
-	old.kill()
-	again, err := launch(old.name, old.dir, old.address, old.cmd.Args)
+	restarted, err := c.killAndStart(ctx, brokers, topic)
 	if err != nil {
 		return nil, err
 	}
-	brokers[0] = again // which the session stops
-	if err := again.listens(startWithin); err != nil {
-		return nil, err
-	}
-	if err := load.Acknowledged(ctx, brokers.addresses(), topic); err != nil {
-		return nil, err
-	}
-	return map[string]float64{"restart": milliseconds(time.Since(again.began)),
-		"idle": again.memory("VmRSS") / mebibyte}, nil
+	return map[string]float64{"restart": milliseconds(restarted), "idle": brokers[0].memory("VmRSS") / mebibyte}, nil
 }
 
 // pilot finds half of Kafka's peak, for the open loop whose rate depends on it.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,6 +23,7 @@ const stopWithin = 20 * time.Second
 // process is a broker's.
 type process struct {
 	name, address, dir string
+	metrics            string // where it serves metrics, "" nowhere
 	cmd                *exec.Cmd
 	said               *tail
 	began              time.Time
@@ -156,6 +158,21 @@ func (p *process) memory(key string) float64 {
 		}
 	}
 	return 0
+}
+
+// metric reads one of the broker's own metrics, by its name with its labels.
+func (p *process) metric(name string) (float64, error) {
+	got, err := http.Get("http://" + p.metrics + "/metrics")
+	if err != nil {
+		return 0, fmt.Errorf("the metrics of %s: %w", p.name, err)
+	}
+	defer got.Body.Close()
+	for lines := bufio.NewScanner(got.Body); lines.Scan(); {
+		if value, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
+			return strconv.ParseFloat(value, 64)
+		}
+	}
+	return 0, fmt.Errorf("%s has no metric %s", p.name, name)
 }
 
 // forgetPeak makes VmHWM begin anew.

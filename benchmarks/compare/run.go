@@ -77,9 +77,13 @@ func (c *comparison) run(ctx context.Context) error {
 
 // session starts brokers of a kind, runs workloads on them, and leaves nothing behind.
 func (c *comparison) session(ctx context.Context, round int, k kind, s session) error {
+	dir := filepath.Join(c.dir, fmt.Sprintf("%s-%d-%d", k.name, s.brokers, round))
+	s.workloads = slices.DeleteFunc(slices.Clone(s.workloads), func(w workload) bool { return w.own && !k.ours() })
+	if len(s.workloads) == 0 {
+		return nil
+	}
 	fmt.Fprintf(c.out, "round %d, %s, %d broker(s), after %v\n", round, k.name, s.brokers,
 		time.Since(c.began).Round(time.Second))
-	dir := filepath.Join(c.dir, fmt.Sprintf("%s-%d-%d", k.name, s.brokers, round))
 	many := slices.ContainsFunc(s.workloads, func(w workload) bool { return w.partitions > manyPartitions })
 	defer func() {
 		os.RemoveAll(dir)

@@ -16,6 +16,7 @@ const (
 	pacedWay                   // an open loop
 	failoverWay                // an open loop during which the leader is killed
 	restartWay                 // kill -9 and a new start
+	crowdWay                   // very many partitions: made, written to once, left alone, and there again after kill -9
 )
 
 // workload is a way with its numbers. Every field is what the page says of it.
@@ -35,7 +36,7 @@ type workload struct {
 	rate                    int  // of an open loop; 0 is half of Kafka's peak
 	settings                []string
 	last                    bool // it harms the brokers
-
+	own                     bool // only Ottla is asked: it says what of its own grows with what
 }
 
 // single and whole are batch sizes.
@@ -82,6 +83,12 @@ func workloads() []workload {
 			brokers: 1, recordBytes: 1000, partitions: 8, consumers: 10, rate: 5000},
 		{name: "restart", what: "1,000 partitions with a record each, kill -9, start", way: restartWay, full: true,
 			brokers: 1, partitions: 1000, last: true},
+		{name: "partitions5k", what: "5,000 partitions with a record each, left alone, kill -9, start", way: crowdWay,
+			full: true, brokers: 1, partitions: 5000, last: true, own: true},
+		{name: "partitions10k", what: "10,000 partitions with a record each, left alone, kill -9, start", way: crowdWay,
+			full: true, brokers: 1, partitions: 10_000, last: true, own: true},
+		{name: "partitions20k", what: "20,000 partitions with a record each, left alone, kill -9, start", way: crowdWay,
+			full: true, brokers: 1, partitions: 20_000, last: true, own: true},
 		{name: "rf3", what: "three brokers: 1 KB records in the largest batches", way: produceWay, brokers: 3,
 			recordBytes: 1000, partitions: 8, clients: 1},
 		{name: "rf3-16k", what: "three brokers: 1 KB records in batches of 16 KiB", way: produceWay, full: true,
@@ -109,6 +116,9 @@ const (
 	killAt      = 2 * time.Second
 	// besides is what a workload may take beside its duration before it is given up.
 	besides = 3 * time.Minute
+	// crowdTopic is how many partitions the topics of a crowd have, and crowdRest how long it is left alone.
+	crowdTopic = 1000
+	crowdRest  = 10 * time.Second
 )
 
 // startWorkload is the name of what each session measures before its workloads.
