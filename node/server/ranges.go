@@ -151,8 +151,8 @@ func readRange(p *piece, b []byte) (int, error) {
 	return n, err
 }
 
-// mapRange maps the front of a range if it is in memory: what is not is better read by sendfile, which reads ahead, than
-// by a page fault for every few pages.
+// mapRange maps the front of a range if it is in memory: what is not is better read by sendfile, which reads ahead,
+// than by a page fault for every few pages.
 //
 // Nothing in this process touches the mapping. Should the file be cut meanwhile, the kernel finds no page when it reads
 // from there and fails the call with EFAULT; what comes after the end in its last page are zeros, which are no batches.
