@@ -190,7 +190,7 @@ func (w *World) heal() {
 
 // stuck says what has not come to its end.
 func (w *World) stuck() string {
-	text := "five minutes after all faults have ended,"
+	text := "five minutes or more after all faults have ended,"
 	for _, n := range w.nodes {
 		if !n.alive() || !n.proc.listening {
 			text += " broker " + itoa(n.index) + " is not open;"

@@ -16,8 +16,6 @@ import (
 const Epoch core.Timestamp = 1767225600000
 
 const (
-	// healFor is how long after the faults everything may take to come to its end.
-	healFor = 5 * time.Minute
 	// stepsPerMilli is how many events one millisecond may hold; more is a machine that never comes to rest.
 	stepsPerMilli = 200_000
 )
@@ -45,6 +43,7 @@ type World struct {
 	closed      bool          // no client connects any more
 	votersUntil time.Duration // somebody may be changing the voters
 	rots        rots
+	patience    patience
 	// finishing says that the next clean stop is the last.
 	finishing bool
 
@@ -226,10 +225,7 @@ func (w *World) watchdog() {
 	if w.busy++; w.busy > stepsPerMilli {
 		w.fail(check.Liveness, "busy", "more events in a millisecond than any work needs")
 	}
-	switch {
-	case w.healed && w.now > w.plan.Duration+healFor:
-		w.fail(check.Liveness, "stuck", w.stuck())
-	}
+	w.exhausted()
 	for _, n := range w.nodes {
 		if n.stopping > 0 && w.now > n.stopping+time.Minute {
 			w.fail(check.Liveness, "shutdown", "a clean shutdown is not complete after a minute")
