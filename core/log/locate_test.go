@@ -23,8 +23,13 @@ func indexed(t *testing.T) (disk *logtest.Disk, path string, s *segment) {
 		}
 		_, v := b.Finish()
 		if entry, _ := x.add(150, int64(len(v)), v.LastOffset(), 1); entry {
-			s.indexView = AppendIndexEntry(s.indexView, 0, IndexEntry{v.LastOffset(), int64(len(all))})
-			s.entries++
+			e := IndexEntry{v.LastOffset(), int64(len(all))}
+			if s.entries++; i < 25 {
+				s.indexView = AppendIndexEntry(s.indexView, 0, e)
+				s.newIndex.first++
+			} else {
+				s.addIndexEntry(e)
+			}
 		}
 		all = append(all, v...)
 		s.next = v.LastOffset() + 1
@@ -44,7 +49,7 @@ func TestARangeIsTheSameWithAndWithoutTheIndexNearItsEnd(t *testing.T) {
 		for limit := from; limit <= s.next; limit += 5 {
 			for _, most := range []int64{0, 100, 333, 1000, 1 << 20} {
 				job := LocateJob{Path: path, Size: s.size, End: s.next, From: from, Limit: limit, MaxBytes: most, AtLeastOne: true,
-					known: true, Start: FindOffset(s.indexView, 0, s.entries, from).Pos}
+					known: true, Start: s.findOffset(from).Pos}
 				slow, fast := job, job
 				fast.near = nearEnd(s, job.Start+most, limit)
 				slow.Run(disk)

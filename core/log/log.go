@@ -37,11 +37,10 @@ type Log struct {
 	producers *Producers
 	snapshots []snapshotFile // in order
 
-	tail    ring
-	hints   hints
-	entries arena
-	flight  flight
-	failed  error
+	tail   ring
+	hints  hints
+	flight flight
+	failed error
 
 	dirDirty     bool   // the folder was not asked to be synced since the active segment's files were made
 	home         uint64 // the ticket after whose completion they are in the folder for good
@@ -103,6 +102,7 @@ func (l *Log) limitIndexes(s *segment) {
 func (l *Log) mapIndexes(s *segment, out *core.Outbox) {
 	l.limitIndexes(s)
 	s.indexFile, s.timesFile = l.ids.Next(l.slot), l.ids.Next(l.slot)
+	s.newIndex, s.newTimes = unwritten{first: s.entries}, unwritten{first: s.times}
 	out.File(core.FileOp{Kind: core.OpOpen, File: s.indexFile, Path: l.path(s.base, IndexSuffix)})
 	out.File(core.FileOp{Kind: core.OpMap, File: s.indexFile, Size: int64(s.indexCap) * IndexEntrySize})
 	out.File(core.FileOp{Kind: core.OpOpen, File: s.timesFile, Path: l.path(s.base, TimeIndexSuffix)})
@@ -243,10 +243,13 @@ func (l *Log) AppendAssigned(now core.Instant, v record.View, out *core.Outbox) 
 	}
 	offsetDue, timeDue := s.add(l.settings.IndexIntervalBytes, size, last, v.MaxTimestamp())
 	if offsetDue {
-		l.writeIndexEntry(s, IndexEntry{last, pos}, out)
+		s.addIndexEntry(IndexEntry{last, pos})
 	}
 	if timeDue {
-		l.writeTimeEntry(s, out)
+		s.addTimeEntry()
+	}
+	if s.newIndex.count(IndexEntrySize) == unwrittenMost {
+		s.writeIndexes(out)
 	}
 	s.size, s.next = pos+size, last+1
 	l.tail.push(position{base: base, last: last, pos: int32(pos), size: int32(size)})
@@ -273,18 +276,6 @@ func (l *Log) countUnflushed(now core.Instant, v record.View, out *core.Outbox) 
 	}
 }
 
-func (l *Log) writeIndexEntry(s *segment, e IndexEntry, out *core.Outbox) {
-	b := l.entries.take(IndexEntrySize)
-	AppendIndexEntry(b[:0], s.base, e)
-	out.Write(s.indexFile, int64(s.entries-1)*IndexEntrySize, b, core.Ticket{})
-}
-
-func (l *Log) writeTimeEntry(s *segment, out *core.Outbox) {
-	b := l.entries.take(TimeIndexEntrySize)
-	AppendTimeIndexEntry(b[:0], s.base, s.timeEntry())
-	out.Write(s.timesFile, int64(s.times-1)*TimeIndexEntrySize, b, core.Ticket{})
-}
-
 // find returns the last segment whose base offset is at or below offset, or -1.
 func (l *Log) find(offset core.Offset) int {
 	if n := len(l.segments); l.segments[n-1].base <= offset {
@@ -305,19 +296,3 @@ func (l *Log) invariants() {
 }
 
 func offsetText(o core.Offset) string { return strconv.FormatInt(int64(o), 10) }
-
-// arenaChunk is how many bytes of index entries are allotted at once.
-const arenaChunk = 2048
-
-// arena lends the bytes of index entries to writes, which use them until the machine's next step. They are never used
-// again: one small allocation for hundreds of kilobytes of log is cheaper than knowing when steps end.
-type arena struct{ free []byte }
-
-func (a *arena) take(n int) []byte {
-	if len(a.free) < n {
-		a.free = make([]byte, arenaChunk)
-	}
-	b := a.free[:n:n]
-	a.free = a.free[n:]
-	return b
-}

@@ -142,7 +142,7 @@ func (w *world) compareFiles() {
 		if !bytes.Equal(got, want) {
 			w.t.Fatalf("segment %d has %d bytes, not the %d of the model", s.base, len(got), len(want))
 		}
-		index := w.disk.Bytes(w.log.path(s.base, IndexSuffix))
+		index := withUnwritten(w.disk.Bytes(w.log.path(s.base, IndexSuffix)), &s.newIndex, IndexEntrySize)
 		if n := len(x.index); s.entries*IndexEntrySize != n || len(index) < n || !bytes.Equal(index[:n], x.index) ||
 			!allZero(index[n:]) {
 			w.t.Fatalf("segment %d: index %x, rebuilt %x", s.base, index, x.index)
@@ -156,7 +156,7 @@ func (w *world) compareFiles() {
 
 // compareTimes checks a time index: it has the entries of a rebuilt one, and may have more that a close added.
 func (w *world) compareTimes(s *segment, x *found) {
-	times := w.disk.Bytes(w.log.path(s.base, TimeIndexSuffix))
+	times := withUnwritten(w.disk.Bytes(w.log.path(s.base, TimeIndexSuffix)), &s.newTimes, TimeIndexEntrySize)
 	if len(times) < s.times*TimeIndexEntrySize || !SoundTimeIndex(times[:s.times*TimeIndexEntrySize], s.base) {
 		w.t.Fatalf("segment %d: time index %x is not sound", s.base, times)
 	}
@@ -186,6 +186,20 @@ func (w *world) compareTimes(s *segment, x *found) {
 		w.t.Fatalf("segment %d: timestamps %d %d %d, model %d %d %d", s.base, s.maxTS, s.maxTSLast, s.firstTS, x.maxTS,
 			x.maxTSLast, x.FirstTimestamp)
 	}
+}
+
+// withUnwritten is an index file as it will be when what waits is written.
+func withUnwritten(file []byte, u *unwritten, size int) []byte {
+	if len(u.bytes) == 0 {
+		return file
+	}
+	from := u.first * size
+	if len(file) < from+len(u.bytes) || !allZero(file[from:from+len(u.bytes)]) {
+		panic("there is no room in the index for what waits")
+	}
+	file = bytes.Clone(file)
+	copy(file[from:], u.bytes)
+	return file
 }
 
 func allZero(b []byte) bool { return len(bytes.Trim(b, "\x00")) == 0 }

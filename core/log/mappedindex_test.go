@@ -45,10 +45,10 @@ func TestADamagedMappedIndexMisleadsNobody(t *testing.T) {
 	l, driver := written(t)
 	random := core.NewPRNG(3)
 	s := l.active()
-	index, times := s.indexView[:s.entries*IndexEntrySize], s.timesView[:s.times*TimeIndexEntrySize]
+	index, times := s.indexView[:s.newIndex.first*IndexEntrySize], s.timesView[:s.newTimes.first*TimeIndexEntrySize]
 	sound, soundTimes := string(index), string(times)
-	if s.entries < 20 || s.times < 20 {
-		t.Fatalf("only %d and %d entries", s.entries, s.times)
+	if len(index) < 20*IndexEntrySize || len(times) < 20*TimeIndexEntrySize || s.newIndex.first == s.entries {
+		t.Fatalf("only %d and %d bytes of entries, or all are written", len(index), len(times))
 	}
 	for round := range 300 {
 		for _, b := range [][]byte{index, times} {

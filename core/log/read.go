@@ -86,7 +86,7 @@ func (l *Log) locate(from core.Offset, maxBytes int64, limit core.Offset, atLeas
 		j.Start = pos
 	}
 	if s.indexView != nil {
-		j.begin = FindOffset(s.indexView, s.base, s.entries, from)
+		j.begin = s.findOffset(from)
 		j.known, j.near = true, nearEnd(s, max(j.Start, j.begin.Pos)+maxBytes, limit)
 	} else if s.indexFile != 0 {
 		j.known = true // its index file is being mapped and written; scanning from the start is right, if slow
@@ -96,10 +96,11 @@ func (l *Log) locate(from core.Offset, maxBytes int64, limit core.Offset, atLeas
 	return j
 }
 
-// nearEnd finds the last entry of a mapped index for a batch that begins at or before pos and ends below limit.
+// nearEnd finds the last entry of the active segment's index for a batch that begins at or before pos and ends below
+// limit.
 func nearEnd(s *segment, pos int64, limit core.Offset) IndexEntry {
-	byPos := FindPosition(s.indexView, s.base, s.entries, pos)
-	byOffset := FindOffset(s.indexView, s.base, s.entries, limit-1)
+	byPos := s.findPosition(pos)
+	byOffset := s.findOffset(limit - 1)
 	if byOffset.Pos < byPos.Pos {
 		return byOffset
 	}

@@ -59,24 +59,24 @@ func (l *Log) syncHome(out *core.Outbox) {
 
 // seal completes the indexes of a segment that gets no more batches, and asks for its syncs.
 func (l *Log) seal(s *segment, out *core.Outbox) {
-	timeDue := s.timeDue()
-	if s.indexFile == 0 && !timeDue {
+	if s.indexFile == 0 && s.maxTS <= s.lastTime {
 		l.flight.sync(s.file, out)
 		return // nothing was appended since the start: the indexes are as recovery left them
 	}
 	if s.indexFile == 0 {
 		l.mapIndexes(s, out)
 	}
-	if timeDue {
-		l.writeTimeEntry(s, out)
+	if s.timeDue() {
+		s.addTimeEntry()
 	}
+	s.writeIndexes(out)
 	out.File(core.FileOp{Kind: core.OpTruncate, File: s.indexFile, Size: int64(s.entries) * IndexEntrySize})
 	out.File(core.FileOp{Kind: core.OpTruncate, File: s.timesFile, Size: int64(s.times) * TimeIndexEntrySize})
 	l.flight.sync(s.file, out)
 	l.flight.sync(s.indexFile, out)
 	l.flight.sync(s.timesFile, out)
 	l.retired = append(l.retired, retired{s.indexFile, l.flight.seq}, retired{s.timesFile, l.flight.seq})
-	s.indexFile, s.timesFile, s.indexView, s.timesView = 0, 0, nil, nil
+	s.forgetIndexes()
 }
 
 // retired is a file to be closed when all operations before seq are complete.

@@ -37,6 +37,8 @@ type ScrubJob struct {
 	mapped    core.FileID   // the index file of a segment that is written
 	entries   int
 	times     int
+	// written are those of the entries that are in the index files, writtenTimes the same of the times.
+	written, writtenTimes int
 
 	// Results.
 	Read         int64
@@ -84,8 +86,10 @@ func (l *Log) PlanScrub(s Scrub, most int64) *ScrubJob {
 			j.snapshots = append(j.snapshots, f.offset)
 		}
 	}
+	j.written, j.writtenTimes = seg.entries, seg.times
 	if seg.indexView != nil && seg.timesView != nil {
 		j.mapped = seg.indexFile
+		j.written, j.writtenTimes = seg.newIndex.first, seg.newTimes.first
 	}
 	if s.pos > 0 && s.Next > seg.base && s.Next < seg.next {
 		j.From, j.Next = s.pos, s.Next
@@ -213,7 +217,8 @@ func (j *ScrubJob) indexes(fs core.FS) (indexRest, error) {
 		suffix string
 		size   int
 		to     *[]byte
-	}{{IndexSuffix, j.entries * IndexEntrySize, &e.index}, {TimeIndexSuffix, j.times * TimeIndexEntrySize, &e.times}} {
+	}{{IndexSuffix, j.written * IndexEntrySize, &e.index},
+		{TimeIndexSuffix, j.writtenTimes * TimeIndexEntrySize, &e.times}} {
 		b, err := j.entriesOf(fs, f.suffix, f.size)
 		if err != nil && !errors.Is(err, core.ErrNotExist) {
 			return e, err

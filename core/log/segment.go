@@ -23,11 +23,13 @@ type segment struct {
 	found   int64          // the bytes that were there when the log was opened and were not all checked
 	read    int64          // those before it were checked since
 
-	// Of the active segment only: its mapped indexes.
+	// Of the active segment only: its mapped indexes, and the ends of them that are in memory alone.
 	indexFile core.FileID
 	timesFile core.FileID
 	indexView []byte // nil until mapped
 	timesView []byte
+	newIndex  unwritten
+	newTimes  unwritten
 	indexCap  int // entries that fit
 	timesCap  int
 
@@ -36,6 +38,12 @@ type segment struct {
 	// Of deleted segments: the file ids of the renamed files, and when they may be removed.
 	doomed   []core.FileID
 	removeAt time.Duration
+}
+
+// forgetIndexes ends the time as the active segment, or the indexes of it that there were.
+func (s *segment) forgetIndexes() {
+	s.indexFile, s.timesFile, s.indexView, s.timesView = 0, 0, nil, nil
+	s.newIndex, s.newTimes = unwritten{}, unwritten{}
 }
 
 // indexEntries returns how many entries of each size fit into an index of the configured size.

@@ -91,8 +91,8 @@ func (l *Log) timed(s *segment, target core.Timestamp) timedSegment {
 		t.indexPath, t.timesPath = l.path(s.base, IndexSuffix), l.path(s.base, TimeIndexSuffix)
 		t.entries, t.times = s.entries, s.indexer.times
 	} else if s.indexView != nil && s.timesView != nil && target != MaxTimestamp {
-		t.mark = FindTimestamp(s.timesView, s.base, s.indexer.times, target)
-		t.start = FindOffset(s.indexView, s.base, s.entries, t.mark.Offset).Pos
+		t.mark = s.findTimestamp(target)
+		t.start = s.findOffset(t.mark.Offset).Pos
 	}
 	return t
 }

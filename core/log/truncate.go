@@ -199,7 +199,7 @@ func (l *Log) Truncating() bool { return l.truncating }
 func (l *Log) dropIndexes(s *segment, out *core.Outbox) {
 	out.File(core.FileOp{Kind: core.OpClose, File: s.indexFile})
 	out.File(core.FileOp{Kind: core.OpClose, File: s.timesFile})
-	s.indexFile, s.timesFile, s.indexView, s.timesView = 0, 0, nil, nil
+	s.forgetIndexes()
 }
 
 // cutIndexes empties the index files, which makes what was in them zeros, maps them anew and writes the entries of the
