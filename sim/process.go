@@ -82,10 +82,13 @@ type machines struct {
 	see     *broker.Broker // nil if there is nothing to see
 }
 
+// earlyBytes is small enough for some requests of the workload, and too large for others.
+const earlyBytes = 300
+
 // broker makes the machines of a broker.
 func (w *World) broker(n *node) machines {
 	cfg := broker.Config{Version: "sim", Seed: w.seeds.Uint64(), Static: w.plan.StaticMap(),
-		LogDirs: w.plan.DirNames(), Shards: w.plan.Shards,
+		LogDirs: w.plan.DirNames(), Shards: w.plan.Shards, EarlyBytes: earlyBytes,
 		Endpoints: []metadata.Endpoint{{Name: "PLAINTEXT", Host: "broker", Port: clientPort}}}
 	if w.plan.Clustered() {
 		n.join(&cfg)

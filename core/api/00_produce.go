@@ -25,11 +25,13 @@ type ProduceCall struct {
 	inflated int                    // bytes that the request's batches have been decompressed to
 	ops      []*partition.ProduceOp // by shard; those with no items are not under way
 	pending  int
+	early    bool // the request's frame is wanted back as soon as nothing looks at it any more
+	lent     int  // operations whose batches, which lie in it, the disk may still read
 	buf      []byte
 }
 
 type produceTopic struct {
-	name string // aliases the frame
+	name string // of a topic that does not exist, aliases the frame
 	id   core.UUID
 	rows int
 }
@@ -44,9 +46,12 @@ type produceRow struct {
 	item      int
 }
 
-// Start checks the request and sends the operations. The call is over at once if [ProduceCall.Done].
-func (p *ProduceCall) Start(s *Server, h wire.Header, req *kmsg.ProduceRequest, call uint64) {
-	p.header, p.acks, p.pending = h, partition.Acks(req.Acks), 0
+// Start checks the request, which is in a frame of so many bytes, and sends the operations. The call is over at once if
+// [ProduceCall.Done].
+func (p *ProduceCall) Start(s *Server, h wire.Header, req *kmsg.ProduceRequest, frame int, call uint64) {
+	p.header, p.acks, p.pending, p.lent = h, partition.Acks(req.Acks), 0, 0
+	p.header.ClientID = nil // aliases the frame
+	p.early = s.EarlyBytes > 0 && frame >= s.EarlyBytes
 	p.topics, p.rows, p.inflated = p.topics[:0], p.rows[:0], 0
 	for len(p.ops) < int(s.Cluster.Shards) {
 		p.ops = append(p.ops, &partition.ProduceOp{})
@@ -61,15 +66,21 @@ func (p *ProduceCall) Start(s *Server, h wire.Header, req *kmsg.ProduceRequest, 
 		} else {
 			topic = s.topics.ByName(t.Topic)
 		}
+		if topic != nil {
+			p.topics[i].name = topic.Name
+		} else if h.Version < 13 {
+			p.early = false
+		}
 		for j := range t.Partitions {
 			p.row(s, req, topic, missing, &t.Partitions[j])
 		}
 	}
 	for i, op := range p.ops {
 		if len(op.Items) > 0 {
-			op.Reply, op.Call, op.Acks = s.Self, call, p.acks
+			op.Reply, op.Call, op.Acks, op.Early = s.Self, call, p.acks, p.early
 			op.Timeout = time.Duration(max(0, req.TimeoutMillis)) * time.Millisecond
 			p.pending++
+			p.lent++
 			s.Out.Send(core.Shard(uint32(i)), op)
 		}
 	}
@@ -186,7 +197,17 @@ func storedCodec(t config.Topic, producers record.Codec) (record.Codec, record.L
 }
 
 // Returned takes back an operation.
-func (p *ProduceCall) Returned() { p.pending-- }
+func (p *ProduceCall) Returned(op *partition.ProduceOp) {
+	if p.pending--; !op.Taken {
+		p.lent--
+	}
+}
+
+// Taken takes note that the batches of an operation that is still under way are written.
+func (p *ProduceCall) Taken() { p.lent-- }
+
+// Free reports that the request's frame may be given back before its answer.
+func (p *ProduceCall) Free() bool { return p.early && p.lent == 0 }
 
 // Done reports whether every operation has come back.
 func (p *ProduceCall) Done() bool { return p.pending == 0 }
@@ -254,7 +275,6 @@ func (p *ProduceCall) Reset() {
 	for _, op := range p.ops {
 		op.Reset()
 	}
-	p.header.ClientID = nil
 	if cap(p.buf) > maxKeptBuffer {
 		p.buf = nil
 	}

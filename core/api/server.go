@@ -21,6 +21,8 @@ type Server struct {
 	Requests wire.Requests
 	// Classes are the requests that the listener serves. One that serves ClassRaft is the controller's.
 	Classes wire.Class
+	// EarlyBytes is how large a Produce request is at least whose frame goes back before its answer; 0: none does.
+	EarlyBytes int
 
 	topics  Topics
 	codecs  *record.Codecs

@@ -36,6 +36,9 @@ type Config struct {
 	ControllerOnly bool
 	// Shards is how many shards own the partitions, at least one.
 	Shards int
+	// EarlyBytes is how large a Produce request is at least whose frame the driver gets back when it is written, and not
+	// with its answer only, which costs a message; 0: none.
+	EarlyBytes int
 }
 
 // Voter is an entry of controller.quorum.voters: id@host:port.
@@ -75,6 +78,7 @@ func fnv(text string) uint64 {
 type Broker struct {
 	control *Control
 	shards  []*Shard
+	early   int
 	random  core.PRNG
 }
 
@@ -91,7 +95,7 @@ func New(cfg Config) *Broker {
 		panic("broker: a broker needs a shard and a log directory")
 	}
 	random := core.NewPRNG(cfg.Seed)
-	b := &Broker{control: newControl(cfg, random.Fork(streamControl)), random: random}
+	b := &Broker{control: newControl(cfg, random.Fork(streamControl)), early: cfg.EarlyBytes, random: random}
 	for i := range cfg.Shards {
 		b.shards = append(b.shards, newShard(uint32(i), random.Fork(streamShard+uint64(i))))
 	}
@@ -110,7 +114,7 @@ func (b *Broker) Shard(i uint32) core.Machine { return b.shards[i] }
 // NewSession makes the machine of a new connection to a listener that serves the given classes of requests. Ids are the
 // driver's, and not used twice.
 func (b *Broker) NewSession(id uint32, classes wire.Class) core.Machine {
-	return newSession(id, classes, b.random.Fork(streamSession+uint64(id)))
+	return newSession(id, classes, b.early, b.random.Fork(streamSession+uint64(id)))
 }
 
 // Identity is who the broker is, for the driver's banner; valid once control has said [core.Outbox.Listen].

@@ -46,7 +46,7 @@ type Session struct {
 type call struct {
 	id      uint64
 	header  wire.Header
-	frame   []byte
+	frame   []byte // nil once it was given back
 	kind    callKind
 	produce api.ProduceCall
 	fetch   api.FetchCall
@@ -63,8 +63,8 @@ const (
 	callContext
 )
 
-func newSession(id uint32, classes wire.Class, random core.PRNG) *Session {
-	return &Session{server: api.Server{Self: core.Session(id), Classes: classes, Random: random}}
+func newSession(id uint32, classes wire.Class, early int, random core.PRNG) *Session {
+	return &Session{server: api.Server{Self: core.Session(id), Classes: classes, EarlyBytes: early, Random: random}}
 }
 
 // Deadline is never: what a session waits for is timed by the shards.
@@ -109,7 +109,12 @@ func (s *Session) message(m core.Message) {
 		}
 	case *partition.ProduceOp:
 		c := s.find(m.Call)
-		c.produce.Returned()
+		c.produce.Returned(m)
+		s.releaseEarly(c)
+	case *partition.ProduceTaken:
+		c := s.find(m.Call)
+		c.produce.Taken()
+		s.releaseEarly(c)
 	case *partition.FetchOp:
 		c := s.find(m.Call)
 		c.fetch.Returned(&s.server, m)
@@ -214,7 +219,7 @@ func (s *Session) begin(frame []byte, h wire.Header, body []byte, err error) {
 			s.out.Sometimes(probe.RequestsOverlapped)
 		}
 		c.kind = callProduce
-		c.produce.Start(&s.server, h, r, c.id)
+		c.produce.Start(&s.server, h, r, len(frame), c.id)
 	case *kmsg.FetchRequest:
 		if s.quorumFetch(h) {
 			if !api.IsMetadataFetch(r) { // the controller has no other partition
@@ -362,9 +367,19 @@ func (s *Session) answered(token uint64) {
 // maxFree is how many calls a session keeps for later requests: more than the five that clients have under way.
 const maxFree = 8
 
-// recycle gives the call's frame back and keeps its memory for another request.
+// releaseEarly gives the frame of a request that waits for its answer back, if nothing looks at it any more.
+func (s *Session) releaseEarly(c *call) {
+	if c.frame != nil && c.produce.Free() {
+		s.out.Release(c.frame)
+		c.frame, c.header.ClientID = nil, nil
+	}
+}
+
+// recycle gives the call's frame back, unless it was, and keeps its memory for another request.
 func (s *Session) recycle(c *call) {
-	s.out.Release(c.frame)
+	if c.frame != nil {
+		s.out.Release(c.frame)
+	}
 	c.frame, c.header, c.part[0] = nil, wire.Header{}, core.Part{}
 	c.produce.Reset()
 	c.fetch.Reset()

@@ -81,7 +81,7 @@ func compose(disk *logtest.Disk, shards int, set map[string]string) *world {
 	// Each start on a disk has a seed of its own, and the same in every run: what fuzzing finds must come again.
 	seed := uint64(disk.Ops) + 1
 	w.broker = broker.New(broker.Config{Version: "test", Seed: seed, Static: static, LogDirs: dirsOf(static),
-		MetadataDir: static["metadata.log.dir"], Shards: shards,
+		MetadataDir: static["metadata.log.dir"], Shards: shards, EarlyBytes: 150,
 		Endpoints: []metadata.Endpoint{{Name: "PLAINTEXT", Host: "localhost", Port: 9092}}})
 	w.add(core.Control(), w.broker.Control())
 	for i := range uint32(shards) {

@@ -30,15 +30,30 @@ type ProduceOp struct {
 	Timeout  time.Duration // how long an append may wait for the high watermark; 0 is not named
 	Internal bool          // written by a coordinator on its own behalf
 	Items    []ProduceItem
+	// Early asks for a [ProduceTaken]. Taken says, of an operation that came back, that there was one.
+	Early bool
+	Taken bool
 
 	deadline time.Duration
 	open     int // items without an outcome
+	writing  int // items whose bytes the disk may still read
+	taken    ProduceTaken
+}
+
+// ProduceTaken says that all batches of an operation are written, and that their bytes are the session's again. The
+// operation itself comes back later: between the two lies a sync, or the time that followers take, and requests may be
+// large.
+type ProduceTaken struct{ Call uint64 }
+
+// AppendText implements [core.Message].
+func (m *ProduceTaken) AppendText(dst []byte) []byte {
+	return strconv.AppendUint(append(dst, "ProduceTaken call="...), m.Call, 10)
 }
 
 // ProduceItem is one partition's batch, checked by the session, and its outcome.
 type ProduceItem struct {
 	ID    core.TopicIDPartition
-	Batch record.View
+	Batch record.View // nil once it was taken
 
 	Code          core.ErrorCode
 	BaseOffset    core.Offset
@@ -67,8 +82,10 @@ func (op *ProduceOp) AppendText(dst []byte) []byte {
 	for i := range op.Items {
 		it := &op.Items[i]
 		dst = appendPartition(dst, it.ID)
-		dst = append(dst, " n="...)
-		dst = strconv.AppendInt(dst, int64(it.Batch.Count()), 10)
+		if it.Batch != nil {
+			dst = append(dst, " n="...)
+			dst = strconv.AppendInt(dst, int64(it.Batch.Count()), 10)
+		}
 		dst = append(dst, " base="...)
 		dst = strconv.AppendInt(dst, int64(it.BaseOffset), 10)
 		dst = appendCode(dst, it.Code)

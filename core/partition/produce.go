@@ -13,6 +13,7 @@ import (
 func (s *Set) produce(now core.Instant, op *ProduceOp, out *core.Outbox) {
 	op.deadline = now.Mono + waits(op.Timeout)
 	op.open = len(op.Items) + 1 // one more, so that it is not answered while this loop runs
+	op.writing = 1
 	for i := range op.Items {
 		it := &op.Items[i]
 		r := s.byID[it.ID]
@@ -23,7 +24,9 @@ func (s *Set) produce(now core.Instant, op *ProduceOp, out *core.Outbox) {
 		}
 		s.append(now, r, op, i, out)
 	}
-	op.close(out)
+	if op.close(out); op.open > 0 {
+		op.wrote(out)
+	}
 }
 
 // refuseProduce finds what is against taking a batch.
@@ -75,6 +78,7 @@ func (s *Set) append(now core.Instant, r *Replica, op *ProduceOp, i int, out *co
 	if op.Acks == AcksAll {
 		r.deadline = min(r.deadline, op.deadline)
 	}
+	op.writing++
 	r.waits = append(r.waits, wait{op: op, item: i, end: it.LastOffset + 1})
 	s.touch(r)
 	if verdict.Duplicate {
@@ -122,6 +126,7 @@ func (s *Set) advance(now core.Instant, r *Replica, out *core.Outbox) {
 	if r.log == nil || r.log.Failed() != nil {
 		return
 	}
+	before := r.written
 	for ; r.written < len(r.waits) && r.waits[r.written].end <= r.log.WrittenOffset(); r.written++ {
 		if w := &r.waits[r.written]; w.op.Acks != AcksAll || w.code != core.NoError {
 			w.finish(w.code, out)
@@ -144,6 +149,11 @@ func (s *Set) advance(now core.Instant, r *Replica, out *core.Outbox) {
 				break
 			}
 			w.finish(core.NoError, out)
+		}
+	}
+	for i := max(before, r.head); i < r.written; i++ {
+		if op := r.waits[i].op; op != nil {
+			op.wrote(out)
 		}
 	}
 	if r.head == len(r.waits) {
@@ -203,6 +213,19 @@ func (op *ProduceOp) finish(i int, code core.ErrorCode, out *core.Outbox) {
 		it.BaseOffset, it.LogAppendTime = core.NoOffset, core.NoTimestamp
 	}
 	op.close(out)
+}
+
+// wrote notes that one item more is written while its outcome waits for something else, and tells the session of the
+// last one. Where items of one operation wait for different things, the session may not be told before all is over.
+func (op *ProduceOp) wrote(out *core.Outbox) {
+	if op.writing--; op.writing > 0 || !op.Early {
+		return
+	}
+	for i := range op.Items {
+		op.Items[i].Batch = nil
+	}
+	op.Taken, op.taken.Call = true, op.Call
+	out.Send(op.Reply, &op.taken)
 }
 
 func (op *ProduceOp) close(out *core.Outbox) {
