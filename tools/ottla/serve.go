@@ -46,6 +46,7 @@ type serveOptions struct {
 	verbose bool
 	quiet   bool
 	profile string
+	pprof   string
 	via     map[string]string
 	clock   string
 }
@@ -67,6 +68,7 @@ func newServe(started time.Time) *cobra.Command {
 	flags.StringVar(&options.metrics, "metrics", "", "serve metrics for Prometheus at this `address`")
 	flags.BoolVar(&options.print, "print-settings", false, "print the settings in force, and do not start")
 	flags.StringVar(&options.profile, "cpu-profile", "", "write a CPU profile to this `file` until the broker stops")
+	flags.StringVar(&options.pprof, "pprof", "", "serve profiles for go tool pprof at this loopback `address`")
 	flags.BoolVar(&options.quiet, "quiet", false, "say in one line that the broker is ready")
 	flags.BoolVar(&options.verbose, "verbose", false, "log the ends of connections as well")
 	flags.StringToStringVar(&options.via, "dial-via", nil, "where to dial other nodes instead, as `address=address`")
@@ -111,6 +113,13 @@ func serve(out, errs io.Writer, args []string, options serveOptions, started tim
 
 	if options.profile != "" {
 		stop, err := startProfile(options.profile)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	if options.pprof != "" {
+		stop, err := serveProfiles(options.pprof)
 		if err != nil {
 			return err
 		}
