@@ -86,11 +86,8 @@ func (f *Folder) commit(e engine) {
 		}
 		w := e.Worker()
 		f.complete(w, err)
-		if more = f.next(); more {
-			e.FinishLater(w)
-		} else {
-			e.Finish(w)
-		}
+		e.Finish(w)
+		more = f.next()
 	}
 }
 
