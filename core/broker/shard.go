@@ -197,9 +197,6 @@ func (s *Shard) learn(m *news) {
 		return
 	}
 	s.set.ProducerExpiryMs = m.cluster.Settings.ProducerIDExpirationMs
-	if len(m.delta.Brokers) > 0 {
-		s.meetPeers()
-	}
 	// First what goes: a topic that was deleted and created again comes as two changes, in any order.
 	for _, change := range m.delta.Topics {
 		change.Partitions(func(before, after *metadata.Partition) {
@@ -222,6 +219,11 @@ func (s *Shard) learn(m *news) {
 				s.place(change.After, after, before == nil || !before.HasReplica(s.cluster.Self))
 			}
 		})
+	}
+	// Brokers last: a follower that is fenced holds nothing back any more, and what it held back would be committed by
+	// the ISR of before although these very news take another one out of it.
+	if len(m.delta.Brokers) > 0 {
+		s.meetPeers()
 	}
 }
 
