@@ -40,6 +40,9 @@ type ScrubJob struct {
 	// written are those of the entries that are in the index files, writtenTimes the same of the times.
 	written, writtenTimes int
 
+	// Memory is read into, and may be that of an earlier job.
+	Memory []byte
+
 	// Results.
 	Read         int64
 	At           core.Offset // the batch behind the last one that was checked
@@ -275,6 +278,8 @@ func (e *indexRest) take(v record.View, pos int64) {
 // check goes through the batches. An index entry names the last offset of the batch at its position.
 func (j *ScrubJob) check(file core.File, entries *indexRest) error {
 	sc := newScanner(file, j.From, j.Size, bodyChunk)
+	sc.buf = j.Memory[:0]
+	defer func() { j.Memory = sc.buf[:0] }()
 	for sc.pos < j.Size && j.Read < j.Most {
 		v, size, err := sc.header()
 		if err == nil && v != nil {

@@ -11,6 +11,9 @@ import (
 // scrubChunk is how much of a log is read again at once, in bytes.
 const scrubChunk = 1 << 20
 
+// scrubMemory is the most memory, in bytes, that is kept from job to job: larger batches than usual need more.
+const scrubMemory = scrubChunk
+
 // scrubDelay is how long after its start a broker begins to read its logs again.
 const scrubDelay = 5 * time.Second
 
@@ -20,6 +23,7 @@ type scrubbing struct {
 	began   time.Duration
 	slot    uint32 // of the log that is being read, or was read last in this pass
 	at      log.Scrub
+	memory  []byte // of the jobs, which come one after the other all the time
 	running bool
 }
 
@@ -43,6 +47,7 @@ func (s *Set) scrub(now core.Instant, out *core.Outbox) {
 		}
 		if job := r.log.PlanScrub(c.at, scrubChunk); job != nil {
 			c.running = true
+			job.Memory, c.memory = c.memory, nil
 			out.Run(job)
 			return
 		}
@@ -54,6 +59,9 @@ func (s *Set) scrub(now core.Instant, out *core.Outbox) {
 func (s *Set) scrubbed(now core.Instant, j *log.ScrubJob, out *core.Outbox) {
 	c := &s.scrubs
 	c.running = false
+	if cap(j.Memory) <= scrubMemory {
+		c.memory = j.Memory
+	}
 	c.due = now.Mono + max(time.Millisecond, time.Duration(j.Read*int64(time.Second)/max(1, s.ScrubRate)))
 	r := s.bySlot[j.Log]
 	if r == nil || r.log == nil {
