@@ -10,11 +10,13 @@ import (
 const (
 	// queuedShare is the part of memory that large requests may take.
 	queuedShare = 8
-	// retainedMost bounds the idle read buffers that are kept.
-	retainedMost = 64 << 20
-	// gcPercent lets the heap grow to three times its live part before a collection: it is small, because what is large
-	// is pooled or in the page cache.
-	gcPercent = 200
+	// retainedMost bounds the idle read buffers that are kept. Large requests give theirs back when they are written, so
+	// that few are in use at a time, however many requests wait for a sync.
+	retainedMost = 32 << 20
+	// gcPercent lets the heap grow to twice its live part before a collection. Most of that part under load are buffers
+	// of requests, which the collector need not look into, and what serves requests allocates nothing: a larger heap
+	// would make collections rarer that are rare and cheap, and cost as much memory again.
+	gcPercent = 100
 	// assumedMemory stands where the system does not say how much there is.
 	assumedMemory = 1 << 30
 )
