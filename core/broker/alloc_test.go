@@ -107,7 +107,9 @@ func copy2(to *[8]core.Message, from []core.Send) int {
 const allocRuns = 200
 
 // idempotent makes frames of a producer's batches, one after the other.
-func idempotent(n int, acks int16, pid int64) [][]byte {
+func idempotent(n int, acks int16, pid int64) [][]byte { return produces(n, acks, pid, len("value")) }
+
+func produces(n int, acks int16, pid int64, value int) [][]byte {
 	var frames [][]byte
 	for i := range n {
 		var b record.Builder
@@ -115,7 +117,7 @@ func idempotent(n int, acks int16, pid int64) [][]byte {
 		if pid >= 0 {
 			b.SetProducer(core.ProducerID(pid), 0, core.Sequence(i))
 		}
-		b.Append(1_700_000_000_000, []byte("key"), []byte("value"))
+		b.Append(1_700_000_000_000, []byte("key"), make([]byte, value))
 		buf, _ := b.Finish()
 		frames = append(frames, frameOf(produceTo("t", 0, acks, buf), int32(i)))
 	}
@@ -125,16 +127,18 @@ func idempotent(n int, acks int16, pid int64) [][]byte {
 func TestHotPathsAllocateNothing(t *testing.T) {
 	const warm = 1200 // the log's ring of positions grows to its bound
 	for _, c := range []struct {
-		name string
-		acks int16
-		pid  int64
-	}{{"acks=all", -1, -1}, {"acks=1", 1, -1}, {"acks=0", 0, -1}, {"acks=all, idempotent", -1, 4000}} {
+		name  string
+		acks  int16
+		pid   int64
+		value int
+	}{{"acks=all", -1, -1, 5}, {"acks=1", 1, -1, 5}, {"acks=0", 0, -1, 5}, {"acks=all, idempotent", -1, 4000, 5},
+		{"acks=all, the frame goes back early", -1, -1, 500}} {
 		t.Run("produce "+c.name, func(t *testing.T) {
 			w := newWorld(2)
 			s := w.connect()
 			w.createTopic(s, "t")
 			b := newBench(w, s)
-			frames := idempotent(warm+allocRuns+1, c.acks, c.pid)
+			frames := produces(warm+allocRuns+1, c.acks, c.pid, c.value)
 			next := 0
 			run := func() {
 				b.request(frames[next])
