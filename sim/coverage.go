@@ -10,7 +10,11 @@ import (
 
 // Coverage says what the simulation has reached so far.
 func (w *World) Coverage() *cover.Coverage {
-	return cover.Of(&w.probes, planned(w.plan), w.counts())
+	c := cover.Of(&w.probes, planned(w.plan), w.counts())
+	if m := w.cells.matrices(); m != nil {
+		c.Matrices = m
+	}
+	return c
 }
 
 // planned lists by name the faults that a plan has on, each once.

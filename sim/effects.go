@@ -15,6 +15,7 @@ func (n *node) step(a *actor, in core.Input) {
 	p := n.proc
 	n.stats.Steps++
 	n.traceInput(a, &in)
+	n.cells.comes(n, a, &in)
 	a.machine.Step(n.instant(p), in)
 	n.observer.stepped(n, a)
 	n.tap.stepped(n, a)

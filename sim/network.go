@@ -282,6 +282,7 @@ func (n *node) links(p *process, a *actor, ops []core.LinkOp) {
 			a.wires[op.Link], n.net.wires[end] = x, x
 		case core.LinkSend:
 			if x != nil {
+				n.cells.sends(a, op)
 				n.send(x, slices.Clone(op.Bytes))
 			}
 		case core.LinkClose:

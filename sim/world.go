@@ -54,6 +54,7 @@ type World struct {
 	stats     Stats
 	fired     Fired
 	probes    probe.Counts
+	cells     *cells // nil if nobody wants to know
 }
 
 // Stats says how much was simulated.

@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"ottla.dev/core"
+	"ottla.dev/core/coordinator"
 	"ottla.dev/core/metadata"
 	"ottla.dev/core/partition"
 	"ottla.dev/core/raft"
@@ -42,4 +44,36 @@ func (b *Broker) Probe() Probe {
 		p.Replicas = append(p.Replicas, s.set.Replicas()...)
 	}
 	return p
+}
+
+// Phases are the names of what a broker goes through, in order.
+func Phases() []string {
+	return []string{"booting", "registering", "catching-up", "loading", "joining", "serving", "leaving", "closing", "stopped"}
+}
+
+// ProbePhase tells which of the phases the broker is in.
+func (b *Broker) ProbePhase() int { return int(b.control.phase) }
+
+// The states of a group's coordinator that are none of the group.
+const (
+	NoCoordinator      = "no-coordinator"
+	CoordinatorLoading = "loading"
+	GroupUnknown       = "no-group"
+)
+
+// ProbeGroup tells in which state a shard has a group: one of the group's own, or why there is none.
+func (b *Broker) ProbeGroup(shard int, p core.PartitionID, group string) string {
+	for _, h := range b.shards[shard].coordinators {
+		if h.replica.ID().Partition != p {
+			continue
+		}
+		if h.runtime.State() != coordinator.Active || h.machine == nil {
+			return CoordinatorLoading
+		}
+		if s, ok := h.machine.StateOf(group); ok {
+			return s.String()
+		}
+		return GroupUnknown
+	}
+	return NoCoordinator
 }

@@ -55,3 +55,12 @@ func (s State) mayFollow(from State) bool {
 func (s State) isNamed(filter string) bool {
 	return strings.EqualFold(strings.TrimSpace(filter), s.String())
 }
+
+// StateOf is the state of a group, for who looks on from outside. It reports false if there is no such group.
+func (m *Machine) StateOf(id string) (State, bool) {
+	g := m.groups[id]
+	if g == nil {
+		return Dead, false
+	}
+	return g.state, true
+}

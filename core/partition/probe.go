@@ -19,3 +19,54 @@ func (r *Replica) Leads() (Leading, bool) {
 	}
 	return Leading{l.partitionEpoch, l.epochStart, r.minISR(), l.isr, l.pending}, true
 }
+
+// State is what a replica is about, for who looks on from outside.
+type State uint8
+
+// The states of a replica.
+const (
+	StateOpening     State = iota + 1 // its log is being opened
+	StateOffline                      // there is no log that could serve
+	StateReopening                    // its log is damaged, and waits to be opened anew
+	StateUnappointed                  // nobody has told it what it is
+	StateAlone                        // it is the only one
+	StateLeads
+	StateLeadsUnderMinISR // and can commit nothing
+	StateFollows
+	StateFollowsNobody
+	StateTruncates // it follows, and its log is being cut
+)
+
+// String gives the state's name.
+func (s State) String() string {
+	return [...]string{"", "opening", "offline", "reopening", "unappointed", "alone", "leads", "leads-under-min-isr",
+		"follows", "follows-nobody", "truncates"}[s]
+}
+
+// State is what the replica is about.
+func (r *Replica) State() State {
+	switch {
+	case r.reopening:
+		return StateReopening
+	case r.offline != nil, r.log != nil && r.log.Failed() != nil:
+		return StateOffline
+	case r.log == nil:
+		return StateOpening
+	case r.role == alone:
+		return StateAlone
+	case r.role == unknown:
+		return StateUnappointed
+	case r.role == leads && r.underMinISR():
+		return StateLeadsUnderMinISR
+	case r.role == leads:
+		return StateLeads
+	case r.trunc != nil || r.log.Truncating():
+		return StateTruncates
+	case r.follow.leader == core.NoBroker:
+		return StateFollowsNobody
+	}
+	return StateFollows
+}
+
+// OpenedBy reports whether it is this job that opens the replica's log.
+func (r *Replica) OpenedBy(job core.Job) bool { return r.opening != nil && core.Job(r.opening) == job }

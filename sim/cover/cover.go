@@ -33,11 +33,13 @@ type Coverage struct {
 	Seeds  int               `json:"seeds"`
 	Probes map[string]*Count `json:"probes"`
 	Faults map[string]*Fault `json:"faults"`
+	// Matrices count events by matrix, by the state that they found a machine in, and by kind.
+	Matrices map[string]map[string]map[string]*Count `json:"matrices"`
 }
 
 // New returns the coverage of no simulation.
 func New() *Coverage {
-	c := &Coverage{Probes: map[string]*Count{}, Faults: map[string]*Fault{}}
+	c := &Coverage{Probes: map[string]*Count{}, Faults: map[string]*Fault{}, Matrices: NewMatrices()}
 	for p := range probe.All() {
 		c.Probes[p.Name()] = &Count{}
 	}
@@ -79,6 +81,18 @@ func (c *Coverage) Add(o *Coverage) {
 			c.Faults[name] = &Fault{}
 		}
 		c.Faults[name].add(*f)
+	}
+	//core:unordered sums
+	for name, states := range o.Matrices {
+		//core:unordered sums
+		for state, events := range states {
+			//core:unordered sums
+			for event, n := range events {
+				if to := c.Matrices[name][state]; to[event] != nil { // else one of another version
+					to[event].add(*n)
+				}
+			}
+		}
 	}
 }
 

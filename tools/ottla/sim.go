@@ -227,6 +227,9 @@ type simResult struct {
 // runSeed simulates one seed.
 func (s *simRun) runSeed(seed uint64) simResult {
 	w := sim.New(s.options.draw(seed), s.line())
+	if s.cover != nil {
+		w.Watch()
+	}
 	r := runWorld(w, s.options.search)
 	s.writeHistory(w)
 	if s.cover != nil {

@@ -61,7 +61,7 @@ func coverageCommand() *cobra.Command {
 	f.BoolVar(&o.json, "json", false, "print one JSON object")
 	f.StringSliceVar(&o.from, "from", nil, "add up these `files` instead of running seeds")
 	f.BoolVar(&o.require, "require", false, "fail if a probe was not passed that could be")
-	f.BoolVar(&o.all, "all", false, "list all probes, with what they mean")
+	f.BoolVar(&o.all, "all", false, "list all probes, with what they mean, and the tables of states and events")
 	return cmd
 }
 
@@ -149,6 +149,13 @@ func (o *coverageOptions) print(out io.Writer, c *cover.Coverage) {
 		}
 	}
 	printFaults(out, c)
+	if !o.all {
+		printMatrices(out, c)
+		return
+	}
+	for i := range cover.Matrices() {
+		printTable(out, c, &cover.Matrices()[i])
+	}
 }
 
 // rarely is in how few seeds a probe counts as rare, in percent.
@@ -220,4 +227,55 @@ func addCoverage(name string, c *cover.Coverage) error {
 		return err
 	}
 	return os.WriteFile(name, append(b, '\n'), 0o644)
+}
+
+// printMatrices tells of each machine which events never came in which state.
+func printMatrices(out io.Writer, c *cover.Coverage) {
+	for i := range cover.Matrices() {
+		m := &cover.Matrices()[i]
+		met, possible := 0, 0
+		for _, s := range m.States {
+			for _, e := range m.Events {
+				if !m.Impossible(s, e) {
+					possible++
+					if c.Matrices[m.Name][s][e].Seeds > 0 {
+						met++
+					}
+				}
+			}
+		}
+		fmt.Fprintf(out, "\n%s: %d of %d pairs of a state and an event were met; never:\n", m.Name, met, possible)
+		for _, s := range m.States {
+			switch list := c.Unmet(m, s); {
+			case len(list) == 0:
+			case len(list) == len(m.Events):
+				fmt.Fprintf(out, "  %-22s anything\n", s)
+			default:
+				fmt.Fprintf(out, "  %-22s %s\n", s, strings.Join(list, ", "))
+			}
+		}
+	}
+}
+
+// printTable prints one matrix: in how many seeds an event came in a state.
+func printTable(out io.Writer, c *cover.Coverage, m *cover.Matrix) {
+	fmt.Fprintf(out, "\n%-28s", m.Name+", by seeds")
+	for j := range m.States {
+		fmt.Fprintf(out, " %5s", "("+strconv.Itoa(j+1)+")")
+	}
+	fmt.Fprintln(out)
+	for _, e := range m.Events {
+		fmt.Fprintf(out, "  %-26s", e)
+		for _, s := range m.States {
+			n := strconv.Itoa(c.Matrices[m.Name][s][e].Seeds)
+			if m.Impossible(s, e) {
+				n = "-"
+			}
+			fmt.Fprintf(out, " %5s", n)
+		}
+		fmt.Fprintln(out)
+	}
+	for j, s := range m.States {
+		fmt.Fprintf(out, "  (%d) %s\n", j+1, s)
+	}
 }
