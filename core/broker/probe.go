@@ -48,7 +48,8 @@ func (b *Broker) Probe() Probe {
 
 // Phases are the names of what a broker goes through, in order.
 func Phases() []string {
-	return []string{"booting", "registering", "catching-up", "loading", "joining", "serving", "leaving", "closing", "stopped"}
+	return []string{"booting", "registering", "catching-up", "loading", "joining", "serving", "leaving", "closing",
+		"stopped"}
 }
 
 // ProbePhase tells which of the phases the broker is in.

@@ -199,6 +199,10 @@ func epochsText(list []log.EpochStart) string {
 	return text + " ]"
 }
 
+// Forgotten is when a simulation begins, less a day and all that clocks may be off: of producers whose last record is
+// older a broker need know nothing (producer.id.expiration.ms).
+const Forgotten core.Timestamp = 1767225600000 - 25*3600*1000
+
 // producers rebuilds the state of the producers: each one's last batches in the log must be the last entries of the
 // newest snapshot, which must be of the log's end.
 func (f *files) producers() {
@@ -209,9 +213,11 @@ func (f *files) producers() {
 		last  core.Offset
 	}
 	last := map[core.ProducerID]batch{}
+	forgotten := map[core.ProducerID]bool{}
 	_, end := eachBatch(segments(f.disk, f.dir), func(v record.View, _ segment, _ int64) {
 		if v.HasProducerID() {
 			last[v.ProducerID()] = batch{v.ProducerID(), v.ProducerEpoch(), v.LastSequence(), v.LastOffset()}
+			forgotten[v.ProducerID()] = v.MaxTimestamp() < Forgotten
 		}
 	})
 	entries, _ := f.disk.List(f.dir)
@@ -239,7 +245,7 @@ func (f *files) producers() {
 		seen[e.ID] = batch{e.ID, e.Epoch, e.LastSequence, e.LastOffset}
 	}
 	for _, id := range slices.Sorted(maps.Keys(last)) {
-		if seen[id] != last[id] {
+		if _, ok := seen[id]; seen[id] != last[id] && (ok || !forgotten[id]) {
 			f.wrong(newest + " knows another last batch of producer " + strconv.FormatInt(int64(id), 10))
 			return
 		}

@@ -19,18 +19,20 @@ func (m *Matrix) Impossible(state, event string) bool {
 	return false
 }
 
-// matrices are all that are observed.
-//
-//core:table
-var matrices = []Matrix{
-	{
+// Matrices lists all that are observed.
+func Matrices() []Matrix {
+	return []Matrix{partitionMatrix(), quorumMatrix(), groupMatrix(), registrationMatrix(), brokerMatrix()}
+}
+
+func partitionMatrix() Matrix {
+	return Matrix{
 		Name: "partition",
 		States: []string{"opening", "offline", "reopening", "unappointed", "alone", "leads", "leads-under-min-isr", "follows",
 			"follows-nobody", "truncates"},
 		Events: []string{"produce", "fetch", "replica-fetch", "cancel-fetch", "list-offsets", "epoch-end", "delete-records",
-			"other-query", "metadata", "checkpoint", "shutdown", "fetch-answer", "link-down", "written", "write-failed", "synced",
-			"sync-failed", "opened", "located", "timestamp-found", "truncation-planned", "snapshot-saved", "epochs-saved",
-			"scrubbed", "tick"},
+			"other-query", "metadata", "checkpoint", "shutdown", "fetch-answer", "link-down", "written", "write-failed",
+			"synced", "sync-failed", "opened", "located", "timestamp-found", "truncation-planned", "snapshot-saved",
+			"epochs-saved", "scrubbed", "tick"},
 		Never: [][2]string{
 			{"unappointed", "*"},                                        // a replica is appointed in the step that opens it
 			{"alone", "replica-fetch"}, {"alone", "truncation-planned"}, // there is no other replica
@@ -42,8 +44,11 @@ var matrices = []Matrix{
 			{"alone", "opened"}, {"leads", "opened"}, {"leads-under-min-isr", "opened"}, {"follows", "opened"},
 			{"follows-nobody", "opened"}, {"truncates", "opened"}, // there is one
 		},
-	},
-	{
+	}
+}
+
+func quorumMatrix() Matrix {
+	return Matrix{
 		Name: "quorum",
 		States: []string{"unattached", "voted", "prospective", "candidate", "follower", "leader", "resigned",
 			"recalling"},
@@ -52,22 +57,31 @@ var matrices = []Matrix{
 			"EndQuorumEpoch-answer", "Fetch-answer", "FetchSnapshot-answer", "UpdateRaftVoter-answer", "link-down", "written",
 			"synced", "job-done", "tick", "shutdown"},
 		Never: [][2]string{{"*", "UpdateRaftVoter"}, {"*", "UpdateRaftVoter-answer"}}, // no machine changes its listeners
-	},
-	{
+	}
+}
+
+func groupMatrix() Matrix {
+	return Matrix{
 		Name: "group",
 		States: []string{"no-coordinator", "loading", "no-group", "Empty", "PreparingRebalance", "CompletingRebalance",
 			"Stable"},
 		Events: []string{"JoinGroup", "SyncGroup", "Heartbeat", "LeaveGroup", "OffsetCommit", "OffsetFetch", "DescribeGroups",
 			"DeleteGroups", "OffsetDelete"},
-	},
-	{
+	}
+}
+
+func registrationMatrix() Matrix {
+	return Matrix{
 		Name:   "registration",
 		States: []string{"unknown", "fenced", "active", "shutting-down", "fenced-shutting-down"},
 		Events: []string{"BrokerRegistration", "BrokerHeartbeat", "BrokerHeartbeat-want-fence",
 			"BrokerHeartbeat-want-shutdown", "BrokerHeartbeat-directory-failed", "UnregisterBroker", "AlterPartition",
 			"AllocateProducerIDs", "AssignReplicasToDirs"},
-	},
-	{
+	}
+}
+
+func brokerMatrix() Matrix {
+	return Matrix{
 		Name: "broker",
 		States: []string{"booting", "registering", "catching-up", "loading", "joining", "serving", "leaving", "closing",
 			"stopped"},
@@ -79,17 +93,13 @@ var matrices = []Matrix{
 			{"stopped", "tick"},                                                                         // it wants none
 			{"booting", "written"}, {"booting", "synced"}, {"booting", "mapped"}, {"booting", "failed"}, // no log is open
 		},
-	},
+	}
 }
-
-// Matrices lists all that are observed. The slice belongs to the package.
-func Matrices() []Matrix { return matrices }
 
 // NewMatrices returns counts of zero for every event in every state.
 func NewMatrices() map[string]map[string]map[string]*Count {
 	all := map[string]map[string]map[string]*Count{}
-	for i := range matrices {
-		m := &matrices[i]
+	for _, m := range Matrices() {
 		states := map[string]map[string]*Count{}
 		for _, s := range m.States {
 			states[s] = map[string]*Count{}

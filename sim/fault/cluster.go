@@ -30,7 +30,7 @@ func DrawCluster(seed uint64, brokers int) *Plan {
 	if brokers < 1 || brokers > MaxBrokers {
 		panic("fault: no such number of brokers")
 	}
-	p := Draw(seed)
+	p := draw(seed)
 	p.Brokers = brokers
 	r := p.Stream(streamCluster)
 	shape, topics, stops, net, machines := r.Fork(1), r.Fork(2), r.Fork(3), r.Fork(4), r.Fork(5)
@@ -43,6 +43,8 @@ func DrawCluster(seed uint64, brokers int) *Plan {
 	p.clusterWipes(&wipes)
 	p.clusterOperations(&operations)
 	p.voterOperations(&voters)
+	edges := p.Stream(streamEdges)
+	p.drawEdges(&edges)
 	p.clusterNet(&net)
 	dirs := p.Stream(streamDirs)
 	p.drawDirs(&dirs, len(p.Machines))

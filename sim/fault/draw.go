@@ -10,6 +10,14 @@ import (
 
 // Draw draws the plan of a seed.
 func Draw(seed uint64) *Plan {
+	p := draw(seed)
+	edges := p.Stream(streamEdges)
+	p.drawEdges(&edges)
+	return p
+}
+
+// draw draws what single brokers and clusters have in common.
+func draw(seed uint64) *Plan {
 	p := &Plan{Seed: seed}
 	r := p.Stream(streamPlan)
 	shape, topics, clients, faults, stops := r.Fork(1), r.Fork(2), r.Fork(3), r.Fork(4), r.Fork(5)

@@ -82,11 +82,13 @@ const (
 	Admin
 	Garbage
 	Operator
+	Stranger // does what others don't
 )
 
 // String gives the kind's name.
 func (k ClientKind) String() string {
-	return [...]string{"absent", "producer", "consumer", "member", "committer", "admin", "garbage", "operator"}[k]
+	return [...]string{"absent", "producer", "consumer", "member", "committer", "admin", "garbage", "operator",
+		"stranger"}[k]
 }
 
 // Client is one client. What is drawn while it runs comes from a stream of its own.
@@ -103,6 +105,10 @@ type Client struct {
 	Drop       int // one request in so many is followed by hanging up; 0 never
 	Old        bool
 	Bad        int // one request in so many is wrong on purpose; 0 never
+	// Sequence is the first sequence number of an idempotent producer.
+	Sequence int32
+	// Session is the session timeout of a member; 0 has it drawn when the member starts.
+	Session time.Duration
 }
 
 // Kind is a kind of fault that lasts a while.
@@ -220,6 +226,7 @@ const (
 	StreamDirectories = 1009
 	streamRots        = 1010
 	StreamRot         = 1011
+	streamEdges       = 1012
 )
 
 // Stream is one of a seed's independent random streams.

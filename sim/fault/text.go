@@ -2,6 +2,7 @@ package fault
 
 import (
 	"bytes"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -182,7 +183,7 @@ func (t *Topic) derive() {
 
 func (c *Client) fields(f *fields, at *int) {
 	f.ordinal(at)
-	kind(f, &c.Kind, Operator)
+	kind(f, &c.Kind, Stranger)
 	f.flag("idempotent", &c.Idempotent)
 	number(f, "acks", &c.Acks, -1, 1)
 	least := map[bool]int{true: 1}[c.Kind == Producer]
@@ -194,6 +195,8 @@ func (c *Client) fields(f *fields, at *int) {
 	f.word("group", &c.Group)
 	number(f, "drop-one-in", &c.Drop, 0, maxOneIn)
 	number(f, "bad-one-in", &c.Bad, 0, maxOneIn)
+	number(f, "sequence", &c.Sequence, 0, math.MaxInt32)
+	f.time("session", &c.Session, 0)
 	f.flag("old", &c.Old)
 }
 

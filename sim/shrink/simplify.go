@@ -102,6 +102,7 @@ func (s *Shrinker) client(i int) {
 	change(func(c *fault.Client) { c.Old = false })
 	change(func(c *fault.Client) { c.Drop = 0 })
 	change(func(c *fault.Client) { c.Bad = 0 })
+	change(func(c *fault.Client) { c.Sequence, c.Session = 0, 0 })
 	if s.best.Clients[i].Kind != fault.Producer {
 		return
 	}

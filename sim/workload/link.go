@@ -290,6 +290,8 @@ func New(net Net, index int, plan *fault.Plan, random core.PRNG, l *check.Ledger
 		return newGarbage(c)
 	case fault.Operator:
 		return newOperator(c)
+	case fault.Stranger:
+		return newStranger(c)
 	}
 	panic("workload: no such client")
 }

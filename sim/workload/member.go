@@ -26,7 +26,9 @@ type member struct {
 
 func newMember(c client) *member {
 	m := &member{client: c, generation: -1}
-	m.session = int32(m.random.Between(600, 5000))
+	if m.session = int32(m.random.Between(600, 5000)); m.spec.Session > 0 {
+		m.session = int32(m.spec.Session / time.Millisecond)
+	}
 	m.route.aim.group = m.spec.Group
 	m.opened, m.lost = func() { m.find(m.spec.Group, m.act) }, func() { m.flying = false }
 	return m
@@ -79,6 +81,9 @@ func (m *member) settle(api string, code int16) bool {
 	case core.UnknownMemberID:
 		m.joined, m.id = false, ""
 		m.later(20 * time.Millisecond)
+	case core.GroupMaxSizeReached:
+		m.joined, m.id = false, ""
+		m.later(pauseBeforeRetry)
 	default:
 		if !m.retriable(code) {
 			m.unexpected(api, code)

@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"math"
 	"strconv"
 	"time"
 
@@ -168,7 +169,7 @@ func (p *producer) batch(part *check.Partition) *batch {
 	var rb record.Builder
 	rb.Start(nil, 0)
 	if p.spec.Idempotent && !b.bad {
-		rb.SetProducer(core.ProducerID(p.id), core.ProducerEpoch(p.epoch), core.Sequence(p.seqs[part.Name]))
+		rb.SetProducer(core.ProducerID(p.id), core.ProducerEpoch(p.epoch), core.Sequence(p.sequence(part.Name)))
 	}
 	limit := part.LargestBatch() - roomLeft
 	for range p.random.Between(1, int64(p.spec.MaxRecords)) {
@@ -187,11 +188,20 @@ func (p *producer) batch(part *check.Partition) *batch {
 		buf[len(buf)-1-int(p.random.Below(uint64(len(buf)-21)))] ^= 1 << p.random.Below(8)
 		p.ledger.Refused(part, p.index, b.first, b.count)
 	} else if p.spec.Idempotent {
-		p.seqs[part.Name] += int32(b.count)
+		p.seqs[part.Name] = int32((int64(p.sequence(part.Name)) + int64(b.count)) % (math.MaxInt32 + 1))
 	}
 	b.op = p.history.Send(p.index, p.history.Log(part), history.Batch{First: b.first, Count: b.count, Acks: p.spec.Acks,
 		Idempotent: p.spec.Idempotent && !b.bad, Producer: p.id, Epoch: p.epoch})
 	return b
+}
+
+// sequence is the next sequence number for a partition. Brokers take any as a producer's first, and go on with 0 behind
+// the largest.
+func (p *producer) sequence(part core.TopicPartition) int32 {
+	if next, ok := p.seqs[part]; ok {
+		return next
+	}
+	return p.spec.Sequence
 }
 
 func (p *producer) send(s *sending) {

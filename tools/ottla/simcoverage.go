@@ -99,7 +99,7 @@ func (o *coverageOptions) run(out io.Writer) error {
 	} else {
 		o.print(out, sum)
 	}
-	if missing := sum.Missing(); o.require && len(missing) > 0 {
+	if missing := sum.Required(); o.require && len(missing) > 0 {
 		return fmt.Errorf("%d probes were never passed: let the worlds or the clients reach them, or say in "+
 			"sim/cover/excused.go why they cannot be", len(missing))
 	}
@@ -140,6 +140,9 @@ func (o *coverageOptions) print(out io.Writer, c *cover.Coverage) {
 		fmt.Fprintf(out, "\nnever passed:\n")
 		for _, p := range missing {
 			fmt.Fprintf(out, "  %-11s %s\n              %s\n", p.Machine(), p, p.Meaning())
+			if why := cover.Rare(p); why != "" {
+				fmt.Fprintf(out, "              rare: %s\n", why)
+			}
 		}
 	}
 	if len(excused) > 0 {
@@ -153,8 +156,8 @@ func (o *coverageOptions) print(out io.Writer, c *cover.Coverage) {
 		printMatrices(out, c)
 		return
 	}
-	for i := range cover.Matrices() {
-		printTable(out, c, &cover.Matrices()[i])
+	for _, m := range cover.Matrices() {
+		printTable(out, c, &m)
 	}
 }
 
@@ -231,8 +234,7 @@ func addCoverage(name string, c *cover.Coverage) error {
 
 // printMatrices tells of each machine which events never came in which state.
 func printMatrices(out io.Writer, c *cover.Coverage) {
-	for i := range cover.Matrices() {
-		m := &cover.Matrices()[i]
+	for _, m := range cover.Matrices() {
 		met, possible := 0, 0
 		for _, s := range m.States {
 			for _, e := range m.Events {
@@ -246,7 +248,7 @@ func printMatrices(out io.Writer, c *cover.Coverage) {
 		}
 		fmt.Fprintf(out, "\n%s: %d of %d pairs of a state and an event were met; never:\n", m.Name, met, possible)
 		for _, s := range m.States {
-			switch list := c.Unmet(m, s); {
+			switch list := c.Unmet(&m, s); {
 			case len(list) == 0:
 			case len(list) == len(m.Events):
 				fmt.Fprintf(out, "  %-22s anything\n", s)
