@@ -187,6 +187,9 @@ func (s *Shard) locate(p *metadata.Partition, id core.TopicIDPartition, dir api.
 // the replicas of all shards together are spread, too.
 func (s *Shard) emptiest() api.LogDir {
 	dirs := s.cluster.LogDirs
+	if len(dirs) == 1 && dirs[0].Offline == nil {
+		return dirs[0] // which need not be counted
+	}
 	best, fewest := -1, 0
 	for i := range dirs {
 		k := (i + int(s.index)) % len(dirs)

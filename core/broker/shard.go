@@ -31,6 +31,7 @@ type Shard struct {
 	replicated   bool   // other brokers have replicas too, and leaders are appointed
 	links        links  // to the leaders that are followed
 	replication  partition.Replication
+	resolved     resolved // the last settings that were asked for
 	coordinators []*coordinatorHost
 	coordDue     time.Duration
 	retainAt     time.Duration
@@ -254,7 +255,7 @@ func (s *Shard) place(t *metadata.Topic, p *metadata.Partition, fresh bool) {
 	// again by now, it has not.
 	_, closed := s.disk.recovery[path]
 	s.set.Open(s.now, partition.Opening{ID: id, Name: name, Dir: dir.Path, LeaderEpoch: p.LeaderEpoch,
-		Settings: config.ResolveTopic(s.cluster.Layers(t.Name)), Clean: closed && s.disk.clean[dir.Path],
+		Settings: s.settings(t.Name), Clean: closed && s.disk.clean[dir.Path],
 		RecoveryPoint: s.disk.recovery[path], LogStart: s.disk.startOf(path), HighWatermark: s.disk.marks[path],
 		Unsure:  s.disk.unsure[dir.Path] || found && moved,
 		Emptied: !found && (s.disk.lost[name.String()] || moved),
@@ -280,7 +281,7 @@ func (s *Shard) configure(r metadata.Resource) {
 		if t == nil {
 			return
 		}
-		settings := config.ResolveTopic(s.cluster.Layers(t.Name))
+		settings := s.settings(t.Name)
 		for _, p := range t.Partitions {
 			if replica := s.set.Replica(core.TopicIDPartition{Topic: t.ID, Partition: p.ID}); replica != nil {
 				s.set.Configure(s.now, replica, settings, &s.out)
@@ -288,11 +289,25 @@ func (s *Shard) configure(r metadata.Resource) {
 		}
 	case metadata.ResourceBroker:
 		for _, replica := range s.set.Replicas() {
-			settings := config.ResolveTopic(s.cluster.Layers(replica.Name().Topic))
-			s.set.Configure(s.now, replica, settings, &s.out)
+			s.set.Configure(s.now, replica, s.settings(replica.Name().Topic), &s.out)
 		}
 		s.configureCoordinators()
 	}
+}
+
+// resolved is what the settings of a topic come to in a state of the metadata.
+type resolved struct {
+	cluster *api.Cluster
+	topic   string
+	config.Topic
+}
+
+// settings resolves the settings of a topic, once for all of its partitions that are dealt with in a row.
+func (s *Shard) settings(topic string) config.Topic {
+	if s.resolved.cluster != s.cluster || s.resolved.topic != topic {
+		s.resolved = resolved{s.cluster, topic, config.ResolveTopic(s.cluster.Layers(topic))}
+	}
+	return s.resolved.Topic
 }
 
 // checkpoint fills in the offsets to write, or answers those who waited for them to be written.

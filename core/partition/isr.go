@@ -42,10 +42,20 @@ func (s *Set) expand(now core.Instant, r *Replica, f *follower) {
 	s.propose(now, r, append(slices.Clone(l.isr), f.id))
 }
 
+// leastCheck bounds how often the ISRs are looked at.
+const leastCheck = time.Millisecond
+
+// nextCheck is when the ISRs are searched next for members that lag: all at the same time, as in Kafka
+// (ReplicaManager.maybeShrinkIsr). Were it each leader's own time, a broker with thousands of them would never rest.
+func (s *Set) nextCheck(now core.Instant) time.Duration {
+	every := max(s.replication.LagMax/2, leastCheck)
+	return (now.Mono/every + 1) * every
+}
+
 // shrink proposes to drop the members of the ISR that lag.
 func (s *Set) shrink(now core.Instant, r *Replica) {
 	l := r.lead
-	l.checkAt = now.Mono + s.replication.LagMax/2
+	l.checkAt = s.nextCheck(now)
 	if l.pending != nil {
 		return
 	}

@@ -124,7 +124,7 @@ func (s *Set) enterLead(now core.Instant, r *Replica, out *core.Outbox) {
 		r.trunc = nil
 	}
 	r.lead.epochStart = r.log.LogEndOffset()
-	r.lead.checkAt = now.Mono + s.replication.LagMax/2
+	r.lead.checkAt = s.nextCheck(now)
 	r.log.AssignEpoch(r.leaderEpoch, out)
 	if !r.settings.WriteCaching {
 		r.log.Sync(out)
