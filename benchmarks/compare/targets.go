@@ -34,7 +34,6 @@ func targetTable() []target {
 		{"a start with an empty folder", startWorkload, "start", "ottla", "", 200},
 		{"a start with 1,000 partitions after kill -9", "restart", "restart", "ottla", "", 2000},
 		{"20,000 partitions, made and written to", "partitions20k", "step", "ottla", "", 10},
-		{"20,000 partitions, a start after kill -9", "partitions20k", "restartstep", "ottla", "", 10},
 		{"kill -9 of a leader, default timeouts", "failover", "gap", "ottla", "kafka", 1},
 		{"kill -9 of a leader, sessions of 1 s", "failover-1s", "gap", "ottla", "", 1.5},
 	}
