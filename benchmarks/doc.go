@@ -26,7 +26,7 @@
 //
 // Names say the size of the records, when acks=all is answered (disk, or cache with write.caching=true), and for the
 // broker as a process the client's largest batch. With OTTLA_PROFILE=FOLDER the broker leaves a CPU profile of each run
-// there, for go tool pprof.
+// there, for go tool pprof. `ottla serve --pprof 127.0.0.1:6060` serves profiles of a broker that runs, its heap's too.
 //
 // The steps on the way have benchmarks beside their code, with -bench and -benchmem:
 //
