@@ -63,6 +63,11 @@ func TestSeedsOfClustersThatHaveFoundBugs(t *testing.T) {
 			t.Errorf("seed %d: %v", seed, f)
 		}
 	}
+	for _, seed := range []uint64{800110, 830142} {
+		if f := New(fault.DrawCluster(seed, 3), nil).Run().Failure; f != nil {
+			t.Errorf("seed %d: %v", seed, f)
+		}
+	}
 	for _, seed := range []uint64{1059} {
 		if f := New(fault.DrawCluster(seed, fault.DrawBrokers(seed)), nil).Run().Failure; f != nil {
 			t.Errorf("seed %d: %v", seed, f)

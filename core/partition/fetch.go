@@ -166,6 +166,11 @@ func (s *Set) locatedJob(now core.Instant, j *log.LocateJob, out *core.Outbox) {
 		if log.Damaged(j.Err) {
 			out.Sometimes(probe.FetchMetDamage)
 			s.distrust(now, r, j.Err, out)
+			// CORRUPT_MESSAGE ends Kafka's consumers. Where the replica drops out they find the record with another one, to
+			// which this code sends them (Kafka: FetchCollector.handleInitializeErrors).
+			if code == core.CorruptMessage && r.suspicion != nil {
+				code = core.KafkaStorageError
+			}
 		}
 		if refused := s.refuseFetch(r, rd.op, it); refused != core.NoError && code == core.NoError && again == nil {
 			out.Sometimes(probe.FetchOvertaken)
