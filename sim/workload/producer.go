@@ -28,6 +28,7 @@ type producer struct {
 	flying  int                            // of them, those that were sent on this connection and have no answer
 	again   bool                           // all of the window is to be sent again once nothing is flying
 	resting bool                           // until the next batch
+	backing bool                           // off, until what was refused is sent again
 }
 
 // sending is one produce request.
@@ -79,7 +80,7 @@ func (p *producer) pump() {
 	case !p.up || p.asking:
 	case p.spec.Idempotent && p.id < 0:
 		p.askID()
-	case p.again && p.flying > 0:
+	case p.again && (p.flying > 0 || p.backing):
 	case p.again:
 		p.again = false
 		for _, s := range p.window {
@@ -100,6 +101,22 @@ func (p *producer) rest(d time.Duration) {
 	p.resting = true
 	p.net.After(d, func() {
 		p.resting = false
+		p.pump()
+	})
+}
+
+// retryBackoff is half of retry.backoff.ms of Kafka's producers.
+const retryBackoff = 50 * time.Millisecond
+
+// backOff lets some time go by before anything is sent again. A partition may be away for as long as its log directory
+// is: without a pause its refusals were most of what happened in such a world.
+func (p *producer) backOff() {
+	if p.backing {
+		return
+	}
+	p.backing = true
+	p.net.After(retryBackoff, func() {
+		p.backing = false
 		p.pump()
 	})
 }
@@ -270,7 +287,7 @@ func (p *producer) answered(s *sending, resp *kmsg.ProduceResponse) {
 	}
 	if left > 0 {
 		p.again = true
-		p.rest(50 * time.Millisecond)
+		p.backOff()
 		return
 	}
 	for i, o := range p.window {
