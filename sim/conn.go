@@ -145,9 +145,7 @@ func (n *node) takeBack(a *actor, lent map[*byte]int, frame []byte) {
 		return
 	}
 	delete(lent, &frame[0])
-	for i := range frame {
-		frame[i] = 0xde
-	}
+	disk.Scribble(frame, 0xde)
 }
 
 // forget drops a session that is finished.

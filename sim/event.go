@@ -36,14 +36,25 @@ type event struct {
 	call    func()
 }
 
-func (e *event) before(o *event) bool { return e.at < o.at || e.at == o.at && e.seq < o.seq }
+// due is an event in the queue, with what it is ordered by at hand.
+type due struct {
+	at  time.Duration
+	seq uint64
+	*event
+}
+
+func (d *due) before(o *due) bool { return d.at < o.at || d.at == o.at && d.seq < o.seq }
 
 // queue is a heap of events by time, then by the order in which they were made.
 type queue struct {
-	heap []*event
+	heap []due
 	free []*event
 	seq  uint64
 }
+
+// branches is how many children an event in the heap has: with four of them fewer levels are gone through than with
+// two, and those of one are beside each other in memory. Requests leave thousands of timeouts here.
+const branches = 4
 
 func (q *queue) new() *event {
 	if n := len(q.free); n > 0 {
@@ -67,42 +78,45 @@ func (q *queue) push(e *event) {
 
 // again puts an event back at a later time, in its old place among those of that time.
 func (q *queue) again(e *event) {
-	q.heap = append(q.heap, e)
+	d := due{e.at, e.seq, e}
+	q.heap = append(q.heap, d)
 	i := len(q.heap) - 1
 	for i > 0 {
-		parent := (i - 1) / 2
-		if !e.before(q.heap[parent]) {
+		parent := (i - 1) / branches
+		if !d.before(&q.heap[parent]) {
 			break
 		}
 		q.heap[i] = q.heap[parent]
 		i = parent
 	}
-	q.heap[i] = e
+	q.heap[i] = d
 }
 
 func (q *queue) pop() *event {
-	first, n := q.heap[0], len(q.heap)-1
-	e := q.heap[n]
-	q.heap[n] = nil
+	first, n := q.heap[0].event, len(q.heap)-1
+	d := q.heap[n]
+	q.heap[n] = due{}
 	q.heap = q.heap[:n]
 	if n == 0 {
 		return first
 	}
 	i := 0
 	for {
-		child := 2*i + 1
+		child := branches*i + 1
 		if child >= n {
 			break
 		}
-		if child+1 < n && q.heap[child+1].before(q.heap[child]) {
-			child++
+		for other := child + 1; other < min(child+branches, n); other++ {
+			if q.heap[other].before(&q.heap[child]) {
+				child = other
+			}
 		}
-		if !q.heap[child].before(e) {
+		if !q.heap[child].before(&d) {
 			break
 		}
 		q.heap[i] = q.heap[child]
 		i = child
 	}
-	q.heap[i] = e
+	q.heap[i] = d
 	return first
 }

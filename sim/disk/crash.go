@@ -49,7 +49,7 @@ const (
 )
 
 func (n *node) crashFile(random *core.PRNG) {
-	n.unmap()
+	n.mapped = false // whoever had the view is gone
 	if len(n.changes) > 0 {
 		size := int64(len(n.data))
 		switch fate(random.Below(uint64(fates))) {
@@ -119,7 +119,7 @@ func kill(n *node, seen map[*node]bool) {
 		return
 	}
 	seen[n] = true
-	n.unmap()
+	n.mapped = false // whoever had the view is gone
 	//core:unordered each file is handled alone
 	for _, child := range n.entries {
 		kill(child, seen)

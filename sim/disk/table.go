@@ -1,8 +1,6 @@
 package disk
 
 import (
-	"slices"
-
 	"ottla.dev/core"
 )
 
@@ -102,15 +100,18 @@ func (t *Table) mapFile(h *handle, size int64) ([]byte, error) {
 	if err := t.disk.enter(Write, h.path); err != nil {
 		return nil, wrap("map", h.path, err)
 	}
-	if size > int64(len(h.node.data)) {
-		if err := t.disk.truncate(h.node, size); err != nil {
-			return nil, wrap("map", h.path, err)
-		}
+	n := h.node
+	if t.disk.Full && size > int64(len(n.data)) {
+		return nil, wrap("map", h.path, core.ErrNoSpace)
 	}
-	h.node.unmap()
-	h.node.data = slices.Clip(slices.Clone(h.node.data))
-	h.node.mapped = true
-	return h.node.data[:size:size], nil
+	n.unmap()
+	if size > int64(len(n.data)) {
+		n.changes = append(n.changes, change{pos: size})
+	}
+	data := make([]byte, max(size, int64(len(n.data))))
+	copy(data, n.data)
+	n.data, n.mapped = data, true
+	return data[:size:size], nil
 }
 
 // Syncing is a sync under way. What it covers was decided when it began.
