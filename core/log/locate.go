@@ -131,6 +131,9 @@ func (j *LocateJob) findStart(s *scanner) (int64, error) {
 			return 0, nil
 		}
 		if last := v.LastOffset(); last >= j.From {
+			if v.BaseOffset() > j.From && !j.gaps {
+				return 0, record.ErrCorrupt // what was asked for is not where it was
+			}
 			if last >= j.Limit || size > j.MaxBytes && !j.AtLeastOne {
 				return 0, nil
 			}
