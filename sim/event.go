@@ -106,7 +106,8 @@ func (q *queue) pop() *event {
 		if child >= n {
 			break
 		}
-		for other := child + 1; other < min(child+branches, n); other++ {
+		behind := min(child+branches, n)
+		for other := child + 1; other < behind; other++ {
 			if q.heap[other].before(&q.heap[child]) {
 				child = other
 			}

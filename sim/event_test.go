@@ -1,0 +1,39 @@
+package sim
+
+import (
+	"testing"
+	"time"
+
+	"ottla.dev/core"
+)
+
+// Events come by time, and those of one time in the order in which they were made, whatever was put in between.
+func TestEventsComeInOrder(t *testing.T) {
+	r := core.NewPRNG(1)
+	for range 200 {
+		var q queue
+		var last due
+		for range 2000 {
+			if len(q.heap) == 0 || r.Chance(3, 5) {
+				e := q.new()
+				e.at = last.at + time.Duration(r.Below(50))
+				if r.Chance(1, 2) { // a timeout, of which most never matter
+					e.at += time.Duration(r.Below(5000))
+				}
+				q.push(e)
+				continue
+			}
+			e := q.pop()
+			if next := (due{at: e.at, seq: e.seq}); next.before(&last) {
+				t.Fatalf("event %d of %v comes after event %d of %v", next.seq, next.at, last.seq, last.at)
+			}
+			last = due{at: e.at, seq: e.seq}
+			q.recycle(e)
+			for i := 1; i < len(q.heap); i++ {
+				if q.heap[i].before(&q.heap[(i-1)/branches]) {
+					t.Fatalf("of %d events number %d comes before the one above it", len(q.heap), i)
+				}
+			}
+		}
+	}
+}
