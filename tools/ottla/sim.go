@@ -52,7 +52,7 @@ func simCommand() *cobra.Command {
 			"  ottla sim --seed 47 --brokers 3 --trace\n" +
 			"  ottla sim --seed 47 --write-plan 47.plan\n  ottla sim --plan 47.plan",
 		Args:             cobra.NoArgs,
-		PersistentPreRun: func(*cobra.Command, []string) { collectLess() },
+		PersistentPreRun: func(*cobra.Command, []string) { collectLess(); go boundMemory() },
 		RunE:             func(cmd *cobra.Command, _ []string) error { return o.run(cmd.OutOrStdout()) },
 	}
 	f := cmd.Flags()
