@@ -81,9 +81,9 @@ func TestSeedsOfClustersThatHaveFoundBugs(t *testing.T) {
 
 // Seeds that have found bugs (docs/bugs-found.md) are run for as long as they draw what they drew then.
 func TestSeedsThatHaveFoundBugs(t *testing.T) {
-	for _, seed := range []uint64{10056} {
+	for _, seed := range []uint64{10056, 870224} {
 		plan := fault.Draw(seed)
-		plan.Dirs, plan.DirFailures = 1, nil // of before there were several
+		plan.Dirs, plan.DirFailures = 1, nil // of before there were several, or as it is
 		if f := New(plan, nil).Run().Failure; f != nil {
 			t.Errorf("seed %d: %v", seed, f)
 		}

@@ -192,8 +192,12 @@ func (s *Set) leave(r *Replica, out *core.Outbox) {
 // points are a replica's entries in the offset checkpoints.
 type points struct{ recovery, start, highWatermark core.Offset }
 
-// Fresh reports whether the replica has no log yet, and no checkpoint knows of it.
-func (r *Replica) Fresh() bool { return r.log == nil && r.points == points{} && r.offline == nil }
+// Fresh reports whether the replica has no log yet, and no checkpoint knows of it. Were it in one before its folder is
+// made, a crash would make it look as if the folder were gone.
+func (r *Replica) Fresh() bool {
+	p := r.points
+	return r.log == nil && p.recovery == 0 && p.start <= 0 && p.highWatermark == 0 && r.offline == nil
+}
 
 // Points are what the owner writes into the offset checkpoints for the replica. While the end of the log is about to be
 // cut, the recovery point already lies at or below the cut; while the log is about to begin anew, its start is already

@@ -37,6 +37,14 @@ func TestOlderMetadataChangeNothing(t *testing.T) {
 	}
 }
 
+func TestAReplicaThatNoCheckpointKnowsOfIsFresh(t *testing.T) {
+	for start, want := range map[core.Offset]bool{core.NoOffset: true, 0: true, 5: false} {
+		if r := (Replica{points: points{start: start}}); r.Fresh() != want {
+			t.Errorf("a checkpoint that has the log begin at %d: %v", start, !want)
+		}
+	}
+}
+
 func TestALogThatIsToBeOpenedAgainHasNothingElseDue(t *testing.T) {
 	r := Replica{reopening: true, unneeded: true, deadline: time.Second, lentUntil: 3 * time.Second}
 	if at := r.next(false); at != 3*time.Second {
