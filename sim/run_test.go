@@ -67,7 +67,7 @@ func TestSeedsOfClustersThatHaveFoundBugs(t *testing.T) {
 			t.Errorf("seed %d: %v", seed, f)
 		}
 	}
-	for _, seed := range []uint64{800110, 830142} {
+	for _, seed := range []uint64{800110, 830142, 876283} {
 		if f := New(fault.DrawCluster(seed, 3), nil).Run().Failure; f != nil {
 			t.Errorf("seed %d: %v", seed, f)
 		}

@@ -128,6 +128,10 @@ func (j *bootJob) remember(fs core.FS, dir string) (core.BrokerEpoch, error) {
 	}
 	for _, c := range j.checkpointFiles() {
 		b, err := readAll(fs, dir+"/"+c.file)
+		if err != nil && !errors.Is(err, core.ErrNotExist) {
+			// A disk that cannot be read is no damage: replicas would be given up that are there.
+			return -1, fmt.Errorf("reading %s in %s: %w", c.file, dir, err)
+		}
 		var offsets []log.OffsetEntry
 		if err == nil {
 			offsets, err = log.ReadOffsetCheckpoint(b)
