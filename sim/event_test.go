@@ -10,10 +10,10 @@ import (
 // Events come by time, and those of one time in the order in which they were made, whatever was put in between.
 func TestEventsComeInOrder(t *testing.T) {
 	r := core.NewPRNG(1)
-	for range 200 {
+	for range 20 {
 		var q queue
 		var last due
-		for range 2000 {
+		for range 20_000 {
 			if len(q.heap) == 0 || r.Chance(3, 5) {
 				e := q.new()
 				e.at = last.at + time.Duration(r.Below(50))
@@ -29,11 +29,6 @@ func TestEventsComeInOrder(t *testing.T) {
 			}
 			last = due{at: e.at, seq: e.seq}
 			q.recycle(e)
-			for i := 1; i < len(q.heap); i++ {
-				if q.heap[i].before(&q.heap[(i-1)/branches]) {
-					t.Fatalf("of %d events number %d comes before the one above it", len(q.heap), i)
-				}
-			}
 		}
 	}
 }
