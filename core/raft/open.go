@@ -111,7 +111,16 @@ func (j *OpenJob) openLog(fs core.FS) error {
 	}
 	open := log.OpenJob{Log: j.Slot, Parent: j.Parent, Dir: j.Dir, Topic: core.MetadataTopicID(), Settings: j.Settings,
 		Wall: j.Wall, LogStart: core.NoOffset, Clean: j.Clean, Unsure: j.Unsure, Full: true}
-	if id.End > 0 {
+	drops, err := j.halfDropped(fs)
+	if err != nil {
+		return err
+	}
+	if drops {
+		if err := j.dropLog(fs); err != nil {
+			return err
+		}
+		open.LogStart, open.Clean = id.End, false
+	} else if id.End > 0 {
 		probe := open
 		probe.Recovery = j.Recovery
 		probe.Run(fs)
@@ -128,6 +137,7 @@ func (j *OpenJob) openLog(fs core.FS) error {
 			if err := j.dropLog(fs); err != nil {
 				return err
 			}
+			drops = true
 			open.Recovery = 0 // of the log that is gone
 		}
 		open.LogStart, open.Clean = id.End, false
@@ -136,6 +146,11 @@ func (j *OpenJob) openLog(fs core.FS) error {
 	}
 	j.Log = open
 	j.Log.Run(fs)
+	if drops && j.Log.Err == nil {
+		if err := j.dropped(fs); err != nil {
+			return err
+		}
+	}
 	if j.Log.Err == nil && j.Log.Result.LogStart > id.End {
 		return fmt.Errorf("the log begins at %d, and there is no snapshot of what was before: %w", j.Log.Result.LogStart,
 			ErrForgotten)
@@ -143,9 +158,35 @@ func (j *OpenJob) openLog(fs core.FS) error {
 	return j.Log.Err
 }
 
-// dropLog removes all segments, the last one first, so that what a crash leaves is still a log that the snapshot is
-// not a prefix of, or none.
+// droppingName is a file that is there from when the log before a snapshot is going to be removed until there is
+// another one. What a crash leaves meanwhile would look like a log that is damaged: the checkpoint of recovery points
+// vouches for all of it.
+const droppingName = "dropping-log"
+
+// halfDropped reports whether a crash has cut a removal of the log off. The snapshot that it makes room for was on disk
+// before it began.
+func (j *OpenJob) halfDropped(fs core.FS) (bool, error) {
+	_, err := log.ReadFile(fs, j.Dir+"/"+droppingName)
+	if errors.Is(err, core.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil && len(j.Snapshots) > 0, err
+}
+
+// dropped takes the note away that the log is being removed, for good: what is appended later must not be removed by
+// the next start.
+func (j *OpenJob) dropped(fs core.FS) error {
+	if err := fs.Remove(j.Dir + "/" + droppingName); err != nil {
+		return err
+	}
+	return fs.SyncDir(j.Dir)
+}
+
+// dropLog removes all segments, the last one first.
 func (j *OpenJob) dropLog(fs core.FS) error {
+	if err := log.WriteAtomically(fs, j.Dir, droppingName, nil); err != nil {
+		return err
+	}
 	entries, err := fs.List(j.Dir)
 	if err != nil {
 		return err
