@@ -111,6 +111,7 @@ func (n *node) strikes(kind fault.Kind) bool {
 }
 
 func (n *node) diskFault(op disk.Op, path string) error {
+	n.meetFile(op, path)
 	if len(n.deadDirs) > 0 && n.inDeadDir(path) {
 		n.injected++
 		n.noteSync(op, path)

@@ -23,7 +23,7 @@ func newFired(clustered bool) Fired {
 		f["stop "+k.String()] = 0
 	}
 	for _, name := range []string{firedAgain, firedEarly, firedJump, firedDir, firedDirSpared, firedOffline,
-		workload.HungUp, workload.SentGarbage, workload.SentWrong} {
+		firedAmbush, workload.HungUp, workload.SentGarbage, workload.SentWrong} {
 		f[name] = 0
 	}
 	if !clustered {
@@ -31,7 +31,7 @@ func newFired(clustered bool) Fired {
 	}
 	delete(f, fault.SlowNetwork.String()) // the network has faults of its own
 	for _, name := range []string{firedLongPause, firedSkew, firedDrift, firedUnclean, firedCaching,
-		firedWipe, firedSpared, firedRot, firedRepaired, firedSoundLeft, firedNeeded} {
+		firedWipe, firedSpared, firedRot, firedRepaired, firedSoundLeft, firedNeeded, firedLoss} {
 		f[name] = 0
 	}
 	for k := netsim.Partition; int(k) < netsim.Kinds; k++ {
@@ -62,6 +62,8 @@ const (
 	firedCaching   = "power cut with write.caching"
 	firedWipe      = "wiped disk"
 	firedSpared    = "wiped disk withheld"
+	firedAmbush    = "ambush"
+	firedLoss      = "answer to a broker lost"
 )
 
 func (w *World) fire(what string) { w.fired[what]++ }

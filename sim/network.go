@@ -43,6 +43,7 @@ type wired struct {
 	closing bool     // once they are
 	stream  []byte   // bytes that are no whole frame yet
 	last    time.Duration
+	doomed  bool // the next answer is lost with the connection
 }
 
 func (w *World) addNetwork() {
@@ -97,6 +98,10 @@ func (w *World) happens(e *netsim.Event[[]byte]) {
 		if e.Kind == netsim.Writable {
 			w.flush(x)
 		}
+		return
+	}
+	if e.Kind == netsim.Arrived && x.doomed {
+		w.lose(x)
 		return
 	}
 	if e.Kind == netsim.Arrived || e.Kind == netsim.Fragmented {
@@ -282,6 +287,7 @@ func (n *node) links(p *process, a *actor, ops []core.LinkOp) {
 			a.wires[op.Link], n.net.wires[end] = x, x
 		case core.LinkSend:
 			if x != nil {
+				x.doomed = x.doomed || n.loses(op.Bytes)
 				n.cells.sends(a, op)
 				n.send(x, slices.Clone(op.Bytes))
 			}

@@ -22,6 +22,7 @@ func newObserver(w *World) *observer {
 		disks = append(disks, n.disk)
 	}
 	o.cluster = check.NewCluster(disks, w.ledger, w.fail)
+	o.cluster.Met = func(node int, what check.Moment) { w.nodes[node].meet(moment{on: moments[what]}) }
 	o.cluster.Lossy = func(p core.TopicPartition) {
 		w.trace.Begin(w.now, "unclean").Word(p.String()).End()
 		w.fire(firedUnclean)

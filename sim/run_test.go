@@ -61,7 +61,7 @@ func TestClusters(t *testing.T) {
 
 func TestSeedsOfClustersThatHaveFoundBugs(t *testing.T) {
 	for _, seed := range []uint64{1163, 2032, 3206} {
-		plan := fault.DrawCluster(seed, 3)
+		plan := fault.DrawSecond(seed, 3)
 		plan.Dirs, plan.DirFailures = 1, nil // of before there were several
 		if f := New(plan, nil).Run().Failure; f != nil {
 			t.Errorf("seed %d: %v", seed, f)
@@ -73,7 +73,7 @@ func TestSeedsOfClustersThatHaveFoundBugs(t *testing.T) {
 		}
 	}
 	for _, seed := range []uint64{1059} {
-		if f := New(fault.DrawCluster(seed, fault.DrawBrokers(seed)), nil).Run().Failure; f != nil {
+		if f := New(fault.DrawSecond(seed, fault.DrawBrokers(seed)), nil).Run().Failure; f != nil {
 			t.Errorf("seed %d: %v", seed, f)
 		}
 	}
@@ -81,8 +81,8 @@ func TestSeedsOfClustersThatHaveFoundBugs(t *testing.T) {
 
 // Seeds that have found bugs (docs/bugs-found.md) are run for as long as they draw what they drew then.
 func TestSeedsThatHaveFoundBugs(t *testing.T) {
-	for _, seed := range []uint64{10056, 870224} {
-		plan := fault.Draw(seed)
+	for _, plan := range []*fault.Plan{fault.DrawSecond(10056, 0), fault.DrawThird(870224, 0)} {
+		seed := plan.Seed
 		plan.Dirs, plan.DirFailures = 1, nil // of before there were several, or as it is
 		if f := New(plan, nil).Run().Failure; f != nil {
 			t.Errorf("seed %d: %v", seed, f)

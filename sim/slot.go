@@ -6,6 +6,7 @@ import (
 
 	"ottla.dev/core"
 	"ottla.dev/netsim"
+	"ottla.dev/sim/fault"
 	"ottla.dev/sim/workload"
 )
 
@@ -139,6 +140,16 @@ func (s *slot) Damaged(machine int) bool {
 
 // lateAnswer is how long an answer may be under way.
 const lateAnswer = 10 * time.Second
+
+// Answered implements [workload.Net].
+func (s *slot) Answered(broker int, api int16) {
+	s.world.nodes[broker].meet(moment{fault.Answers, api})
+}
+
+// Epoch implements [workload.Net].
+func (s *slot) Epoch(broker int, id core.TopicIDPartition) (core.LeaderEpoch, bool) {
+	return s.world.observer.cluster.Epoch(broker, id)
+}
 
 // deliver brings the client an answer.
 func (s *slot) deliver(c *conn, frame []byte) {

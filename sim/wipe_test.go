@@ -12,7 +12,7 @@ import (
 
 // calm is a world of three brokers and a machine that votes, in which nothing goes wrong by itself.
 func calm(seed uint64) *World {
-	plan := fault.DrawCluster(seed, 3)
+	plan := fault.DrawSecond(seed, 3)
 	plan.Machines, plan.Dynamic = make([]fault.Machine, 4), false
 	for i := range 3 {
 		plan.Machines[i].Broker = true

@@ -44,6 +44,8 @@ type World struct {
 	votersUntil time.Duration // somebody may be changing the voters
 	rots        rots
 	patience    patience
+	moments     map[moment]int // how often each was met
+	losses      core.PRNG
 	// finishing says that the next clean stop is the last.
 	finishing bool
 
@@ -125,6 +127,7 @@ func New(plan *fault.Plan, to func(line []byte)) *World {
 	}
 	w.addSetup(workload.Fork(1 << 32))
 	w.planFaults()
+	w.planAmbushes()
 	return w
 }
 

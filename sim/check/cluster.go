@@ -20,7 +20,9 @@ type Cluster struct {
 	disks  []*disk.Disk
 	// Lossy is told of an unclean election that is reported, where somebody has allowed it, before anything is judged by
 	// what it may have lost.
-	Lossy    func(core.TopicPartition)
+	Lossy func(core.TopicPartition)
+	// Met is told of what a machine has just done, for who wants to strike it then.
+	Met      func(node int, what Moment)
 	brokers  []seenBroker
 	replicas map[replicaKey]*seenReplica
 
@@ -70,7 +72,7 @@ type seenReplica struct {
 func NewCluster(disks []*disk.Disk, l *Ledger, fail Fail) *Cluster {
 	return &Cluster{fail: fail, ledger: l, disks: disks, brokers: make([]seenBroker, len(disks)),
 		replicas: map[replicaKey]*seenReplica{}, leaders: newLeaders(), votes: votes{}, batches: batches{},
-		committed: committed{}, images: images{hashes: map[core.Offset]uint64{}}}
+		committed: committed{}, images: images{hashes: map[core.Offset]uint64{}}, Met: func(int, Moment) {}}
 }
 
 func (c *Cluster) wrong(check string, node int, text string) {
@@ -220,6 +222,7 @@ func (c *Cluster) judge(seen *seenReplica, s *Sighting, r *partition.Replica) {
 		seen.dir, seen.Sighting = r.Log().Dir(), *s
 		return
 	}
+	c.metReplica(&was, s)
 	c.watchEpoch(&was, s)
 	c.leaders.partition(c, s)
 	c.watchRecovered(&was, s)
@@ -238,11 +241,13 @@ func (c *Cluster) judgeQuorum(b *seenBroker, s *QuorumSighting, q *raft.Quorum) 
 	if b.rotten && was.Life != s.Life {
 		was = QuorumSighting{} // what is put aside is forgotten
 	}
+	c.metQuorum(&was, s)
 	c.watchQuorumEpoch(&was, s)
 	c.watchVote(&was, s)
 	c.leaders.quorum(c, s)
 	c.watchQuorumWatermark(&was, s)
 	c.watchQuorumLog(&was, s)
+	c.watchActive(s)
 	if !b.rotten {
 		c.readQuorum(b, s, q)
 	}

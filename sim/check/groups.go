@@ -88,6 +88,10 @@ func (l *Ledger) Committing(group string, p core.TopicPartition, c Commit) {
 // ended processes have got.
 func (l *Ledger) Committed(group string, p core.TopicPartition, c Commit) {
 	l.commit++
+	if !l.firm(group) {
+		l.anew(group)
+		l.firmly[group] = true
+	}
 	s := l.commits(group, p)
 	i := s.find(c)
 	if i < 0 {
@@ -126,11 +130,20 @@ func (l *Ledger) AskCommitted(group string, p core.TopicPartition) int {
 	return l.commits(group, p).moments
 }
 
+// Deletion is a commit of nothing, which its mark tells from others.
+func Deletion(mark string) Commit { return Commit{Offset: core.NoOffset, Mark: "deleted " + mark} }
+
+// mayBeNone reports whether a deletion may be the last that was applied, or may have been when somebody asked.
+func (s *commitState) mayBeNone(asked int) bool {
+	return slices.ContainsFunc(s.possible, func(p possible) bool { return p.Offset < 0 }) ||
+		slices.ContainsFunc(s.replaced, func(o replaced) bool { return o.Offset < 0 && o.at > asked })
+}
+
 // Fetched judges what OffsetFetch has answered: a commit that none had certainly replaced when it was asked (C10).
 // Offset -1 is none.
 func (l *Ledger) Fetched(group string, p core.TopicPartition, asked int, c Commit) {
 	s := l.commits(group, p)
-	if c.Offset < 0 && (s.any == 0 || s.any > asked) {
+	if c.Offset < 0 && (s.any == 0 || s.any > asked || s.mayBeNone(asked)) {
 		return
 	}
 	if i := s.find(c); i >= 0 {
@@ -165,14 +178,32 @@ type ownerKey struct {
 // Assigned notes that a member was told that a partition is its own in a generation; nobody else may be (C11, S16).
 // Generations do not go back within the memory of a group.
 func (l *Ledger) Assigned(group string, generation int32, member string, parts []core.TopicPartition) {
+	if generation < l.gens[group] && !l.firm(group) {
+		l.anew(group)
+	}
 	l.gens[group] = max(l.gens[group], generation)
 	for _, p := range parts {
 		k := ownerKey{group, generation, p}
-		if other, ok := l.owners[k]; ok && other != member {
+		if other, ok := l.owners[k]; ok && other != member && l.firm(group) {
 			l.fail(Correctness, "two-owners", "group "+group+" generation "+strconv.Itoa(int(generation))+": "+p.String()+
 				" was given to "+other+" and to "+member)
 		}
 		l.owners[k] = member
+	}
+}
+
+// firm reports whether a group cannot have been forgotten and have begun anew, which it may when nobody is in it and
+// nothing is committed: what is committed in it does not expire in a simulation's time.
+func (l *Ledger) firm(group string) bool { return !l.plan.ForgetsGroups() || l.firmly[group] }
+
+// anew forgets what was known of a group's generations.
+func (l *Ledger) anew(group string) {
+	l.gens[group] = 0
+	//core:unordered what is deleted does not depend on the order
+	for k := range l.owners {
+		if k.group == group {
+			delete(l.owners, k)
+		}
 	}
 }
 
@@ -182,7 +213,7 @@ func (l *Ledger) Generation(group string) int32 { return l.gens[group] }
 // Zombie judges an acknowledged commit of a member: at the time of sending nobody may have been told of a newer
 // generation.
 func (l *Ledger) Zombie(group string, generation, newest int32) {
-	if generation < newest {
+	if generation < newest && l.firm(group) {
 		l.fail(Correctness, "zombie-commit", "group "+group+": a commit of generation "+strconv.Itoa(int(generation))+
 			" was taken after generation "+strconv.Itoa(int(newest))+" had begun")
 	}

@@ -18,7 +18,9 @@ type Ledger struct {
 	groups map[commitKey]*commitState
 	owners map[ownerKey]string
 	gens   map[string]int32 // the newest generation of each group that somebody was told of
-	topics map[string]bool  // of those that come and go, whether they are there
+	firmly map[string]bool  // groups in which something is committed
+	member []*Membership
+	topics map[string]bool // of those that come and go, whether they are there
 	acked  int
 	read   int
 	commit int
@@ -62,7 +64,7 @@ type entry struct {
 func NewLedger(plan *fault.Plan, fail Fail) *Ledger {
 	l := &Ledger{plan: plan, fail: fail, parts: map[core.TopicPartition]*Partition{},
 		groups: map[commitKey]*commitState{}, owners: map[ownerKey]string{}, gens: map[string]int32{},
-		topics: map[string]bool{}}
+		topics: map[string]bool{}, firmly: map[string]bool{}}
 	l.forgiven = forgiveness{map[string]bool{}, map[core.TopicPartition]bool{}}
 	for i := range plan.Topics {
 		t := &plan.Topics[i]
@@ -304,4 +306,9 @@ func (l *Ledger) OutOfRange(p *Partition, a Asked, o core.Offset) {
 	if o < a.known && a.cuts == p.cuts && !p.forgiven && p.records[o].known && p.topic.Retained && o >= p.deleted {
 		l.wrong("out-of-range", p, "offset "+offsetText(o)+" is out of range, and was there")
 	}
+}
+
+// Remembers reports whether a leader certainly knows of every batch that was acknowledged.
+func (p *Partition) Remembers() bool {
+	return !p.forgiven && !p.topic.Caching && p.topic.Retained && p.deleted == 0
 }

@@ -104,6 +104,15 @@ func (c *Cluster) watchQuorumWatermark(was, s *QuorumSighting) {
 	}
 }
 
+// watchActive is S1 and S6 of the controller: who leads the quorum decides only when it knows what is committed, which
+// a record of its own epoch that is committed tells it (KAFKA-15345).
+func (c *Cluster) watchActive(s *QuorumSighting) {
+	if s.Active && (s.HighWatermark <= s.Start || s.Epochs.EpochAt(s.HighWatermark-1) != s.Epoch) {
+		c.wrong("quorum-active", s.Node, "is the active controller of epoch "+epochText(s.Epoch)+
+			", and nothing of that epoch is committed below "+offsetText(s.HighWatermark))
+	}
+}
+
 func (c *Cluster) voterHas(node int, end core.Offset) bool {
 	return node < 0 || node >= len(c.brokers) || c.brokers[node].wiped || c.brokers[node].quorum.Synced >= end
 }

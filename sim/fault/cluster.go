@@ -30,6 +30,12 @@ func DrawCluster(seed uint64, brokers int) *Plan {
 	if brokers < 1 || brokers > MaxBrokers {
 		panic("fault: no such number of brokers")
 	}
+	p := DrawThird(seed, brokers)
+	p.drawBeside()
+	return p
+}
+
+func drawCluster(seed uint64, brokers int, edged bool) *Plan {
 	p := draw(seed)
 	p.Brokers = brokers
 	r := p.Stream(streamCluster)
@@ -43,8 +49,10 @@ func DrawCluster(seed uint64, brokers int) *Plan {
 	p.clusterWipes(&wipes)
 	p.clusterOperations(&operations)
 	p.voterOperations(&voters)
-	edges := p.Stream(streamEdges)
-	p.drawEdges(&edges)
+	if edged {
+		edges := p.Stream(streamEdges)
+		p.drawEdges(&edges)
+	}
 	p.clusterNet(&net)
 	dirs := p.Stream(streamDirs)
 	p.drawDirs(&dirs, len(p.Machines))

@@ -10,6 +10,25 @@ import (
 
 // Draw draws the plan of a seed.
 func Draw(seed uint64) *Plan {
+	p := DrawThird(seed, 0)
+	p.drawBeside()
+	return p
+}
+
+// DrawSecond draws what version 2 of the drawing did, for seeds that have found bugs then; of 0 brokers one that is
+// alone.
+func DrawSecond(seed uint64, brokers int) *Plan {
+	if brokers == 0 {
+		return draw(seed)
+	}
+	return drawCluster(seed, brokers, false)
+}
+
+// DrawThird is [DrawSecond] for version 3.
+func DrawThird(seed uint64, brokers int) *Plan {
+	if brokers > 0 {
+		return drawCluster(seed, brokers, true)
+	}
 	p := draw(seed)
 	edges := p.Stream(streamEdges)
 	p.drawEdges(&edges)
@@ -29,6 +48,18 @@ func draw(seed uint64) *Plan {
 	dirs := p.Stream(streamDirs)
 	p.drawDirs(&dirs, 1)
 	return p
+}
+
+// drawBeside draws what came later, from streams of its own.
+func (p *Plan) drawBeside() {
+	habits, ambushes := p.Stream(streamHabits), p.Stream(streamAmbushes)
+	p.drawHabits(&habits)
+	p.drawAmbushes(&ambushes)
+	if p.Clustered() {
+		losses, moves := p.Stream(StreamLosses), p.Stream(streamMoves)
+		p.drawLosses(&losses)
+		p.drawMoves(&moves)
+	}
 }
 
 func pick[T any](r *core.PRNG, from ...T) T { return from[r.Below(uint64(len(from)))] }

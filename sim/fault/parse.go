@@ -97,6 +97,12 @@ func (r *reader) line(p *Plan, line string) error {
 	case "rot":
 		p.Rots = append(p.Rots, Rot{})
 		p.Rots[len(p.Rots)-1].fields(f, p)
+	case "ambush":
+		p.Ambushes = append(p.Ambushes, Ambush{})
+		p.Ambushes[len(p.Ambushes)-1].fields(f)
+	case "loss":
+		p.Losses = append(p.Losses, Loss{})
+		p.Losses[len(p.Losses)-1].fields(f)
 	case "operation":
 		p.Operations = append(p.Operations, Operation{})
 		p.Operations[len(p.Operations)-1].fields(f, p)

@@ -34,7 +34,9 @@ type Plan struct {
 	Dirs        int
 	DirFailures []DirFailure
 	// Rots are damage to files, of a cluster.
-	Rots []Rot
+	Rots     []Rot
+	Ambushes []Ambush
+	Losses   []Loss
 	// StaleCache lets a broker that halts after a failed sync be started again with the same page cache, which holds bytes
 	// that are not on the disk and count as clean.
 	StaleCache bool
@@ -109,6 +111,13 @@ type Client struct {
 	Sequence int32
 	// Session is the session timeout of a member; 0 has it drawn when the member starts.
 	Session time.Duration
+	// Instance is the group.instance.id of a static member. Members of a group that have the same are one to it.
+	Instance string
+	Restart  int  // one time in so many a member comes back as a new process; 0 never
+	Late     int  // one time in so many a member commits what it should have committed in an earlier generation; 0 never
+	Bump     int  // one batch in so many a producer begins with a new epoch, and then sends one of the old; 0 never
+	Epochs   bool // a consumer names the leader epochs that it knows of, and now and then others
+	Delete   int  // one time in so many a committer deletes what it has committed; 0 never
 }
 
 // Kind is a kind of fault that lasts a while.
@@ -227,7 +236,14 @@ const (
 	streamRots        = 1010
 	StreamRot         = 1011
 	streamEdges       = 1012
+	streamHabits      = 1020
+	streamAmbushes    = 1021
+	StreamLosses      = 1022
+	streamMoves       = 1023
 )
+
+// Habits is the part of a client's stream for what it does beside its work, so that the rest is not reshuffled by it.
+const Habits = 1 << 40
 
 // Stream is one of a seed's independent random streams.
 func (p *Plan) Stream(label uint64) core.PRNG {

@@ -61,6 +61,12 @@ func (p *Plan) AppendText(dst []byte) []byte {
 	for i := range p.Rots {
 		line("rot", func(f *fields) { p.Rots[i].fields(f, p) })
 	}
+	for i := range p.Ambushes {
+		line("ambush", p.Ambushes[i].fields)
+	}
+	for i := range p.Losses {
+		line("loss", p.Losses[i].fields)
+	}
 	for i := range p.Operations {
 		line("operation", func(f *fields) { p.Operations[i].fields(f, p) })
 	}
@@ -198,6 +204,12 @@ func (c *Client) fields(f *fields, at *int) {
 	number(f, "sequence", &c.Sequence, 0, math.MaxInt32)
 	f.time("session", &c.Session, 0)
 	f.flag("old", &c.Old)
+	f.word("instance", &c.Instance)
+	number(f, "restart-one-in", &c.Restart, 0, maxOneIn)
+	number(f, "late-one-in", &c.Late, 0, maxOneIn)
+	number(f, "bump-one-in", &c.Bump, 0, maxOneIn)
+	f.flag("epochs", &c.Epochs)
+	number(f, "delete-one-in", &c.Delete, 0, maxOneIn)
 }
 
 // node is a machine by its number.

@@ -24,7 +24,7 @@ func (h *Recorder) Rebalance(client int, group string, generation int32, parts [
 // Commit notes that a client commits an offset of a partition. Generation -1 is that of nobody.
 func (h *Recorder) Commit(client int, group string, generation int32, p core.TopicPartition, o core.Offset) int {
 	log := h.named[p]
-	if log == nil {
+	if log == nil || h.plan.Deletes(group) {
 		return None
 	}
 	op := h.op(lin.Commit, client)
@@ -35,8 +35,8 @@ func (h *Recorder) Commit(client int, group string, generation int32, p core.Top
 // Fetched notes the committed offset that a client asked for at the time of the call; -1 is none.
 func (h *Recorder) Fetched(client int, call time.Duration, group string, p core.TopicPartition, o core.Offset) {
 	log := h.named[p]
-	if log == nil {
-		return
+	if log == nil || h.plan.Deletes(group) {
+		return // a history has no words for what is deleted
 	}
 	op := h.op(lin.FetchCommitted, client)
 	op.Call, op.Group, op.Partition, op.Offset = int64(call), group, log.id, int64(max(o, lin.None))

@@ -32,6 +32,10 @@ func (s *Shrinker) simplify() {
 			func(p *fault.Plan) { p.Stops[i].Pending = false }, func(p *fault.Plan) { p.Stops[i].Wipe = false },
 			func(p *fault.Plan) { p.Stops[i].Kind = fault.Kill }, func(p *fault.Plan) { p.Stops[i].Down = 0 })
 	}
+	for i := range s.best.Ambushes {
+		s.each(func(p *fault.Plan) { p.Ambushes[i].After = 0 }, func(p *fault.Plan) { p.Ambushes[i].Down = 0 },
+			func(p *fault.Plan) { p.Ambushes[i].Kind = fault.Kill })
+	}
 	for i := range s.best.Faults {
 		s.each(func(p *fault.Plan) { p.Faults[i].Rate = 1 })
 		s.narrow(func(p *fault.Plan) (from, to *time.Duration) { return &p.Faults[i].From, &p.Faults[i].To })
@@ -103,6 +107,9 @@ func (s *Shrinker) client(i int) {
 	change(func(c *fault.Client) { c.Drop = 0 })
 	change(func(c *fault.Client) { c.Bad = 0 })
 	change(func(c *fault.Client) { c.Sequence, c.Session = 0, 0 })
+	change(func(c *fault.Client) { c.Instance = "" })
+	change(func(c *fault.Client) { c.Restart, c.Late, c.Bump, c.Delete = 0, 0, 0, 0 })
+	change(func(c *fault.Client) { c.Epochs = false })
 	if s.best.Clients[i].Kind != fault.Producer {
 		return
 	}

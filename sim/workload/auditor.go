@@ -15,22 +15,24 @@ import (
 // Auditor makes the plan's topics and starts the other clients, and when these are done it reads everything back.
 type Auditor struct {
 	client
-	codecs  *record.Codecs
-	start   func()
-	idle    func() bool
-	audited func()
-	begun   bool // the topics are there
-	over    bool
-	flying  bool
-	doing   string
-	parts   int // partitions that are read back
-	at      core.Offset
-	from    core.Offset
-	end     core.Offset
-	read    map[core.Offset]bool
-	polls   []int // in the history, of the partition
-	groups  []groupOffsets
-	asked   int // of groups
+	codecs   *record.Codecs
+	start    func()
+	idle     func() bool
+	audited  func()
+	begun    bool // the topics are there
+	over     bool
+	flying   bool
+	doing    string
+	parts    int // partitions that are read back
+	at       core.Offset
+	from     core.Offset
+	end      core.Offset
+	read     map[core.Offset]bool
+	polls    []int // in the history, of the partition
+	groups   []groupOffsets
+	asked    int // of groups
+	settled  int // groups that are at rest
+	settling string
 }
 
 type groupOffsets struct {
@@ -83,6 +85,8 @@ func (a *Auditor) act() {
 		a.makeTopics()
 	case !a.finish || !a.idle():
 		a.net.After(pauseBeforeRetry, a.act)
+	case a.settled < len(a.ledger.MemberGroups()):
+		a.settle(a.ledger.MemberGroups()[a.settled])
 	case a.parts < len(a.ledger.All()):
 		a.readBack(a.ledger.All()[a.parts])
 	case a.groups == nil:
@@ -214,7 +218,7 @@ func (a *Auditor) fetch(part *check.Partition) {
 			from = 0 // the start was the broker's choice: it answers for what is not there
 		}
 		poll.Read(a.history.Log(part), from, core.Offset(rp.HighWatermark))
-		next := readBatches(&a.client, &poll, a.codecs, part, a.at, core.Offset(rp.HighWatermark), rp.RecordBatches)
+		next, _ := readBatches(&a.client, &poll, a.codecs, part, a.at, core.Offset(rp.HighWatermark), rp.RecordBatches)
 		poll.Next(next)
 		if op := poll.Done(); op != history.None {
 			a.polls = append(a.polls, op)

@@ -26,7 +26,7 @@ func commitOutcomeOf(code int16) commitOutcome {
 	case core.NoError:
 		return committed
 	case core.IllegalGeneration, core.UnknownMemberID, core.RebalanceInProgress, core.CoordinatorLoadInProgress,
-		core.FencedInstanceID:
+		core.FencedInstanceID, core.GroupIDNotFound:
 		return notCommitted
 	}
 	return perhapsCommitted
@@ -63,12 +63,20 @@ func (c *client) find(group string, then func()) {
 	})
 }
 
+// committing is as whom a client commits.
+type committing struct {
+	group      string
+	member     string
+	instance   *string
+	generation int32
+}
+
 // commit commits one offset a partition, with a mark of its own.
-func (c *client) commit(group, member string, generation int32, parts []core.TopicPartition, cm check.Commit,
-	then func(code int16)) {
+func (c *client) commit(as committing, parts []core.TopicPartition, cm check.Commit, then func(code int16)) {
+	group, generation := as.group, as.generation
 	req := kmsg.NewPtrOffsetCommitRequest()
 	ops := make([]int, len(parts))
-	req.Group, req.MemberID, req.Generation = group, member, generation
+	req.Group, req.MemberID, req.InstanceID, req.Generation = group, as.member, as.instance, generation
 	for i, p := range parts {
 		ops[i] = c.history.Commit(c.index, group, generation, p, cm.Offset)
 		rp := kmsg.NewOffsetCommitRequestTopicPartition()
@@ -84,7 +92,11 @@ func (c *client) commit(group, member string, generation int32, parts []core.Top
 		c.ledger.Committing(group, p, cm)
 	}
 	newest := c.ledger.Generation(group)
-	c.request(req, c.version(2, 9), func(r kmsg.Response) {
+	version := c.version(2, 9)
+	if as.instance != nil {
+		version = max(version, 7)
+	}
+	c.request(req, version, func(r kmsg.Response) {
 		first := int16(0)
 		for _, t := range r.(*kmsg.OffsetCommitResponse).Topics {
 			for _, rp := range t.Partitions {
@@ -185,9 +197,10 @@ func (c *client) committedOffsets(group string, parts []core.TopicPartition,
 // committer commits offsets of a group of its own, without being a member, and looks at them.
 type committer struct {
 	client
-	parts  []core.TopicPartition
-	next   core.Offset
-	flying bool
+	parts   []core.TopicPartition
+	next    core.Offset
+	flying  bool
+	forgets int
 }
 
 func newCommitter(c client) *committer {
@@ -223,13 +236,17 @@ func (k *committer) act() {
 		}
 		k.net.After(k.wait(k.spec.Pause), k.act)
 	}
+	if k.spec.Delete > 0 && k.habits.Chance(1, uint64(k.spec.Delete)) {
+		k.forget(then)
+		return
+	}
 	if k.random.Chance(1, 3) {
 		k.committedOffsets(k.spec.Group, k.parts, func(code int16, _ core.Offset) { then(code) })
 		return
 	}
 	k.next++
 	mark := strconv.Itoa(k.index) + "/" + strconv.FormatInt(int64(k.next), 10)
-	k.commit(k.spec.Group, "", -1, k.parts, check.Commit{Offset: k.next, Mark: mark}, then)
+	k.commit(committing{group: k.spec.Group, generation: -1}, k.parts, check.Commit{Offset: k.next, Mark: mark}, then)
 }
 
 // pauseBeforeRetry is how long clients wait after a code that says "not now".

@@ -33,8 +33,10 @@ type position struct {
 	view  check.View
 	asked check.Asked
 	next  core.Offset
-	known bool // next is set
-	told  bool // the broker's session knows next
+	known bool             // next is set
+	told  bool             // the broker's session knows next
+	epoch core.LeaderEpoch // of the last batch that was read up to next
+	named named
 	first bool // next is where the broker says that the log starts: it answers for what is not there
 }
 
@@ -118,9 +120,10 @@ func (k *consumer) fetch() {
 	for _, p := range k.positions {
 		p.asked = k.ledger.Ask(p.part)
 		if req.SessionEpoch > 0 && p.told {
+			k.sends(&p.named)
 			continue
 		}
-		k.ask(req, p)
+		k.ask(req, version, p)
 		p.told = true
 	}
 	k.flying = true
@@ -131,10 +134,20 @@ func (k *consumer) fetch() {
 	})
 }
 
-func (k *consumer) ask(req *kmsg.FetchRequest, p *position) {
+// Versions from which requests can name a leader epoch.
+const (
+	fetchEpochVersion = 9
+	listEpochVersion  = 4
+)
+
+func (k *consumer) ask(req *kmsg.FetchRequest, version int16, p *position) {
 	rp := kmsg.NewFetchRequestTopicPartition()
 	rp.Partition, rp.FetchOffset = int32(p.part.Name.Partition), int64(p.next)
 	rp.PartitionMaxBytes = int32(k.random.Between(1, 1<<14))
+	if p.named = noEpoch; k.spec.Epochs && version >= fetchEpochVersion {
+		p.named = k.nameEpoch(p.part.Name)
+		rp.CurrentLeaderEpoch = int32(p.named.epoch)
+	}
 	if n := len(req.Topics); n > 0 && req.Topics[n-1].Topic == p.part.Name.Topic {
 		req.Topics[n-1].Partitions = append(req.Topics[n-1].Partitions, rp)
 		return
@@ -185,9 +198,14 @@ func (k *consumer) answered(resp *kmsg.FetchResponse, epoch int32, call time.Dur
 	}
 	if k.random.Chance(1, 200) {
 		p := k.positions[k.random.Below(uint64(len(k.positions)))]
-		p.next, p.told = core.Offset(k.random.Below(uint64(p.next)+1)), false
+		p.next, p.told, p.epoch = core.Offset(k.random.Below(uint64(p.next)+1)), false, core.NoLeaderEpoch
 		p.first = false
 		k.history.Assign(k.index, p.log)
+	}
+	if p := k.positions[0]; k.spec.Epochs && p.known && p.epoch >= 0 && k.up && !k.finish && k.plan.Clustered() &&
+		k.habits.Chance(1, 25) {
+		k.validate(p)
+		return
 	}
 	k.net.After(k.wait(again), k.fetch)
 }
@@ -204,6 +222,7 @@ func (k *consumer) find(version int16, t *kmsg.FetchResponseTopic, partition int
 
 // take judges what was fetched from a partition. It reports false if it is to be asked again later.
 func (k *consumer) take(poll *history.Poll, p *position, rp *kmsg.FetchResponseTopicPartition, version int16) bool {
+	k.judgeEpoch("Fetch", &p.named, p.part.Name, rp.ErrorCode)
 	switch code := core.ErrorCode(rp.ErrorCode); {
 	case code == core.OffsetOutOfRange && k.leaveNear():
 		p.told = false // the leader knows better
@@ -236,17 +255,20 @@ func (k *consumer) take(poll *history.Poll, p *position, rp *kmsg.FetchResponseT
 		from = 0
 	}
 	poll.Read(p.log, from, core.Offset(rp.HighWatermark))
-	next := readBatches(&k.client, poll, k.codecs, p.part, p.next, core.Offset(rp.HighWatermark), rp.RecordBatches)
+	next, epoch := readBatches(&k.client, poll, k.codecs, p.part, p.next, core.Offset(rp.HighWatermark),
+		rp.RecordBatches)
 	poll.Next(next)
 	if next != p.next {
-		p.next, p.told, p.first = next, false, false
+		p.next, p.epoch, p.told, p.first = next, epoch, false, false
 	}
 	return true
 }
 
-// readBatches judges the records of an answer from position on and returns the next position.
+// readBatches judges the records of an answer from position on and returns the next position, and the leader epoch of
+// the last batch.
 func readBatches(c *client, poll *history.Poll, codecs *record.Codecs, part *check.Partition, position, hw core.Offset,
-	b []byte) core.Offset {
+	b []byte) (core.Offset, core.LeaderEpoch) {
+	epoch := core.NoLeaderEpoch
 	for len(b) >= record.HeaderSize {
 		v := record.View(b)
 		if v.Size() < record.HeaderSize || v.Size() > len(b) {
@@ -256,11 +278,11 @@ func readBatches(c *client, poll *history.Poll, codecs *record.Codecs, part *che
 		b = b[len(v):]
 		if v.Magic() != 2 || !v.ValidCRC() {
 			if c.ledger.RotsLive() && c.net.Damaged(c.route.at) {
-				return position // consumers throw such an answer away and ask again
+				return position, epoch // consumers throw such an answer away and ask again
 			}
 			c.wrong("corrupt", part.Name.String()+": the batch at "+strconv.FormatInt(int64(v.BaseOffset()), 10)+
 				" that was fetched is corrupt")
-			return position
+			return position, epoch
 		}
 		if v.BaseOffset() > position {
 			c.wrong("gap", part.Name.String()+": offset "+strconv.FormatInt(int64(position), 10)+" was asked for, and "+
@@ -275,9 +297,9 @@ func readBatches(c *client, poll *history.Poll, codecs *record.Codecs, part *che
 		if err := it.Err(); err != nil {
 			c.wrong("corrupt", part.Name.String()+": "+err.Error())
 		}
-		position = max(position, v.NextOffset())
+		position, epoch = max(position, v.NextOffset()), v.LeaderEpoch()
 	}
-	return position
+	return position, epoch
 }
 
 // reset asks where a partition begins or ends.
@@ -292,7 +314,7 @@ func (k *consumer) reset(p *position) {
 		k.flying = false
 		switch {
 		case code == 0:
-			p.next, p.known, p.first = core.Offset(offset), true, at == -2
+			p.next, p.known, p.first, p.epoch = core.Offset(offset), true, at == -2, core.NoLeaderEpoch
 			k.history.Assign(k.index, p.log)
 			k.fetch()
 		case k.retriable(code):
@@ -310,16 +332,22 @@ func (c *client) listOffsets(part *check.Partition, at int64, then func(code int
 	rt.Topic = part.Name.Topic
 	rp := kmsg.NewListOffsetsRequestTopicPartition()
 	rp.Partition, rp.Timestamp = int32(part.Name.Partition), at
+	version, n := c.version(1, 9), noEpoch
+	if version >= listEpochVersion && c.spec.Epochs {
+		n = c.nameEpoch(part.Name)
+		rp.CurrentLeaderEpoch = int32(n.epoch)
+	}
 	rt.Partitions = append(rt.Partitions, rp)
 	req.Topics = append(req.Topics, rt)
 	call := c.net.Now()
-	c.request(req, c.version(1, 9), func(r kmsg.Response) {
+	c.request(req, version, func(r kmsg.Response) {
 		resp := r.(*kmsg.ListOffsetsResponse)
 		if len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 {
 			c.wrong("missing-answer", "ListOffsets of one partition is not answered with one")
 			return
 		}
 		p := &resp.Topics[0].Partitions[0]
+		c.judgeEpoch("ListOffsets", &n, part.Name, p.ErrorCode)
 		switch log := c.history.Log(part); {
 		case p.ErrorCode != 0:
 		case at == -1:

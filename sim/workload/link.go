@@ -32,6 +32,10 @@ type Net interface {
 	// Damaged reports whether a machine, or nobody's number for any, has files that are damaged, or had when an answer
 	// left that arrives now.
 	Damaged(machine int) bool
+	// Answered tells that a broker has answered a request of an API.
+	Answered(broker int, api int16)
+	// Epoch is the newest leader epoch of a replica that was seen on a broker, false if there is nothing to go by.
+	Epoch(broker int, id core.TopicIDPartition) (core.LeaderEpoch, bool)
 }
 
 // What clients do wrong, as [Net.Fired] counts it.
@@ -69,6 +73,7 @@ type client struct {
 	plan    *fault.Plan
 	spec    fault.Client
 	random  core.PRNG
+	habits  core.PRNG // for what the client does beside its work
 	ledger  *check.Ledger
 	history *history.Recorder
 	ids     map[string][16]byte // topic ids, from Metadata
@@ -97,7 +102,8 @@ type call struct {
 
 func newClient(net Net, index int, plan *fault.Plan, spec fault.Client, random core.PRNG, l *check.Ledger,
 	h *history.Recorder) client {
-	return client{net: net, index: index, plan: plan, spec: spec, random: random, ledger: l, history: h,
+	return client{net: net, index: index, plan: plan, spec: spec, random: random, habits: random.Fork(fault.Habits),
+		ledger: l, history: h,
 		ids: map[string][16]byte{}, epochs: map[core.TopicIDPartition]core.LeaderEpoch{},
 		route:  route{wanted: nobody, near: nobody},
 		format: kmsg.NewRequestFormatter(kmsg.FormatterClientID("sim-" + strconv.Itoa(index)))}
@@ -245,6 +251,7 @@ func (c *client) Received(frame []byte) {
 		return
 	}
 	call.done(call.resp)
+	c.net.Answered(c.route.at, call.resp.Key())
 	c.leaveIfStrayed()
 }
 

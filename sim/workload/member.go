@@ -22,6 +22,9 @@ type member struct {
 	next       core.Offset
 	session    int32 // ms
 	commits    int
+	seat       *check.Membership
+	instance   *string  // of a static member
+	past       presence // what it was before
 }
 
 func newMember(c client) *member {
@@ -31,14 +34,18 @@ func newMember(c client) *member {
 	}
 	m.route.aim.group = m.spec.Group
 	m.opened, m.lost = func() { m.find(m.spec.Group, m.act) }, func() { m.flying = false }
+	m.seat = m.ledger.Enroll(m.spec.Group)
+	if m.spec.Instance != "" {
+		m.instance = kmsg.StringPtr(m.spec.Instance)
+	}
 	return m
 }
 
 // Start implements [Actor].
 func (m *member) Start() { m.dial() }
 
-// Idle implements [Actor].
-func (m *member) Idle() bool { return m.finish && !m.flying }
+// Idle implements [Actor]. At the end members that live go on until their group has come to rest.
+func (m *member) Idle() bool { return m.finish && (!m.flying || !m.seat.Gone && !m.seat.Released) }
 
 // Doing implements [Actor].
 func (m *member) Doing() string { return "its coordinator" }
@@ -50,13 +57,18 @@ func (m *member) act() {
 	if !m.up || m.flying {
 		return
 	}
-	if m.finish {
+	if m.finish && m.ends() {
 		return
 	}
 	m.flying = true
 	switch {
 	case !m.joined:
 		m.join()
+	case m.finish:
+		m.beat()
+	case m.late():
+	case m.comesBack():
+		m.fallOver()
 	case m.random.Chance(1, 60):
 		m.leave()
 	case len(m.owned) > 0 && m.random.Chance(1, 2):
@@ -72,18 +84,21 @@ func (m *member) settle(api string, code int16) bool {
 	switch core.ErrorCode(code) {
 	case core.NoError:
 		return true
-	case core.RebalanceInProgress:
-		m.joined = false
+	case core.RebalanceInProgress, core.IllegalGeneration:
+		m.out(m.id)
 		m.later(20 * time.Millisecond)
-	case core.IllegalGeneration:
-		m.joined = false
-		m.later(20 * time.Millisecond)
-	case core.UnknownMemberID:
-		m.joined, m.id = false, ""
+	case core.GroupIDNotFound, core.UnknownMemberID:
+		if core.ErrorCode(code) == core.GroupIDNotFound && !m.plan.ForgetsGroups() {
+			m.unexpected(api, code)
+		}
+		m.out("")
 		m.later(20 * time.Millisecond)
 	case core.GroupMaxSizeReached:
-		m.joined, m.id = false, ""
+		m.out("")
+		m.seat.Gone = m.finish // there is no room for all that live
 		m.later(pauseBeforeRetry)
+	case core.FencedInstanceID:
+		m.fenced(api)
 	default:
 		if !m.retriable(code) {
 			m.unexpected(api, code)
@@ -105,7 +120,8 @@ func (m *member) join() {
 	proto := kmsg.NewJoinGroupRequestProtocol()
 	proto.Name, proto.Metadata = "range", meta.AppendTo(nil)
 	req.Protocols = append(req.Protocols, proto)
-	m.request(req, m.version(0, 9), func(r kmsg.Response) {
+	req.InstanceID = m.instance
+	m.request(req, m.versionOf(0, 5, 9), func(r kmsg.Response) {
 		resp := r.(*kmsg.JoinGroupResponse)
 		if core.ErrorCode(resp.ErrorCode) == core.MemberIDRequired {
 			m.id, m.flying = resp.MemberID, false
@@ -126,32 +142,33 @@ func (m *member) sync(join *kmsg.JoinGroupResponse) {
 	req := kmsg.NewPtrSyncGroupRequest()
 	req.Group, req.MemberID, req.Generation = m.spec.Group, m.id, m.generation
 	req.ProtocolType, req.Protocol = kmsg.StringPtr("consumer"), kmsg.StringPtr("range")
-	if join.LeaderID == m.id {
+	req.InstanceID = m.instance
+	if join.LeaderID == m.id && !join.SkipAssignment {
 		for i, jm := range join.Members {
 			ra := kmsg.NewSyncGroupRequestGroupAssignment()
 			ra.MemberID, ra.MemberAssignment = jm.MemberID, m.share(i, len(join.Members))
 			req.GroupAssignment = append(req.GroupAssignment, ra)
 		}
 	}
-	m.request(req, m.version(0, 5), func(r kmsg.Response) {
+	if m.habits.Chance(1, 40) && m.comesBack() {
+		m.fallOver()
+		return
+	}
+	m.request(req, m.versionOf(0, 3, 5), func(r kmsg.Response) {
 		resp := r.(*kmsg.SyncGroupResponse)
 		if !m.settle("SyncGroup", resp.ErrorCode) {
 			return
 		}
-		var a kmsg.ConsumerMemberAssignment
-		if err := a.ReadFrom(resp.MemberAssignment); err != nil {
+		owned, err := partitionsOf(resp.MemberAssignment)
+		if err != nil {
 			m.wrong("assignment", "an assignment that no leader has made")
 			return
 		}
-		m.owned = nil
-		for _, t := range a.Topics {
-			for _, p := range t.Partitions {
-				m.owned = append(m.owned, core.TopicPartition{Topic: t.Topic, Partition: core.PartitionID(p)})
-			}
-		}
+		m.owned = owned
 		m.joined = true
+		m.seat.ID, m.seat.Joined, m.seat.Owned = m.id, true, m.owned
 		m.history.Rebalance(m.index, m.spec.Group, m.generation, m.owned)
-		m.ledger.Assigned(m.spec.Group, m.generation, m.id, m.owned)
+		m.ledger.Assigned(m.spec.Group, m.generation, m.owner(), m.owned)
 		m.look()
 	})
 }
@@ -195,7 +212,7 @@ func (m *member) commitOwned() {
 	m.next++
 	mark := strconv.Itoa(m.index) + "/" + strconv.Itoa(m.commits)
 	cm := check.Commit{Offset: m.next, Mark: mark}
-	m.commit(m.spec.Group, m.id, m.generation, m.owned, cm, func(code int16) {
+	m.commit(committing{m.spec.Group, m.id, m.instance, m.generation}, m.owned, cm, func(code int16) {
 		if m.settle("OffsetCommit", code) {
 			m.later(m.spec.Pause)
 		}
@@ -204,26 +221,35 @@ func (m *member) commitOwned() {
 
 func (m *member) beat() {
 	req := kmsg.NewPtrHeartbeatRequest()
-	req.Group, req.MemberID, req.Generation = m.spec.Group, m.id, m.generation
-	m.request(req, m.version(0, 4), func(r kmsg.Response) {
-		if m.settle("Heartbeat", r.(*kmsg.HeartbeatResponse).ErrorCode) {
-			m.later(min(m.spec.Pause*4, time.Duration(m.session)*time.Millisecond))
+	req.Group, req.MemberID, req.Generation, req.InstanceID = m.spec.Group, m.id, m.generation, m.instance
+	m.request(req, m.versionOf(0, 3, 4), func(r kmsg.Response) {
+		if !m.settle("Heartbeat", r.(*kmsg.HeartbeatResponse).ErrorCode) {
+			return
 		}
+		session := time.Duration(m.session) * time.Millisecond
+		if m.finish {
+			session /= 3
+		}
+		m.later(min(m.spec.Pause*4, session))
 	})
 }
 
 func (m *member) leave() {
-	version := m.version(0, 5)
+	version := m.versionOf(0, 3, 5)
 	req := kmsg.NewPtrLeaveGroupRequest()
 	req.Group, req.MemberID = m.spec.Group, m.id
 	if version >= 3 {
 		rm := kmsg.NewLeaveGroupRequestMember()
-		rm.MemberID = m.id
+		rm.MemberID, rm.InstanceID = m.id, m.instance
 		req.Members = append(req.Members, rm)
 	}
-	m.joined, m.id = false, ""
+	m.out("")
 	m.request(req, version, func(r kmsg.Response) {
-		if m.settle("LeaveGroup", r.(*kmsg.LeaveGroupResponse).ErrorCode) {
+		resp := r.(*kmsg.LeaveGroupResponse)
+		if code := resp.ErrorCode; code == 0 && len(resp.Members) > 0 && m.instance != nil {
+			resp.ErrorCode = resp.Members[0].ErrorCode
+		}
+		if m.settle("LeaveGroup", resp.ErrorCode) {
 			m.later(500 * time.Millisecond)
 		}
 	})

@@ -29,6 +29,8 @@ type producer struct {
 	again   bool                           // all of the window is to be sent again once nothing is flying
 	resting bool                           // until the next batch
 	backing bool                           // off, until what was refused is sent again
+	before  map[core.TopicPartition]int32  // sequence numbers of the epoch before this one
+	zombie  bool                           // a batch of that epoch is due
 }
 
 // sending is one produce request.
@@ -44,8 +46,10 @@ type batch struct {
 	began check.Sending
 	bytes []byte
 	bad   bool
-	done  bool
-	op    int // in the history
+	// zombie says that it is of an epoch of the producer that another has taken the place of.
+	zombie bool
+	done   bool
+	op     int // in the history
 }
 
 func newProducer(c client) *producer {
@@ -89,6 +93,7 @@ func (p *producer) pump() {
 	case p.finish || p.resting || len(p.window) >= p.spec.InFlight || p.ahead():
 	case !p.refocus():
 	default:
+		p.bump()
 		s := p.next()
 		p.window = append(p.window, s)
 		p.send(s)
@@ -183,9 +188,13 @@ func (p *producer) batch(part *check.Partition) *batch {
 	if b.bad = p.spec.Bad > 0 && p.random.Chance(1, uint64(p.spec.Bad)); b.bad {
 		p.net.Fired(SentWrong)
 	}
+	b.zombie = !b.bad && p.haunts(part)
 	var rb record.Builder
 	rb.Start(nil, 0)
-	if p.spec.Idempotent && !b.bad {
+	switch {
+	case b.zombie:
+		rb.SetProducer(core.ProducerID(p.id), core.ProducerEpoch(p.epoch-1), core.Sequence(p.before[part.Name]))
+	case p.spec.Idempotent && !b.bad:
 		rb.SetProducer(core.ProducerID(p.id), core.ProducerEpoch(p.epoch), core.Sequence(p.sequence(part.Name)))
 	}
 	limit := part.LargestBatch() - roomLeft
@@ -201,14 +210,17 @@ func (p *producer) batch(part *check.Partition) *batch {
 	}
 	buf, _ := rb.Finish()
 	b.bytes = buf
-	if b.bad {
+	switch {
+	case b.zombie:
+		p.ledger.Refused(part, p.index, b.first, b.count)
+	case b.bad:
 		buf[len(buf)-1-int(p.random.Below(uint64(len(buf)-21)))] ^= 1 << p.random.Below(8)
 		p.ledger.Refused(part, p.index, b.first, b.count)
-	} else if p.spec.Idempotent {
+	case p.spec.Idempotent:
 		p.seqs[part.Name] = int32((int64(p.sequence(part.Name)) + int64(b.count)) % (math.MaxInt32 + 1))
 	}
 	b.op = p.history.Send(p.index, p.history.Log(part), history.Batch{First: b.first, Count: b.count, Acks: p.spec.Acks,
-		Idempotent: p.spec.Idempotent && !b.bad, Producer: p.id, Epoch: p.epoch})
+		Idempotent: p.spec.Idempotent && !b.bad && !b.zombie, Producer: p.id, Epoch: p.epoch})
 	return b
 }
 
@@ -217,6 +229,9 @@ func (p *producer) batch(part *check.Partition) *batch {
 func (p *producer) sequence(part core.TopicPartition) int32 {
 	if next, ok := p.seqs[part]; ok {
 		return next
+	}
+	if p.before != nil {
+		return 0 // a new epoch
 	}
 	return p.spec.Sequence
 }
@@ -318,6 +333,10 @@ func (p *producer) outcome(s *sending, b *batch, rp *kmsg.ProduceResponseTopicPa
 	switch {
 	case code == core.NoError && b.bad:
 		p.wrong("bad-batch", "a batch with a flipped bit was taken at "+b.part.Name.String())
+	case code == core.NoError && b.zombie && b.part.Remembers():
+		p.wrong("zombie-producer", "a batch of epoch "+strconv.Itoa(int(p.epoch-1))+" of producer "+
+			strconv.FormatInt(p.id, 10)+" was taken at "+b.part.Name.String()+", where one of epoch "+
+			strconv.Itoa(int(p.epoch))+" was acknowledged before")
 	case code == core.NoError:
 		b.done = true
 		if p.plan.Clustered() && p.spec.Acks == 1 {
@@ -330,7 +349,7 @@ func (p *producer) outcome(s *sending, b *batch, rp *kmsg.ProduceResponseTopicPa
 		}
 		p.ledger.Acked(b.part, b.began, core.Offset(rp.BaseOffset), p.index, b.first, b.count, p.spec.Acks)
 	case p.retriable(rp.ErrorCode):
-	case b.bad:
+	case b.bad, b.zombie && code == core.InvalidProducerEpoch:
 		b.done = true
 		p.history.Done(b.op, rp.ErrorCode)
 	case p.spec.Idempotent && (code == core.OutOfOrderSequenceNumber || code == core.UnknownProducerID ||
@@ -381,4 +400,5 @@ func (p *producer) renew() {
 	p.window = nil
 	clear(p.seqs)
 	clear(p.acked)
+	p.before, p.zombie = nil, false
 }

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 )
 
 // Build compiles ./tools/ottla of the module in root with the mutant in it, to the file out. Scratch is a folder of the
@@ -39,6 +40,25 @@ func (m *Mutant) Build(root, scratch, out string) error {
 		return fmt.Errorf("building %s: %w\n%s", m.Name, err, text)
 	}
 	return nil
+}
+
+// Commit is the short name of the source's commit, with a plus if something in it has been changed since. It is empty
+// where there is no git.
+func Commit(root string) string {
+	git := func(args ...string) string {
+		cmd := exec.Command("git", args...)
+		cmd.Dir = root
+		out, err := cmd.Output()
+		if err != nil {
+			return ""
+		}
+		return strings.TrimSpace(string(out))
+	}
+	commit := git("rev-parse", "--short", "HEAD")
+	if commit != "" && git("status", "--porcelain", "--untracked-files=no", "--", "core", "sim", "netsim") != "" {
+		commit += "+"
+	}
+	return commit
 }
 
 // Root finds the folder of the module's source from the current folder upwards.

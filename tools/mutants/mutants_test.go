@@ -12,6 +12,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -116,6 +118,95 @@ func parseFolder(t *testing.T, fset *token.FileSet, folder string, changed map[s
 	}
 	return files
 }
+
+// A run of one mutant leaves the rows of the others as they are, those too that an older run has made.
+func TestARunChangesItsOwnRowsOnly(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "docs"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	old := "| a | KIP-1 | S1 | `stuck` | 2 | 0.5 |\n" +
+		"| b | KIP-2 | S2 | not run | | |\n| c | KIP-3 | S3 | **survives** | 9 | 1.5 |\n"
+	if err := os.WriteFile(filepath.Join(dir, Table), []byte(old), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var all []*Mutant
+	for _, name := range []string{"a", "b", "c", "d"} {
+		all = append(all, &Mutant{Name: name, Origin: "KIP-" + name, Sees: "S"})
+	}
+	read := func() map[string]string {
+		text, err := os.ReadFile(filepath.Join(dir, Table))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rows(string(text))
+	}
+	if err := WriteTable(dir, all, map[string]Outcome{"c": {Check: "isr", Seeds: 3, CPU: 1, Commit: "abc"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteTable(dir, all, map[string]Outcome{"d": {Seeds: 7, CPU: 2, Commit: "def"}}); err != nil {
+		t.Fatal(err)
+	}
+	got := read()
+	for name, want := range map[string]string{"a": "`stuck` | 2 | 0.5 |  |", "b": "not run |  |  |  |",
+		"c": "`isr` | 3 | 1.0 | abc |", "d": "**survives** | 7 | 2.0 | def |"} {
+		if got[name] != want {
+			t.Errorf("%s: %q, want %q", name, got[name], want)
+		}
+	}
+}
+
+// A plan that has found a planted bug goes on finding it, and the same check sees it: else nobody notices when what it
+// shows is gone.
+func TestPlansStillFindTheirPlantedBugs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds Ottla with each of the bugs")
+	}
+	list := all(t)
+	files, err := filepath.Glob(filepath.Join(root, "sim/testdata/plans/*.plan"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		named := planted.FindSubmatch(text)
+		if named == nil {
+			continue
+		}
+		found++
+		check := failed.FindSubmatch(text)
+		i := slices.IndexFunc(list, func(m *Mutant) bool { return m.Name == string(named[1]) })
+		if i < 0 || check == nil {
+			t.Errorf("%s: no such mutant, or the line is missing that says what failed", file)
+			continue
+		}
+		absolute, err := filepath.Abs(root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		binary := filepath.Join(t.TempDir(), "ottla")
+		if err := list[i].Build(absolute, t.TempDir(), binary); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command(binary, "sim", "--plan", file).CombinedOutput()
+		if want := string(check[1]) + " at"; err == nil || !strings.Contains(string(out), want) {
+			t.Errorf("%s with %s does not fail %s any more: %v\n%s", file, list[i].Name, check[1], err, out)
+		}
+	}
+	if found < 3 {
+		t.Errorf("only %d plans are of planted bugs", found)
+	}
+}
+
+// How a plan names its planted bug, and the check that it fails.
+var (
+	planted = regexp.MustCompile(`(?m)^# bug: planted: .*sim/mutants/([a-z0-9-]+)\.mutant`)
+	failed  = regexp.MustCompile(`(?m)^# ((?:correctness|liveness|assertion) [a-z-]+) at`)
+)
 
 func TestParse(t *testing.T) {
 	const head = "origin: KIP-1\nsees: S1\nwhy: because\n of this\n"

@@ -88,7 +88,8 @@ func (o *mutantsOptions) run(out io.Writer) error {
 	if o.binary != "" {
 		return o.build(wanted, root, out)
 	}
-	r := &mutantRun{options: o, root: root, out: out, results: map[string]mutants.Outcome{}}
+	r := &mutantRun{options: o, root: root, out: out, results: map[string]mutants.Outcome{},
+		commit: mutants.Commit(root)}
 	if !o.noTable {
 		r.table = all
 	}
@@ -133,6 +134,7 @@ func (o *mutantsOptions) wants(name string) bool {
 type mutantRun struct {
 	options *mutantsOptions
 	root    string
+	commit  string
 	out     io.Writer
 	table   []*mutants.Mutant // to be written, nil: not at all
 
@@ -168,6 +170,7 @@ func (r *mutantRun) note(m *mutants.Mutant, o mutants.Outcome, err error, of int
 		fmt.Fprintf(r.out, "%s: %v\n", m.Name, err)
 		return
 	}
+	o.Commit = r.commit
 	r.results[m.Name] = o
 	if r.table != nil { // after each, so that nothing is lost when the run is cut short
 		r.err = errors.Join(r.err, mutants.WriteTable(r.root, r.table, r.results))

@@ -120,3 +120,21 @@ func TestTheEpochOfAForgottenCampaignIsLeftOut(t *testing.T) {
 		}
 	}
 }
+
+// A node that is told to distrust what it has, because a crash has brought the mark of an old damage back, may have
+// voted since. It starts all the same, and stays bound by the vote.
+func TestWhoIsDistrustedAgainKeepsItsVote(t *testing.T) {
+	w := started(t, Options{Seed: 43, Nodes: 3})
+	l := w.Active()
+	epoch := l.Q.State().Epoch
+	l.Crash(false)
+	l.forgetful = true
+	l.Start()
+	if s := l.Q.State(); l.Q.Role() != raft.Voted || s.Epoch != epoch || s.Voted != l.Key.ID || !l.Q.Recalling() {
+		t.Errorf("it starts as %v with %+v", l.Q.Role(), s)
+	}
+	if !w.Until(5*time.Second, func() bool { return !l.Q.Recalling() }) || !w.Until(5*time.Second, w.Settled) {
+		t.Errorf("not settled:\n%s", w.Describe())
+	}
+	sound(t, w)
+}
