@@ -71,5 +71,8 @@ func (o *observer) settled() bool {
 	if o.unsettled == "" {
 		o.unsettled = o.world.alike()
 	}
+	if o.unsettled == "" {
+		o.unsettled = o.cluster.StartsAlike()
+	}
 	return o.unsettled == ""
 }

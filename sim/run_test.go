@@ -142,7 +142,7 @@ func TestASeedHasOneTraceInEveryProcess(t *testing.T) {
 // A disk whose syncs do nothing must be found out, or the checks are worth nothing.
 func TestALyingDiskIsFoundOut(t *testing.T) {
 	found := map[string]int{}
-	for seed := uint64(0); seed < 200 && len(found) < 2; seed++ {
+	for seed := uint64(0); seed < 200 && len(found) == 0; seed++ {
 		plan := fault.Draw(seed)
 		if len(plan.Stops) == 0 || plan.Stops[0].Kind != fault.Crash {
 			continue

@@ -94,7 +94,7 @@ func (c *Cluster) watchQuorumWatermark(was, s *QuorumSighting) {
 	have := 0
 	for _, id := range s.Voters {
 		switch node := int(id) - 1; {
-		case node == s.Node && s.Synced >= hw, node != s.Node && c.voterHas(node, hw):
+		case node == s.Node && s.Synced >= hw, node != s.Node && c.voterHas(node, hw, s.Epoch):
 			have++
 		}
 	}
@@ -113,6 +113,12 @@ func (c *Cluster) watchActive(s *QuorumSighting) {
 	}
 }
 
-func (c *Cluster) voterHas(node int, end core.Offset) bool {
-	return node < 0 || node >= len(c.brokers) || c.brokers[node].wiped || c.brokers[node].quorum.Synced >= end
+// voterHas reports whether a voter has synced everything below an offset, the last of it a record of an epoch: one
+// whose log is as long and has parted from the leader's has not.
+func (c *Cluster) voterHas(node int, end core.Offset, epoch core.LeaderEpoch) bool {
+	if node < 0 || node >= len(c.brokers) || c.brokers[node].wiped {
+		return true
+	}
+	q := &c.brokers[node].quorum
+	return q.Synced >= end && (q.Epochs == nil || q.Epochs.EpochAt(end-1) == epoch)
 }

@@ -13,6 +13,10 @@ func (p *Plan) drawHabits(r *core.PRNG) {
 	if r.Chance(1, 2) {
 		p.set(groupsForgotten, pick[int64](r, 200, 2000))
 	}
+	if set := func(s Setting) bool { return s.Name == "min.insync.replicas" }; p.Brokers > 1 &&
+		!slices.ContainsFunc(p.Static, set) && r.Chance(1, 3) {
+		p.static("min.insync.replicas", 2) // of topics that say nothing of their own, like that of the offsets
+	}
 	static, restarts, late := r.Chance(1, 2), r.Chance(1, 2), r.Chance(2, 3)
 	bumps, names, deletes := r.Chance(1, 2), r.Chance(2, 3), r.Chance(1, 2)
 	for i := range p.Clients {
@@ -85,18 +89,29 @@ func (p *Plan) drawMoves(r *core.PRNG) {
 	t := &p.Topics[topic]
 	part := int32(r.Below(uint64(t.Partitions)))
 	ids := make([]int32, t.ReplicationFactor())
+	offsets := r.Chance(1, 3)
+	if offsets {
+		part, ids = 0, make([]int32, min(p.Brokers, maxReplicas))
+	}
 	first := r.Below(uint64(p.Brokers))
 	for i := range ids {
 		ids[i] = int32((first+uint64(i))%uint64(p.Brokers)) + 1
 	}
 	most := pick(r, 300*time.Millisecond, 2*time.Second)
+	// Brokers that stand still for less than a session hear of several changes at once.
+	for range r.Below(8) {
+		w := Window{Kind: Pause, Node: int(r.Below(uint64(p.Brokers))), From: between(r, 4*time.Second, p.Duration), Rate: 1}
+		w.To = min(w.From+between(r, 200*time.Millisecond, 1400*time.Millisecond), p.Duration)
+		p.Faults = append(p.Faults, w)
+	}
 	for at := 4 * time.Second; ; {
 		if at += between(r, most/10, most); at > p.Duration {
 			break
 		}
 		ids = append(slices.Clone(ids[1:]), ids[0])
-		move := Operation{Kind: Reassign, At: at, Topic: topic, Partition: part, Brokers: ids}
-		elect := Operation{Kind: ElectPreferred, At: at + between(r, 0, most/4), Topic: topic, Partition: part}
+		move := Operation{Kind: Reassign, At: at, Topic: topic, Partition: part, Brokers: ids, Offsets: offsets}
+		elect := Operation{Kind: ElectPreferred, At: at + between(r, 0, most/4), Topic: topic, Partition: part,
+			Offsets: offsets}
 		p.Operations = append(p.Operations, move, elect)
 	}
 	slices.SortStableFunc(p.Operations, func(a, b Operation) int { return int(a.At - b.At) })

@@ -44,6 +44,8 @@ type Operation struct {
 	Partition int32
 	Brokers   []int32 // the ids of the new replicas, or of a broker or voter
 	Value     int64
+	// Offsets says that the partition is one of __consumer_offsets, and not of the topic.
+	Offsets bool
 }
 
 // Lossy reports whether the topic may lose what was acknowledged, by an election that somebody has allowed.

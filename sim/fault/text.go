@@ -246,7 +246,12 @@ func (o *Operation) fields(f *fields, p *Plan) {
 		f.fail("no topic %q", name)
 		return
 	}
-	number(f, "partition", &o.Partition, 0, p.Topics[o.Topic].Partitions-1)
+	f.flag("offsets", &o.Offsets)
+	most := p.Topics[o.Topic].Partitions - 1
+	if o.Offsets {
+		most = maxPartitions
+	}
+	number(f, "partition", &o.Partition, 0, most)
 	number(f, "value", &o.Value, 0, maxPartitions)
 	numbers(f, "brokers", &o.Brokers, 1, int32(max(len(p.Machines), 1)))
 	switch o.Kind {

@@ -100,7 +100,12 @@ func (o *operator) done(code int16, allowed ...core.ErrorCode) {
 	o.net.After(o.wait(o.spec.Pause), o.act)
 }
 
-func (o *operator) topic(op *fault.Operation) string { return o.plan.Topics[op.Topic].Name }
+func (o *operator) topic(op *fault.Operation) string {
+	if op.Offsets {
+		return "__consumer_offsets"
+	}
+	return o.plan.Topics[op.Topic].Name
+}
 
 func (o *operator) reassign(op *fault.Operation) {
 	req := kmsg.NewPtrAlterPartitionAssignmentsRequest()
