@@ -7,6 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"ottla.dev/core"
+	"ottla.dev/core/raft"
 )
 
 // A node that has forgotten its votes waits until all other voters have told their epochs, however long that is. What
