@@ -150,7 +150,7 @@ func (m *member) sync(join *kmsg.JoinGroupResponse) {
 			req.GroupAssignment = append(req.GroupAssignment, ra)
 		}
 	}
-	if m.habits.Chance(1, 40) && m.comesBack() {
+	if m.comesBack() { // between JoinGroup and SyncGroup, where nobody has heard of it
 		m.fallOver()
 		return
 	}
