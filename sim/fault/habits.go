@@ -8,7 +8,8 @@ import (
 )
 
 // drawHabits draws what clients do that went wrong elsewhere: members that come back as new processes, and commit late;
-// static ones, two of which may think that they are the same; producers with several epochs; consumers that name leader epochs; offsets that are deleted.
+// static ones, two of which may think that they are the same; producers with several epochs; consumers that name
+// leader epochs; offsets that are deleted.
 func (p *Plan) drawHabits(r *core.PRNG) {
 	if r.Chance(1, 2) {
 		p.set(groupsForgotten, pick[int64](r, 200, 2000))
