@@ -201,6 +201,7 @@ type committer struct {
 	next    core.Offset
 	flying  bool
 	forgets int
+	asks    uint64 // how often it only asks, behind a deletion
 }
 
 func newCommitter(c client) *committer {
@@ -240,7 +241,8 @@ func (k *committer) act() {
 		k.forget(then)
 		return
 	}
-	if k.random.Chance(1, 3) {
+	if k.asks > 0 || k.random.Chance(1, 3) {
+		k.asks -= min(k.asks, 1)
 		k.committedOffsets(k.spec.Group, k.parts, func(code int16, _ core.Offset) { then(code) })
 		return
 	}

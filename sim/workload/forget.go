@@ -9,9 +9,13 @@ import (
 	"ottla.dev/sim/check"
 )
 
+// mostAsks is how often a committer at most asks for its offsets behind a deletion before it commits again.
+const mostAsks = 30
+
 // forget deletes what the committer has committed: for some partitions, or the group with all of them.
 func (k *committer) forget(then func(code int16)) {
 	k.forgets++
+	k.asks = k.habits.Below(mostAsks) // what is deleted stays so, also with the next coordinator
 	d := check.Deletion(strconv.Itoa(k.index) + "/" + strconv.Itoa(k.forgets))
 	if k.habits.Chance(1, 3) {
 		k.deleteGroup(d, then)
