@@ -10,6 +10,7 @@ import (
 	"ottla.dev/core/log"
 	"ottla.dev/core/metadata"
 	"ottla.dev/core/partition"
+	"ottla.dev/core/raft"
 	"ottla.dev/sim/check"
 	"ottla.dev/sim/disk"
 	"ottla.dev/sim/fault"
@@ -24,7 +25,7 @@ type rots struct {
 
 const (
 	// rotPatience is how often a damage looks whether it may strike, and rotAgain the pause.
-	rotPatience = 30
+	rotPatience = 45
 	rotAgain    = 300 * time.Millisecond
 	page        = 4096
 )
@@ -110,6 +111,9 @@ func (n *node) mayRot() string {
 		return "no controller"
 	}
 	id := core.BrokerID(n.index + 1)
+	if b := p.Image.Broker(id); !n.alive() && b != nil && !b.Fenced {
+		return "not fenced" // a new topic may be placed on files that are damaged by then
+	}
 	for t := range p.Image.Topics() {
 		for _, part := range t.Partitions {
 			tip := core.TopicIDPartition{Topic: t.ID, Partition: part.ID}
@@ -172,9 +176,13 @@ func (n *node) spared(p *metadata.Partition, damaged []core.BrokerID) bool {
 	})
 }
 
-// rottable lists the files that may be damaged: not meta.properties, which has no checksum, and not what a voter needs
-// that cannot ask the others, or has too few of them.
+// rottable lists the files that may be damaged: not meta.properties, which has no checksum, not what a voter needs that
+// cannot ask the others, or has too few of them, and not bootstrap.checkpoint where there are no metadata yet.
 func (n *node) rottable(live bool) (paths []string, sizes []int64) {
+	known := false
+	n.disk.Files(logDir+"/"+quorumFolder, func(path string, _ int64) {
+		known = known || strings.HasSuffix(path, log.LogSuffix) || strings.HasSuffix(path, raft.CheckpointSuffix)
+	})
 	lonely := n.Controller && (n.plan.Dynamic || n.votersLeft() < leastVoters)
 	for _, dir := range n.plan.DirNames() {
 		n.disk.Files(dir, func(path string, size int64) {
@@ -182,6 +190,7 @@ func (n *node) rottable(live bool) (paths []string, sizes []int64) {
 			_, suffix, _ := log.ParseFileName(path[strings.LastIndexByte(path, '/')+1:])
 			switch {
 			case strings.HasSuffix(path, "/meta.properties"), quorum && (lonely || live):
+			case !known && strings.HasSuffix(path, "/bootstrap.checkpoint"):
 			case live && suffix != log.LogSuffix && suffix != log.IndexSuffix && suffix != log.TimeIndexSuffix:
 			default:
 				paths, sizes = append(paths, path), append(sizes, size)

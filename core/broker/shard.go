@@ -257,7 +257,7 @@ func (s *Shard) place(t *metadata.Topic, p *metadata.Partition, fresh bool) {
 	s.set.Open(s.now, partition.Opening{ID: id, Name: name, Dir: dir.Path, LeaderEpoch: p.LeaderEpoch,
 		Settings: s.settings(t.Name), Clean: closed && s.disk.clean[dir.Path],
 		RecoveryPoint: s.disk.recovery[path], LogStart: s.disk.startOf(path), HighWatermark: s.disk.marks[path],
-		Unsure:  s.disk.unsure[dir.Path] || found && moved,
+		Unsure:  s.disk.unsure[dir.Path] && !fresh || found && moved,
 		Emptied: !found && (s.disk.lost[name.String()] || moved),
 		Lost:    s.lost(p), Replicated: s.replicated, Offline: dir.Offline}, &s.out)
 	s.locate(p, id, dir, moved)
