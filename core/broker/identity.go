@@ -38,7 +38,14 @@ func (j *bootJob) identify(fs core.FS) error {
 	if cluster != "" {
 		j.clusterID = cluster
 	}
-	if j.homeless = j.clusterID == ""; j.homeless {
+	if j.clusterID == "" {
+		// Only folders that could be read are known to have nothing: what cannot be read may be a voter's.
+		for i := range j.dirs {
+			if err := j.dirs[i].err; err != nil {
+				return fmt.Errorf("the log directory %s cannot be used: %w", j.dirs[i].path, err)
+			}
+		}
+		j.homeless = true
 		return nil
 	}
 	for i := range j.dirs {

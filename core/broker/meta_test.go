@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -90,5 +91,22 @@ func TestAFileWithoutAChecksumIsBelieved(t *testing.T) {
 		"directory.id="+core.UUID{9}.String()+"\n"), true)
 	if id, _, err := identified(t, disk); err != nil || id != (core.UUID{9}) {
 		t.Errorf("%v, %v", id, err)
+	}
+}
+
+// A node whose folders cannot be read does not look for a cluster to join as if it had none.
+func TestAFolderThatCannotBeReadIsNotEmpty(t *testing.T) {
+	disk := logtest.NewDisk()
+	if err := disk.Mkdir("/data"); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := identified(t, disk); err != nil {
+		t.Fatal(err)
+	}
+	broken := errors.New("input/output error")
+	disk.Fault = func(string, string) error { return broken }
+	j := &bootJob{node: 1, dirs: []logDir{{path: "/data"}}, ids: []core.UUID{{7}}}
+	if err := j.identify(disk); !errors.Is(err, broken) || j.homeless {
+		t.Errorf("without a cluster: %v, %v", err, j.homeless)
 	}
 }
