@@ -186,5 +186,9 @@ func (q *Quorum) installed(now core.Instant, j *OpenJob, out *core.Outbox) {
 		q.mail.Snapshot = &id
 	}
 	q.follow.hear(now, q)
+	if q.closed {
+		q.log.Close(out)
+		return
+	}
 	q.clean(now, out)
 }

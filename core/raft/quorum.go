@@ -408,7 +408,14 @@ func (q *Quorum) invariants() {
 
 // Close asks the log for everything that a clean shutdown needs: see [log.Log.Close]. The replica takes part in
 // nothing any more. A leader should have resigned before.
+//
+// Where a snapshot is about to take the log's place, what is on the disk is for the next start, which does the same.
+// Where the log has been given up for it already, the one that follows is closed when it is there.
 func (q *Quorum) Close(out *core.Outbox) {
 	q.closed = true
+	if j := q.follow.installing; j != nil && j.running {
+		return
+	}
+	q.follow.installing = nil
 	q.log.Close(out)
 }
