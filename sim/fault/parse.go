@@ -235,12 +235,13 @@ func (r *reader) end(p *Plan) error {
 
 // together reports settings that are wrong together, or beside what others are by default.
 func (r *reader) together(p *Plan) error {
-	for _, err := range config.CheckBroker(config.Layers{Static: p.StaticMap()}) {
-		var wrong *config.Error
-		if errors.As(err, &wrong) && r.settings[wrong.Key] > 0 {
-			return fmt.Errorf("line %d: %w", r.settings[wrong.Key], err)
-		}
-		return fmt.Errorf("the settings together: %w", err)
+	errs := config.CheckBroker(config.Layers{Static: p.StaticMap()})
+	if len(errs) == 0 {
+		return nil
 	}
-	return nil
+	var wrong *config.Error
+	if errors.As(errs[0], &wrong) && r.settings[wrong.Key] > 0 {
+		return fmt.Errorf("line %d: %w", r.settings[wrong.Key], errs[0])
+	}
+	return fmt.Errorf("the settings together: %w", errs[0])
 }
