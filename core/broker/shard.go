@@ -36,6 +36,7 @@ type Shard struct {
 	coordDue     time.Duration
 	retainAt     time.Duration
 	closing      *shutdown
+	closed       bool // control was told so
 	asked        bool // a checkpoint was asked for
 }
 
@@ -157,9 +158,9 @@ func (s *Shard) after() {
 		s.out.Send(core.Control(), s.begun)
 		s.begun = nil
 	}
-	if s.closing != nil && s.set.Closed() {
+	if s.closing != nil && !s.closed && s.set.Closed() {
+		s.closed = true
 		s.out.Send(core.Control(), s.closing)
-		s.closing = nil
 	}
 }
 
