@@ -8,7 +8,9 @@ import (
 
 // StartsAlike says which replica does not begin where its leader does; nothing if all do. It is for the end, and for
 // partitions from which only requests delete: each replica looks by itself for what is too old, and a follower takes
-// over what a request has deleted (KIP-107).
+// over what a request has deleted (KIP-107). A replica may begin later than its leader if it led itself when it was
+// asked to delete, and was deposed before the others had taken it over: whoever asked was not told that it is done, and
+// the replica does not have the records any more.
 func (c *Cluster) StartsAlike() string {
 	if c.images.latest == nil {
 		return ""
@@ -21,7 +23,11 @@ func (c *Cluster) StartsAlike() string {
 				continue
 			}
 			for _, b := range part.Replicas {
-				if r := c.replicas[replicaKey{int(b) - 1, leader.ID}]; r != nil && r.Told != leader.Told {
+				r := c.replicas[replicaKey{int(b) - 1, leader.ID}]
+				if r == nil || r.Told == leader.Told {
+					continue
+				}
+				if unfinished := r.Told > leader.Told && r.Told <= p.deleted && leader.Told >= p.gone; !unfinished {
 					return " " + p.Name.String() + " begins at " + offsetText(r.Told) + " on broker " + strconv.Itoa(int(b)) +
 						" and at " + offsetText(leader.Told) + " on its leader;"
 				}

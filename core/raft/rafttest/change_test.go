@@ -251,6 +251,35 @@ func TestSnapshotsReplaceLogsThatAreBehind(t *testing.T) {
 	}
 }
 
+// A node that is stopped while a snapshot takes the place of its log closes the new one, or its stop would have no end.
+func TestALogThatIsBeingReplacedIsClosed(t *testing.T) {
+	o := Options{Seed: 18, Nodes: 3, LogBytes: 1000, Settings: raft.DefaultSettings()}
+	o.Settings.LogBytes, o.Settings.SnapshotBytes = 1500, 64
+	w := started(t, o)
+	l := w.Active()
+	f := others(w, l)[0]
+	w.Isolate(f.ID, true)
+	for range 4 {
+		for range 12 {
+			l.Propose("some record or other")
+			w.Run(30 * time.Millisecond)
+		}
+		l.Snapshot()
+		w.Run(100 * time.Millisecond)
+	}
+	old := f.Q.Log()
+	w.Isolate(f.ID, false)
+	if !w.Until(3*time.Second, func() bool { return old.Failed() != nil }) || f.Q.Log() != old {
+		t.Fatal("the log is not being replaced")
+	}
+	f.Q.Close(&f.out)
+	f.effects()
+	if !w.Until(time.Second, func() bool { return f.Q.Log().Closed() }) || f.Q.Log() == old {
+		t.Error("the log is not closed")
+	}
+	sound(t, w)
+}
+
 // A log that is longer than the snapshot, of a leader that was overruled, goes too (Kafka: KafkaMetadataLog.
 // truncateToLatestSnapshot): its records below the snapshot's end are not those that were committed.
 func TestSnapshotsReplaceLongerLogsOfAnOlderEpoch(t *testing.T) {
