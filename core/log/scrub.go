@@ -211,11 +211,14 @@ type indexRest struct {
 	times  []byte
 	newest core.Timestamp // of the batches so far
 	wrong  bool
+
+	interval int64
+	since    int64 // bytes from the batch of the index's last entry on
 }
 
 // indexes reads what the index files have for the batches from where the job begins.
 func (j *ScrubJob) indexes(fs core.FS) (indexRest, error) {
-	e := indexRest{base: j.Base, newest: core.NoTimestamp}
+	e := indexRest{base: j.Base, newest: core.NoTimestamp, interval: j.interval}
 	for _, f := range [...]struct {
 		suffix string
 		size   int
@@ -232,7 +235,9 @@ func (j *ScrubJob) indexes(fs core.FS) (indexRest, error) {
 	if e.wrong = e.wrong || !SoundIndex(e.index, j.Base, j.Size) || !SoundTimeIndex(e.times, j.Base); e.wrong {
 		return e, nil
 	}
+	e.since = j.From
 	for len(e.index) > 0 && IndexEntryAt(e.index, j.Base, 0).Pos < j.From {
+		e.since = j.From - IndexEntryAt(e.index, j.Base, 0).Pos
 		e.index = e.index[IndexEntrySize:]
 	}
 	for len(e.times) > 0 && TimeIndexEntryAt(e.times, j.Base, 0).Offset < j.Next {
@@ -258,14 +263,23 @@ func (j *ScrubJob) entriesOf(fs core.FS, suffix string, size int) ([]byte, error
 	return b[:n], err
 }
 
-// take compares the entries for a batch with it.
+// take compares the entries for a batch with it. An index that lacks entries misleads nobody, but has readers scan what
+// they could pass over: one that is cut short looks sound by itself.
 func (e *indexRest) take(v record.View, pos int64) {
+	there := false
 	if !e.wrong && len(e.index) > 0 {
 		if x := IndexEntryAt(e.index, e.base, 0); x.Pos <= pos {
 			e.wrong = x.Pos != pos || x.Offset != v.LastOffset()
-			e.index = e.index[IndexEntrySize:]
+			e.index, there = e.index[IndexEntrySize:], true
 		}
 	}
+	switch {
+	case there:
+		e.since = 0
+	case e.since > e.interval:
+		e.wrong = true
+	}
+	e.since += int64(len(v))
 	if !e.wrong && len(e.times) > 0 {
 		if x := TimeIndexEntryAt(e.times, e.base, 0); x.Offset <= v.LastOffset() {
 			e.wrong = x.Offset != v.LastOffset() || x.Timestamp != v.MaxTimestamp() || x.Timestamp <= e.newest

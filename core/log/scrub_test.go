@@ -55,3 +55,35 @@ func TestAPassFindsWhatHasGoneBad(t *testing.T) {
 		}
 	}
 }
+
+// An index that was cut short looks sound by itself. A pass makes it anew.
+func TestAPassFindsThatAnIndexLacksEntries(t *testing.T) {
+	disk, batches := logOf(12)
+	size := len(batches[0])
+	all := disk.Bytes(firstLog)
+	disk.Put(firstLog, all[:6*size], true)
+	disk.Put(testDir+"/"+FileName(6, LogSuffix), all[6*size:], true)
+	if job := openOn(disk, nil); job.Err != nil {
+		t.Fatal(job.Err)
+	}
+	path := testDir + "/" + FileName(0, IndexSuffix)
+	whole := disk.Bytes(path)
+	for n := 0; n < len(whole); n += IndexEntrySize {
+		disk.Put(path, whole[:n], true)
+		job := openOn(disk, func(j *OpenJob) { j.Clean, j.Recovery = true, 12 })
+		if job.Err != nil {
+			t.Fatal(job.Err)
+		}
+		var out core.Outbox
+		var ids FileIDs
+		if err := scrubAll(t, New(core.Instant{}, 1, &ids, job, &out), disk); err != nil {
+			t.Fatal(err)
+		}
+		if got := disk.Bytes(path); string(got) != string(whole) {
+			t.Errorf("of %d bytes of the index %d were left, and %d are there", len(whole), n, len(got))
+		}
+	}
+	if len(whole) == 0 {
+		t.Error("the segment has no index entries")
+	}
+}
