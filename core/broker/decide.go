@@ -127,7 +127,11 @@ func (c *Control) resolve(req kmsg.Request, internal bool, then func(kmsg.Respon
 	default:
 		d = c.controller.Decide(c.now, c.lead.draft, req)
 	}
-	c.propose(d.Records, func(committed bool) {
+	records := d.Records
+	if len(records) == 0 && aboutState(req) && !c.quorum.sole() {
+		records = []metadata.Record{&metadata.NoOpRecord{}}
+	}
+	c.propose(records, func(committed bool) {
 		switch {
 		case committed:
 			then(d.Response, core.NoError)
@@ -137,6 +141,23 @@ func (c *Control) resolve(req kmsg.Request, internal bool, then func(kmsg.Respon
 			then(nil, core.NotController)
 		}
 	})
+}
+
+// aboutState reports whether a client asks for a change, so that an answer without one tells it how things are: the
+// topic exists already, or there is none. Such an answer has to be committed like a change. Who leads in an older epoch
+// without knowing it would say how things were, until no majority has fetched for long enough: another controller
+// creates a topic and answers, then this one is asked to delete it, and knows of none. With a record that says nothing
+// a majority confirms that there is no later leader when the record is appended (Raft, section 8); records appended
+// before the request would not do, whose acknowledgements may have been under way since before there was a later
+// leader. Kafka answers at once (QuorumController.ControllerWriteEvent).
+func aboutState(req kmsg.Request) bool {
+	switch req.(type) {
+	case *kmsg.CreateTopicsRequest, *kmsg.DeleteTopicsRequest, *kmsg.CreatePartitionsRequest, *kmsg.AlterConfigsRequest,
+		*kmsg.IncrementalAlterConfigsRequest, *kmsg.ElectLeadersRequest, *kmsg.AlterPartitionAssignmentsRequest,
+		*kmsg.UnregisterBrokerRequest, *kmsg.UpdateFeaturesRequest:
+		return true
+	}
+	return false
 }
 
 // catchUp moves the draft past what the quorum itself has appended, such as new voters: the next records come there.
@@ -153,7 +174,7 @@ func (c *Control) catchUp() {
 }
 
 // propose appends records to the metadata log and runs then when they are committed and everybody was told. Without
-// records it waits for what was proposed before: a decision may have looked at that.
+// records, as most heartbeats are, it waits for what was proposed before: a decision may have looked at that.
 func (c *Control) propose(records []metadata.Record, then func(committed bool)) {
 	if !c.leads() {
 		then(false)
