@@ -103,13 +103,17 @@ func (s *Set) noteFenced(code core.ErrorCode) {
 
 // diverges tells a reader whose last epoch ended earlier in this log where its own log stops agreeing (KIP-595).
 // A replica is told so, too, if its log is longer or has an epoch of which this log has never heard, for it must
-// follow.
+// follow; and if its last batch is of a later epoch than the batch in that place here. Epochs do not go back in a log, so
+// that only damage makes such a replica: no checksum covers a batch's epoch. It could take nothing that comes next.
 func (r *Replica) diverges(op *FetchOp, it *FetchItem) bool {
 	epoch, end := core.NoLeaderEpoch, r.log.LogEndOffset()
 	if it.LastFetchedEpoch >= 0 {
 		epoch, end = r.log.Epochs().EndOffsetFor(it.LastFetchedEpoch, end)
 	}
-	latest := r.log.Epochs().Latest()
+	latest, place := r.log.Epochs().Latest(), core.NoLeaderEpoch
+	if op.Follower && it.Offset > r.log.LogStartOffset() {
+		place = r.log.Epochs().EpochAt(it.Offset - 1)
+	}
 	switch {
 	case op.Follower && latest >= 0 && (it.Offset > r.log.LogEndOffset() || it.LastFetchedEpoch > latest):
 		it.DivergingEpoch, it.DivergingEnd = latest, r.log.LogEndOffset()
@@ -117,6 +121,8 @@ func (r *Replica) diverges(op *FetchOp, it *FetchItem) bool {
 		return false
 	case epoch == core.NoLeaderEpoch:
 		it.Code = core.OffsetOutOfRange // as Kafka says to an epoch that this log has never heard of
+	case place >= 0 && place < it.LastFetchedEpoch:
+		it.DivergingEpoch, it.DivergingEnd = r.log.Epochs().EndOffsetFor(place, r.log.LogEndOffset())
 	case epoch == it.LastFetchedEpoch && end >= it.Offset:
 		return false
 	default:

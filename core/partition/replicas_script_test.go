@@ -32,6 +32,7 @@ import (
 //	require N                           the controller changes min.insync.replicas
 //	unclean B                           the controller elects one that lacks committed records
 //	crash B | kill B | restart B        crashes lose all that was not synced
+//	rot B EPOCH                         the last batch on the disk of B says that it is of EPOCH
 //	pass D
 //	show                                the logs: the leader epoch of each record, ] after what is synced, | at the high
 //	                                    watermark
@@ -180,6 +181,8 @@ func (c *cluster) govern(a args, n *node) {
 		} else {
 			n.disk.Kill()
 		}
+	case "rot":
+		c.rotEpoch(n, core.LeaderEpoch(number(a.word(2))))
 	case "restart":
 		c.restart(n)
 		for c.finish(n) {
@@ -195,6 +198,20 @@ func (c *cluster) govern(a args, n *node) {
 	default:
 		panic("unknown command " + a.word(0))
 	}
+}
+
+// rotEpoch changes the leader epoch of the last batch of a broker that is down. No checksum covers it.
+func (c *cluster) rotEpoch(n *node, epoch core.LeaderEpoch) {
+	path := testDir + "/" + log.DirName(partitionName(c.partitions[0])) + "/" + log.FileName(0, log.LogSuffix)
+	all := n.disk.Bytes(path)
+	var last record.View
+	for rest := all; len(rest) > 0; {
+		v, after, err := record.Next(rest)
+		must(err)
+		last, rest = v, after
+	}
+	last.SetLeaderEpoch(epoch)
+	n.disk.Put(path, all, true)
 }
 
 func (c *cluster) deliverAll(what string) {

@@ -101,14 +101,17 @@ func (s *Set) truncationPlanned(now core.Instant, j *log.TruncateJob, out *core.
 }
 
 // cutAfterCheckpoint asks for the checkpoint that has to come before the cut. A cut below the high watermark follows an
-// unclean election: what was committed is lost, and the high watermark goes back here and nowhere else.
+// unclean election: what was committed is lost, and the high watermark goes back here and nowhere else. What a replica that is not trusted has of it may be
+// damaged, and the leader has it: nothing is lost then.
 func (s *Set) cutAfterCheckpoint(t *truncation, out *core.Outbox) {
 	r := t.replica
 	t.stage = checkpointing
 	if end := t.end(); end < r.highWatermark && !t.gone {
-		out.Sometimes(probe.CommittedCutOff)
-		out.Note(core.Fail, "Committed records of "+r.name.String()+" from offset "+offsetText(end)+" to "+
-			offsetText(r.highWatermark)+" are not in its leader's log and are cut off")
+		if r.suspicion == nil {
+			out.Sometimes(probe.CommittedCutOff)
+			out.Note(core.Fail, "Committed records of "+r.name.String()+" from offset "+offsetText(end)+" to "+
+				offsetText(r.highWatermark)+" are not in its leader's log and are cut off")
+		}
 		r.highWatermark = end
 		s.Changed = append(s.Changed, r)
 	}
