@@ -50,6 +50,7 @@ func (o *opening) load() error {
 		_, s.Txns = o.names[FileName(base, TxnIndexSuffix)]
 		o.segments = append(o.segments, s)
 	}
+	epoch := core.NoLeaderEpoch // of the last batch that was checked
 	for i, s := range o.segments {
 		last := i == len(o.segments)-1
 		// A recovery point at the end of the segment says that its batches are durable; only one beyond says that its
@@ -65,10 +66,13 @@ func (o *opening) load() error {
 			}
 		}
 		if err == nil && !ok {
-			err = o.check(s)
+			err = o.check(s, epoch)
 		}
 		if err != nil {
 			return err
+		}
+		if n := len(s.epochs); n > 0 {
+			epoch = s.epochs[n-1].Epoch
 		}
 		if s.damage != "" {
 			// What follows a bad byte is no part of the log, whatever it is.
@@ -78,8 +82,8 @@ func (o *opening) load() error {
 	return nil
 }
 
-// check reads all batches of a segment and computes what its indexes should be.
-func (o *opening) check(s *found) error {
+// check reads all batches of a segment, which follow one of epoch before, and computes what its indexes should be.
+func (o *opening) check(s *found, before core.LeaderEpoch) error {
 	name := o.path(FileName(s.Base, LogSuffix))
 	f, err := o.fs.Open(name)
 	if err != nil {
@@ -104,7 +108,7 @@ func (o *opening) check(s *found) error {
 			return err
 		}
 		if err == nil && v != nil {
-			err = s.accept(v, epoch, o.Settings.Gaps)
+			err = s.accept(v, max(before, epoch), o.Settings.Gaps)
 		}
 		if err != nil {
 			s.damage = err.Error()

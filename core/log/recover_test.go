@@ -76,6 +76,41 @@ func TestRecoveryCutsAtTheFirstBadByte(t *testing.T) {
 	}
 }
 
+// No checksum covers the leader epoch. One that was damaged at the end of a segment shows in the next one, and is no
+// longer in the log's epochs for ever when that is gone.
+func TestAnEpochThatGoesBackInTheNextSegmentIsDamage(t *testing.T) {
+	for _, c := range []struct {
+		batch int // that is damaged, of thirty in two segments
+		epoch core.LeaderEpoch
+	}{{19, 65}, {20, 0}} {
+		random := core.NewPRNG(1)
+		disk, _ := twoSegments(t, &random)
+		name, at := firstLog, c.batch
+		if at >= 20 {
+			name, at = testDir+"/"+FileName(20, LogSuffix), at-20
+		}
+		all := disk.Bytes(name)
+		rest := all
+		for range at {
+			_, rest, _ = record.Next(rest)
+		}
+		v, _, err := record.Next(rest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.SetLeaderEpoch(c.epoch)
+		disk.Put(name, all, true)
+		full := func(j *OpenJob) { j.Recovery, j.Full = 30, true }
+		if job := openOn(disk, full); !Damaged(job.Err) || job.Err.(*Damage).At != 20 {
+			t.Errorf("batch %d of epoch %d: error %v", c.batch, c.epoch, job.Err)
+		}
+		job := openOn(disk, func(j *OpenJob) { full(j); j.Resync = true })
+		if job.Err != nil || job.Result.LogEnd != 20 {
+			t.Errorf("batch %d of epoch %d: the log ends at %d, error %v", c.batch, c.epoch, job.Result.LogEnd, job.Err)
+		}
+	}
+}
+
 func TestDamageBelowTheRecoveryPointIsNotCutUnasked(t *testing.T) {
 	disk, batches := logOf(8)
 	all := disk.Bytes(firstLog)
