@@ -2,6 +2,7 @@ package log
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"strconv"
 
@@ -218,7 +219,10 @@ type indexRest struct {
 
 // indexes reads what the index files have for the batches from where the job begins.
 func (j *ScrubJob) indexes(fs core.FS) (indexRest, error) {
-	e := indexRest{base: j.Base, newest: core.NoTimestamp, interval: j.interval}
+	e := indexRest{base: j.Base, newest: core.NoTimestamp, interval: math.MaxInt64}
+	if j.sealed && j.trimmed {
+		e.interval = j.interval // of a segment that is written the last entries are not in the files yet
+	}
 	for _, f := range [...]struct {
 		suffix string
 		size   int
