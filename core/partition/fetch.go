@@ -103,8 +103,8 @@ func (s *Set) noteFenced(code core.ErrorCode) {
 
 // diverges tells a reader whose last epoch ended earlier in this log where its own log stops agreeing (KIP-595).
 // A replica is told so, too, if its log is longer or has an epoch of which this log has never heard, for it must
-// follow; and if its last batch is of a later epoch than the batch in that place here. Epochs do not go back in a log, so
-// that only damage makes such a replica: no checksum covers a batch's epoch. It could take nothing that comes next.
+// follow; and if its last batch is of a later epoch than the batch in that place here. Epochs do not go back in a log,
+// so that only damage makes such a replica: no checksum covers a batch's epoch. It could take nothing that comes next.
 func (r *Replica) diverges(op *FetchOp, it *FetchItem) bool {
 	epoch, end := core.NoLeaderEpoch, r.log.LogEndOffset()
 	if it.LastFetchedEpoch >= 0 {

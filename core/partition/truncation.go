@@ -101,8 +101,8 @@ func (s *Set) truncationPlanned(now core.Instant, j *log.TruncateJob, out *core.
 }
 
 // cutAfterCheckpoint asks for the checkpoint that has to come before the cut. A cut below the high watermark follows an
-// unclean election: what was committed is lost, and the high watermark goes back here and nowhere else. What a replica that is not trusted has of it may be
-// damaged, and the leader has it: nothing is lost then.
+// unclean election: what was committed is lost, and the high watermark goes back here and nowhere else. What a replica
+// that is not trusted has of it may be damaged, and the leader has it: nothing is lost then.
 func (s *Set) cutAfterCheckpoint(t *truncation, out *core.Outbox) {
 	r := t.replica
 	t.stage = checkpointing
