@@ -88,7 +88,8 @@ func TestKafkaToolsQuorum(t *testing.T) {
 	}
 	wantContains(t, quorum("describe", "--replication", "--human-readable"), "ms ago")
 	direct := b.command(string(kafkaQuorum), "--bootstrap-controller", controllers[1], "describe", "--status").mustRun(t)
-	wantContains(t, direct, "LeaderId:               1", "CONTROLLER://"+controllers[2])
+	// Leadership may have moved since: a machine with too much to do keeps the leader from fetching voters for too long.
+	wantContains(t, direct, "LeaderId:", "CONTROLLER://"+controllers[2])
 
 	directory := regexp.MustCompile(`\{"id": 1, "directoryId": "([^"]+)"`).FindStringSubmatch(got + direct)
 	if directory == nil {
