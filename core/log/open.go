@@ -85,8 +85,8 @@ func (j *OpenJob) AppendText(dst []byte) []byte {
 func (j *OpenJob) Run(fs core.FS) {
 	o := &opening{OpenJob: j, fs: fs}
 	for _, step := range [...]func() error{
-		o.folder, o.metadata, o.leftovers, o.load, o.cut, o.complete, o.rebuildIndexes, o.beginIfEmpty, o.loadEpochs,
-		o.loadProducers, o.settle,
+		o.folder, o.metadata, o.leftovers, o.load, o.remains, o.cut, o.complete, o.rebuildIndexes, o.beginIfEmpty,
+		o.loadEpochs, o.loadProducers, o.settle,
 	} {
 		if j.Err = step(); j.Err != nil {
 			return

@@ -344,20 +344,28 @@ func (o *opening) joint(s, next *found) bool {
 func (o *opening) drop(i int) error {
 	for k := len(o.segments) - 1; k >= i; k-- {
 		o.Report.Reached.Add(probe.SegmentsDropped)
-		for _, name := range sortedNames(o.names) {
-			base, suffix, ok := ParseFileName(name)
-			if !ok || base != o.segments[k].Base || strings.HasPrefix(suffix, SnapshotSuffix) {
-				continue
-			}
-			if err := o.remove(name); err != nil {
-				return err
-			}
+		if err := o.removeSegment(o.segments[k].Base); err != nil {
+			return err
 		}
 		if err := o.fs.SyncDir(o.Dir); err != nil {
 			return fail("syncing folder "+o.Dir, err)
 		}
 	}
 	o.segments = o.segments[:i]
+	return nil
+}
+
+// removeSegment removes a segment's files but its snapshot of producers.
+func (o *opening) removeSegment(of core.Offset) error {
+	for _, name := range sortedNames(o.names) {
+		base, suffix, ok := ParseFileName(name)
+		if !ok || base != of || strings.HasPrefix(suffix, SnapshotSuffix) {
+			continue
+		}
+		if err := o.remove(name); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

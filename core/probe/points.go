@@ -23,6 +23,7 @@ const (
 	EpochsRescanned
 	LeftoversRemoved
 	LogBegunAnew
+	DeletedSegmentsBack
 	OtherTopicSetAside
 	DamageFound
 	DamageCutOff

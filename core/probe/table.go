@@ -33,6 +33,8 @@ var points = [Count]point{
 		"A recovery found files that a deletion or another recovery had not come to finish with."},
 	LogBegunAnew: {"log", "log-begun-anew",
 		"A recovery began a log anew at its start offset, because it ended below."},
+	DeletedSegmentsBack: {"log", "deleted-segments-back",
+		"A recovery removed deleted segments that a crash had brought back with holes between them."},
 	OtherTopicSetAside: {"log", "other-topic-set-aside",
 		"The folder of a partition held another topic of the same name, and was set aside."},
 	DamageFound:  {"log", "damage-found", "A recovery refused a log in which bytes were bad that had been synced."},

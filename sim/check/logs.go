@@ -122,6 +122,15 @@ func segments(d *disk.Disk, dir string) []segment {
 	return list
 }
 
+// since leaves out what lies before the segment with the offset start. A power cut may bring deleted segments back,
+// some and not others, so that there are holes before the start of a log; the next start of the broker removes them.
+func since(list []segment, start core.Offset) []segment {
+	for len(list) > 1 && list[1].base <= start {
+		list = list[1:]
+	}
+	return list
+}
+
 func survivingSegments(d *disk.Disk, dir string) []segment {
 	files := d.Survivors(dir)
 	var list []segment

@@ -18,7 +18,7 @@ func (c *Cluster) Stopped(node int) {
 		if seen.Life != c.brokers[node].life || seen.Synced <= seen.Start {
 			continue
 		}
-		_, end := eachBatch(segments(c.disks[node], seen.dir), func(record.View, segment, int64) {})
+		_, end := eachBatch(since(segments(c.disks[node], seen.dir), seen.Start), func(record.View, segment, int64) {})
 		if end < seen.Synced {
 			c.wrong("durable", node, seen.Name.String()+" ends at "+offsetText(end)+" on the disk, and was synced up to "+
 				offsetText(seen.Synced))

@@ -28,6 +28,7 @@ var rare = map[probe.Point]string{
 	probe.ProduceRefusedWhileCut:   "a follower must be elected in the moment between its cut and the sync of it",
 	probe.TruncationOvertaken:      "a leader must be elected between a follower's answer and its cut",
 	probe.FetchOvertaken:           "a leader must be elected while an index is being read",
+	probe.DeletedSegmentsBack:      "a power cut must bring back some of several segments whose removal was not synced",
 	probe.DamageCutOff:             "damage must lie inside a log of which a leader has all, until the next start",
 	probe.FetchMetDamage:           "a reader must come upon rot before the scrubbing does",
 	probe.DeletionDeposed:          "a leader must be deposed while it waits for its followers to delete",
