@@ -114,11 +114,12 @@ func (c *Cluster) watchActive(s *QuorumSighting) {
 }
 
 // voterHas reports whether a voter has synced everything below an offset, the last of it a record of an epoch: one
-// whose log is as long and has parted from the leader's has not.
+// whose log is as long and has parted from the leader's has not. What a snapshot has replaced since has no epoch any
+// more: a leader that did not hear of its successor for long counts fetches that are as old.
 func (c *Cluster) voterHas(node int, end core.Offset, epoch core.LeaderEpoch) bool {
 	if node < 0 || node >= len(c.brokers) || c.brokers[node].wiped {
 		return true
 	}
 	q := &c.brokers[node].quorum
-	return q.Synced >= end && (q.Epochs == nil || q.Epochs.EpochAt(end-1) == epoch)
+	return q.Synced >= end && (q.Epochs == nil || end <= q.Start || q.Epochs.EpochAt(end-1) == epoch)
 }
