@@ -46,6 +46,8 @@ type seenBroker struct {
 	// rotten says that files are damaged: what was on the disk is not known to be there, and does not count, until the
 	// damage is repaired.
 	rotten bool
+	// mended says that damage was repaired: what was known of the replicas is forgotten until they change.
+	mended bool
 }
 
 // seenSlot is a place in a shard's list of replicas.
@@ -116,7 +118,7 @@ func (c *Cluster) Rotten(node int) {
 // Repaired notes that a machine has again what it should have: all of it is read again.
 func (c *Cluster) Repaired(node int) {
 	b := &c.brokers[node]
-	b.wiped, b.rotten, b.cursor = false, false, cursor{}
+	b.wiped, b.rotten, b.mended, b.cursor = false, false, true, cursor{}
 	//core:unordered each is handled alone
 	for key, seen := range c.replicas {
 		if key.node == node {

@@ -69,7 +69,10 @@ func (c *Cluster) lacks(id core.BrokerID, p core.TopicIDPartition, end core.Offs
 		return false
 	}
 	r := c.replicas[replicaKey{node, p}]
-	return r == nil || r.Life == 0 || r.durable() < end
+	if r == nil || r.Life == 0 {
+		return !c.brokers[node].mended
+	}
+	return r.durable() < end
 }
 
 // watchQuorumWatermark is S6 of the metadata quorum: the high watermark does not go back in a life; a leader moves it
