@@ -65,6 +65,16 @@ func (l *lineage) at(o core.Offset) core.LeaderEpoch {
 	return epoch
 }
 
+// upTo is where what was committed in epochs behind one begins, or the end if there is nothing.
+func (l *lineage) upTo(epoch core.LeaderEpoch) core.Offset {
+	for _, e := range l.epochs {
+		if e.Epoch > epoch {
+			return e.Start
+		}
+	}
+	return l.end
+}
+
 // cut forgets what is at end and behind it.
 func (l *lineage) cut(end core.Offset) {
 	if end >= l.end {

@@ -7,11 +7,13 @@ import "ottla.dev/core"
 func (c *Cluster) watchQuorumLog(was, s *QuorumSighting) {
 	q := &c.quorum
 	if s.Leading && !(was.Leading && was.Life == s.Life && was.Epoch == s.Epoch) {
-		if s.End < q.end {
+		// The answers to its requests for votes may come when its successor has long committed something.
+		end := q.upTo(s.Epoch)
+		if s.End < end {
 			c.wrong("quorum-committed", s.Node, "leads the quorum in epoch "+epochText(s.Epoch)+" with a log that ends at "+
-				offsetText(s.End)+", and "+offsetText(q.end-1)+" was committed")
+				offsetText(s.End)+", and "+offsetText(end-1)+" was committed")
 		}
-		c.sameQuorumLog(s, q.end)
+		c.sameQuorumLog(s, end)
 	}
 	if s.HighWatermark > was.HighWatermark || was.Life != s.Life {
 		c.sameQuorumLog(s, s.HighWatermark)
