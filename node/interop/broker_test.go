@@ -64,14 +64,22 @@ func newBroker(binary, dir string) (*brokerProcess, error) {
 	}, nil
 }
 
-// freeLoopbackAddress names a port that nobody listened on a moment ago. It lies below those that systems hand out by
-// themselves: one of these could be somebody's connection before the broker listens, or while it is restarted.
+// named are the ports that were given to somebody, who may not listen yet or be about to restart.
+var named sync.Map
+
+// freeLoopbackAddress names a port that nobody listened on a moment ago, and each only once. It lies below those that
+// systems hand out by themselves: one of these could be somebody's connection before the broker listens, or while it is
+// restarted.
 func freeLoopbackAddress() (string, error) {
 	const lowest, highest, tries = 11_000, 32_000, 100
 	var err error
 	for range tries {
+		port := lowest + rand.IntN(highest-lowest)
+		if _, taken := named.LoadOrStore(port, true); taken {
+			continue
+		}
 		var listener net.Listener
-		listener, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", lowest+rand.IntN(highest-lowest)))
+		listener, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err == nil {
 			defer listener.Close()
 			return listener.Addr().String(), nil
