@@ -102,7 +102,7 @@ func noteRefused(r *Replica, code core.ErrorCode, out *core.Outbox) {
 
 // noteProducer says what is rare about a batch of an idempotent producer.
 func noteProducer(r *Replica, v record.View, verdict *log.Verdict, out *core.Outbox) {
-	switch p := r.log.Producers().Get(v.ProducerID()); {
+	switch {
 	case verdict.Code == core.OutOfOrderSequenceNumber:
 		out.Sometimes(probe.SequenceRefused)
 	case verdict.Code == core.InvalidProducerEpoch:
@@ -113,10 +113,20 @@ func noteProducer(r *Replica, v record.View, verdict *log.Verdict, out *core.Out
 		if verdict.LastOffset >= min(r.highWatermark, r.log.WrittenOffset()) {
 			out.Sometimes(probe.DuplicateInFlight)
 		}
-	case p != nil && v.ProducerEpoch() > p.Epoch:
+	case v.LastSequence() < v.BaseSequence():
+		out.Sometimes(probe.SequenceWrapped)
+	case v.BaseSequence() == 0: // as at the begin of an epoch; few batches are worth looking the producer up again
+		noteFirst(r.log.Producers().Get(v.ProducerID()), v, out)
+	}
+}
+
+// noteFirst says what is rare about a batch that begins with sequence number 0.
+func noteFirst(p *log.Producer, v record.View, out *core.Outbox) {
+	switch {
+	case p == nil:
+	case v.ProducerEpoch() > p.Epoch:
 		out.Sometimes(probe.ProducerEpochRaised)
-	case v.LastSequence() < v.BaseSequence(), p != nil && v.BaseSequence() == 0 && v.ProducerEpoch() == p.Epoch &&
-		len(p.Batches()) > 0:
+	case v.ProducerEpoch() == p.Epoch && len(p.Batches()) > 0:
 		out.Sometimes(probe.SequenceWrapped)
 	}
 }
