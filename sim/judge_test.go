@@ -66,7 +66,7 @@ func TestHistoriesTellEnoughToBeJudged(t *testing.T) {
 }
 
 // historySeed draws committers and idempotent producers, and nothing that makes records go.
-const historySeed = 10
+const historySeed = 18
 
 func ops(h *lin.History, which func(op *lin.Op) bool) (found []int) {
 	for i := range h.Ops {

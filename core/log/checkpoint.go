@@ -15,21 +15,28 @@ const checkpointVersion = "0"
 // ErrCheckpoint is the error of bytes that are not the checkpoint they should be.
 var ErrCheckpoint = errors.New("checkpoint file is corrupt")
 
-// AppendEpochCheckpoint appends a leader-epoch-checkpoint file (Kafka: LeaderEpochCheckpointFile).
+// AppendEpochCheckpoint appends a leader-epoch-checkpoint file (Kafka: LeaderEpochCheckpointFile), with a checksum that
+// Kafka reads over.
 func AppendEpochCheckpoint(dst []byte, entries []EpochStart) []byte {
+	from := len(dst)
 	dst = appendCheckpointHead(dst, len(entries))
-	for _, e := range entries {
+	for i, e := range entries {
 		dst = strconv.AppendInt(dst, int64(e.Epoch), 10)
 		dst = append(dst, ' ')
 		dst = strconv.AppendInt(dst, int64(e.Start), 10)
+		if i == len(entries)-1 {
+			return append(dst[:from], appendEpochMark(dst[from:])...)
+		}
 		dst = append(dst, '\n')
 	}
 	return dst
 }
 
-// ReadEpochCheckpoint reads a leader-epoch-checkpoint file. Entries out of order are an error.
+// ReadEpochCheckpoint reads a leader-epoch-checkpoint file. Entries out of order are an error, and so is a checksum
+// that is wrong. A file without one, as Kafka writes it, is believed.
 func ReadEpochCheckpoint(b []byte) ([]EpochStart, error) {
-	lines, err := readCheckpointLines(b)
+	marked := EpochsVouched(b)
+	lines, err := readCheckpointLines([]byte(strings.TrimRight(string(b), " \t\n")))
 	if err != nil {
 		return nil, err
 	}
@@ -46,6 +53,9 @@ func ReadEpochCheckpoint(b []byte) ([]EpochStart, error) {
 			return nil, ErrCheckpoint
 		}
 		entries = append(entries, e)
+	}
+	if marked && string(AppendEpochCheckpoint(nil, entries)) != string(b) {
+		return nil, ErrCheckpoint
 	}
 	return entries, nil
 }

@@ -99,8 +99,8 @@ func (l *Log) AssignEpoch(epoch core.LeaderEpoch, out *core.Outbox) {
 	}
 }
 
-// saveEpochs writes the leader-epoch checkpoint, after the one under way if there is one. The epoch that begins at
-// start is not in the file before.
+// saveEpochs writes the leader-epoch checkpoint, after the one under way if there is one. From start on the file is not
+// to be relied on before.
 func (l *Log) saveEpochs(start core.Offset, out *core.Outbox) {
 	if !l.epochsDirty && l.epochsSaving == nil {
 		l.epochsSaved = start

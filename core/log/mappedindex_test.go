@@ -88,7 +88,7 @@ func TestADamagedMappedIndexMisleadsNobody(t *testing.T) {
 				break
 			}
 			job.Run(driver.Disk)
-			if at = l.Scrubbed(job, &out); job.Err != nil {
+			if at = l.Scrubbed(core.Instant{}, job, &out); job.Err != nil {
 				t.Fatal(job.Err)
 			}
 		}
@@ -112,9 +112,85 @@ func TestAPassFindsNothingWrongWhereEntriesAreNotWrittenYet(t *testing.T) {
 			break
 		}
 		job.Run(driver.Disk)
-		if at = l.Scrubbed(job, &out); job.Err != nil || job.RebuiltIndex {
+		if at = l.Scrubbed(core.Instant{}, job, &out); job.Err != nil || job.RebuiltIndex {
 			t.Fatalf("the indexes are made anew: %v, error %v", job.RebuiltIndex, job.Err)
 		}
+	}
+}
+
+// A clean stop gives the time index of the last segment an entry more. What a pass makes anew has one less from there
+// on, and cannot be written over entries that have other places: the segment is ended, and the next pass mends it.
+func TestAPassMendsIndexesThatHaveMoreEntriesThanTheyNeed(t *testing.T) {
+	l, driver := written(t)
+	settle := func(l *Log, out *core.Outbox) {
+		for i := 0; i < len(out.Jobs); i++ {
+			if job, ok := out.Jobs[i].(*SnapshotJob); ok {
+				job.Run(driver.Disk)
+				l.JobDone(job, out)
+			}
+		}
+		for l.epochsSaving != nil {
+			l.epochsSaving.Run(driver.Disk)
+			l.JobDone(l.epochsSaving, out)
+		}
+		driver.Execute(out)
+		for driver.Pending() > 0 {
+			if in := driver.Take(0); in.Kind == core.InputMapped {
+				l.Mapped(in)
+			} else {
+				l.Completed(in)
+			}
+		}
+	}
+	var out core.Outbox
+	l.Close(&out)
+	settle(l, &out)
+	if !l.Closed() {
+		t.Fatal("the log is not closed")
+	}
+	job := &OpenJob{Parent: testParent, Dir: testDir, Topic: core.UUID{1}, Settings: l.settings, Clean: true,
+		Recovery: l.LogEndOffset()}
+	if job.Run(driver.Disk); job.Err != nil {
+		t.Fatal(job.Err)
+	}
+	out = core.Outbox{}
+	l = New(core.Instant{}, 2, new(FileIDs), job, &out)
+	for i := range 200 {
+		l.Append(core.Instant{}, testBatch(core.Timestamp(9000+i), 10), 0, &out)
+		settle(l, &out)
+		out = core.Outbox{}
+	}
+	path := testDir + "/" + FileName(0, TimeIndexSuffix)
+	l.active().timesView[5] ^= 1
+	pass := func() (rebuilt bool) {
+		for at := (Scrub{}); ; {
+			job := l.PlanScrub(at, 1<<20)
+			if job == nil {
+				return rebuilt
+			}
+			job.Run(driver.Disk)
+			at = l.Scrubbed(core.Instant{}, job, &out)
+			if job.Err != nil {
+				t.Fatal(job.Err)
+			}
+			rebuilt = rebuilt || job.RebuiltIndex
+			settle(l, &out)
+			out = core.Outbox{}
+		}
+	}
+	pass()
+	if len(l.segments) != 2 {
+		t.Fatal("the segment was not ended")
+	}
+	if !pass() {
+		t.Error("the next pass made nothing anew")
+	}
+	if b := driver.Disk.Bytes(path); !SoundTimeIndex(b, 0) || len(b) == 0 {
+		t.Errorf("the time index is %x", b)
+	}
+	l.Append(core.Instant{}, testBatch(core.Timestamp(9999), 10), 0, &out)
+	if settle(l, &out); pass() || len(l.segments) != 2 {
+		t.Error("a pass found something wrong with what was mended")
 	}
 }
 

@@ -32,6 +32,8 @@ type OpenJob struct {
 	// Resync opens what is damaged up to where the damage begins, and cuts off the rest: the replica has a leader that has
 	// all of it. All batches are checked.
 	Resync bool
+	// Sole says of a log that is opened with Resync that nobody has what is cut off: it is to be as little as possible.
+	Sole bool
 
 	Result Opened
 	Report Report
@@ -85,8 +87,8 @@ func (j *OpenJob) AppendText(dst []byte) []byte {
 func (j *OpenJob) Run(fs core.FS) {
 	o := &opening{OpenJob: j, fs: fs}
 	for _, step := range [...]func() error{
-		o.folder, o.metadata, o.leftovers, o.load, o.remains, o.cut, o.complete, o.rebuildIndexes, o.beginIfEmpty,
-		o.loadEpochs, o.loadProducers, o.settle,
+		o.folder, o.metadata, o.leftovers, o.readVouched, o.load, o.remains, o.cut, o.complete, o.rebuildIndexes,
+		o.beginIfEmpty, o.loadEpochs, o.loadProducers, o.settle,
 	} {
 		if j.Err = step(); j.Err != nil {
 			return
@@ -103,6 +105,7 @@ type opening struct {
 	names    map[string]int64 // files in the folder and their sizes
 	segments []*found
 	dirty    bool // the folder has changed
+	vouched  vouched
 }
 
 func (o *opening) path(name string) string { return join(o.Dir, name) }

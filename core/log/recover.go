@@ -110,6 +110,10 @@ func (o *opening) check(s *found, before core.LeaderEpoch) error {
 		if err == nil && v != nil {
 			err = s.accept(v, max(before, epoch), o.Settings.Gaps)
 		}
+		if err == nil && v != nil && o.vouched.denies(v) {
+			o.Report.Reached.Add(probe.EpochDenied)
+			err = errEpoch
+		}
 		if err != nil {
 			s.damage = err.Error()
 		}

@@ -152,11 +152,18 @@ func (o *opening) scanEpochs() error {
 			}
 			continue
 		}
+		denied := core.NoOffset
 		err := o.each(s, 0, func(v record.View) {
+			if denied == core.NoOffset && o.vouched.denies(v) {
+				denied = v.BaseOffset()
+			}
 			if v.LeaderEpoch() > e.Latest() {
 				e.Assign(v.LeaderEpoch(), v.BaseOffset())
 			}
 		})
+		if err == nil && denied != core.NoOffset {
+			err = o.misdated(denied)
+		}
 		if err != nil {
 			return err
 		}

@@ -51,7 +51,7 @@ func (l *Log) ForgetEpochs(end core.Offset, out *core.Outbox) bool {
 	if l.failed != nil || !l.epochs.TruncateEnd(end) {
 		return false
 	}
-	l.epochsDirty = true
-	l.runEpochs(out)
+	// Where they began there may soon be batches of an earlier epoch, which the file denies until it is written again.
+	l.saveEpochs(max(end, l.start), out)
 	return true
 }

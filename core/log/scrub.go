@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"ottla.dev/core"
+	"ottla.dev/core/probe"
 	"ottla.dev/core/record"
 )
 
@@ -103,7 +104,7 @@ func (l *Log) PlanScrub(s Scrub, most int64) *ScrubJob {
 }
 
 // Scrubbed takes a job that came back, and tells where the pass goes on.
-func (l *Log) Scrubbed(j *ScrubJob, out *core.Outbox) Scrub {
+func (l *Log) Scrubbed(now core.Instant, j *ScrubJob, out *core.Outbox) Scrub {
 	l.Unpin(j.File)
 	seg := l.segmentOf(j.File)
 	if seg == nil || l.failed != nil {
@@ -119,7 +120,7 @@ func (l *Log) Scrubbed(j *ScrubJob, out *core.Outbox) Scrub {
 		}
 	}
 	if j.mapped != 0 && j.mapped == seg.indexFile {
-		j.RebuiltIndex = l.correct(seg, j, out)
+		j.RebuiltIndex = l.correct(now, seg, j, out)
 	}
 	if j.wrong && !j.sealed && seg.indexFile == 0 && seg == l.active() && !l.closing && !l.truncating {
 		l.mapIndexes(seg, out) // the next pass writes what is wrong in them
@@ -134,10 +135,15 @@ func (l *Log) Scrubbed(j *ScrubJob, out *core.Outbox) Scrub {
 }
 
 // correct writes the entries of mapped indexes again that were there when the job was made. If there are more of them
-// than there should be, or fewer, because index.interval.bytes was changed, nothing is done: what is looked up is
-// compared with its batch, and the files are made anew when the segment has got its last batch.
-func (l *Log) correct(s *segment, j *ScrubJob, out *core.Outbox) bool {
+// than there should be, or fewer, each has another place than it would get: index.interval.bytes was changed, or a
+// clean stop gave the time index an entry more, as a closed segment has it. Then the segment gets no more batches, and
+// the next pass makes its files anew.
+func (l *Log) correct(now core.Instant, s *segment, j *ScrubJob, out *core.Outbox) bool {
 	if len(j.index) != j.entries*IndexEntrySize || len(j.timeline) != j.times*TimeIndexEntrySize || j.entries == 0 {
+		if j.wrong && s == l.active() && s.next > s.base && !l.closing && !l.truncating {
+			out.Sometimes(probe.RolledForItsIndex)
+			l.roll(now, l.end, out)
+		}
 		return false
 	}
 	out.Write(s.indexFile, 0, j.index, core.Ticket{})

@@ -17,7 +17,7 @@ func scrubAll(t *testing.T, l *Log, disk *logtest.Disk) error {
 		}
 		j.Run(disk)
 		var out core.Outbox
-		if at = l.Scrubbed(j, &out); j.Err != nil {
+		if at = l.Scrubbed(core.Instant{}, j, &out); j.Err != nil {
 			return j.Err
 		}
 	}

@@ -160,10 +160,7 @@ func (l *Log) cutState(j *TruncateJob, out *core.Outbox) {
 	l.snapshot(out)
 	l.tail.truncate(l.end)
 	l.hints.clear()
-	if l.epochs.TruncateEnd(l.end) {
-		l.epochsDirty = true
-		l.runEpochs(out)
-	}
+	l.ForgetEpochs(l.end, out)
 	l.unflushed, l.truncating = 0, true
 }
 

@@ -67,7 +67,7 @@ func (s *Set) scrubbed(now core.Instant, j *log.ScrubJob, out *core.Outbox) {
 	if r == nil || r.log == nil {
 		return
 	}
-	c.at = r.log.Scrubbed(j, out)
+	c.at = r.log.Scrubbed(now, j, out)
 	switch {
 	case r.removed:
 		s.depart(now, r, out)

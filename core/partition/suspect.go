@@ -140,7 +140,7 @@ func (s *Set) reopen(now core.Instant, r *Replica, out *core.Outbox) {
 	r.unneeded = false
 	out.Sometimes(probe.ReplicaReopened)
 	r.opening = &log.OpenJob{Log: r.slot, Dir: r.dir + "/" + log.DirName(r.name), Parent: r.dir, Topic: r.id.Topic,
-		Wall: now.Wall, LogStart: r.points.start, Resync: true,
+		Wall: now.Wall, LogStart: r.points.start, Resync: true, Sole: r.role == leads,
 		Settings: LogSettings(r.settings, s.ProducerExpiryMs, &s.random)}
 	out.Run(r.opening)
 }

@@ -6,6 +6,7 @@ const (
 	RolledBySize Point = iota + 1
 	RolledByTime
 	RolledByIndexFull
+	RolledForItsIndex
 	RetainedBySize
 	RetainedByTime
 	RetainedByDeletion
@@ -21,6 +22,7 @@ const (
 	SnapshotUsed
 	SnapshotIgnored
 	EpochsRescanned
+	EpochDenied
 	LeftoversRemoved
 	LogBegunAnew
 	DeletedSegmentsBack

@@ -221,8 +221,9 @@ func (q *Quorum) appendFetched(now core.Instant, b []byte, out *core.Outbox) boo
 		if errors.Is(err, record.ErrTruncated) {
 			break // the leader cut the last batch off
 		}
+		w := witness{known: true, epoch: q.lastEpoch()}
 		if err != nil || v.Check() != nil || v.BaseOffset() != q.log.LogEndOffset() || v.LeaderEpoch() > q.state.Epoch ||
-			v.LeaderEpoch() < q.lastEpoch() {
+			!w.takes(v) {
 			q.note(core.Warn, "the leader sent a batch that does not follow the log's last one")
 			q.log.Sync(out)
 			return false

@@ -61,7 +61,7 @@ func (q *Quorum) takeLead(now core.Instant, out *core.Outbox) {
 	version := min(q.Version(), 1)
 	var b record.Builder
 	b.Start(nil, q.epochStart)
-	b.AppendLeaderChange(now.Wall, &record.LeaderChange{Version: version, Leader: q.self.ID,
+	b.AppendLeaderChange(now.Wall, &record.LeaderChange{Version: version, Leader: q.self.ID, Epoch: q.state.Epoch,
 		Voters: voters.control(func(*record.Voter) bool { return true }),
 		Granting: voters.control(func(v *record.Voter) bool {
 			return slices.ContainsFunc(granted, func(k Key) bool { return k.ID == v.ID })

@@ -225,13 +225,28 @@ func (j *OpenJob) readState(fs core.FS) error {
 	return nil
 }
 
-// replay reads the changes of voters in the log.
+// replay reads the changes of voters in the log, and whether its leader epochs are those that it was written with: were
+// they later, the node would get votes for what it does not have.
 func (j *OpenJob) replay(fs core.FS) error {
 	r := &j.Log.Result
-	return log.ReadBatches(fs, j.Dir, r.LogStart, r.LogEnd, func(v record.View) error {
-		if v.BaseOffset() >= r.LogStart {
-			j.History.take(v, false)
+	var w witness
+	if n := len(j.Snapshots); n > 0 && j.Snapshots[n-1].End == r.LogStart {
+		w = witness{known: true, epoch: j.Snapshots[n-1].Epoch}
+	}
+	err := log.ReadBatches(fs, j.Dir, r.LogStart, r.LogEnd, func(v record.View) error {
+		if v.BaseOffset() < r.LogStart {
+			return nil
+		}
+		j.History.take(v, false)
+		if !w.takes(v) {
+			return &log.Damage{Dir: j.Dir, At: v.BaseOffset(), Why: "the leader epoch of a batch is not that of the record " +
+				"which began the epoch"}
 		}
 		return nil
 	})
+	if err == nil && r.Epochs.Latest() > j.State.Epoch && len(j.History.Voters()) > 1 {
+		// The epoch is on disk before anything is taken in it. To a voter that is alone a later one does no harm.
+		return &log.Damage{Dir: j.Dir, At: r.LogEnd, Why: "the log has a later leader epoch than " + StateFile}
+	}
+	return err
 }

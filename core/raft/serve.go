@@ -103,7 +103,20 @@ func (q *Quorum) valid(offset core.Offset, epoch core.LeaderEpoch) validity {
 	if e, end := q.endOf(epoch); e != epoch || end < offset {
 		return divergent
 	}
+	// A record has one epoch in all logs. Whoever has another one in its place has it from a disk that is damaged.
+	if at := q.log.Epochs().EpochAt(offset - 1); at != core.NoLeaderEpoch && at != epoch {
+		return divergent
+	}
 	return validOffset
+}
+
+// divergence is where another log whose end is not valid is to be compared next: what this one has of the epoch of its
+// last record, or of the epoch that is in that one's place here, if that is an earlier one.
+func (q *Quorum) divergence(offset core.Offset, epoch core.LeaderEpoch) (core.LeaderEpoch, core.Offset) {
+	if e, end := q.endOf(epoch); e != epoch || end < offset {
+		return e, end
+	}
+	return q.endOf(max(q.log.Epochs().EpochAt(offset-1), 0))
 }
 
 // isSnapshot reports whether there is a snapshot up to offset.
@@ -172,7 +185,7 @@ func (q *Quorum) serve(now core.Instant, f *parkedFetch, out *core.Outbox) bool 
 		s, _ := q.latestSnapshot()
 		a.SnapshotID.EndOffset, a.SnapshotID.Epoch = int64(s.End), int32(s.Epoch)
 	case divergent:
-		e, end := q.endOf(epoch)
+		e, end := q.divergence(offset, epoch)
 		a.DivergingEpoch.Epoch, a.DivergingEpoch.EndOffset = int32(e), int64(end)
 	case validOffset:
 		limit := int(max(min(f.req.MaxBytes, p.PartitionMaxBytes), 0))

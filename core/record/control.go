@@ -1,6 +1,7 @@
 package record
 
 import (
+	"encoding/binary"
 	"strconv"
 
 	"ottla.dev/core"
@@ -104,7 +105,16 @@ type LeaderChange struct {
 	Leader   core.BrokerID
 	Voters   []ControlVoter
 	Granting []ControlVoter // those who voted for the leader
+	// Epoch is the one that begins, or 0 if the record does not say. The batch's header has it, too, where no checksum
+	// covers it.
+	Epoch core.LeaderEpoch
 }
+
+// leaderChangeEpoch is the tag of Epoch in Ottla's records, which Kafka reads over as one of a later version.
+const (
+	leaderChangeEpoch     = 10_000
+	leaderChangeEpochSize = 4
+)
 
 // AppendLeaderChange adds a LEADER_CHANGE record.
 func (b *Builder) AppendLeaderChange(ts core.Timestamp, m *LeaderChange) {
@@ -115,7 +125,12 @@ func (b *Builder) AppendLeaderChange(ts core.Timestamp, m *LeaderChange) {
 	v = append32(v, uint32(m.Leader))
 	v = appendControlVoters(v, m.Voters, m.Version)
 	v = appendControlVoters(v, m.Granting, m.Version)
-	b.value = append(v, noTags)
+	if m.Epoch == 0 {
+		b.value = append(v, noTags)
+	} else {
+		v = binary.AppendUvarint(append(v, 1), leaderChangeEpoch)
+		b.value = append32(append(v, leaderChangeEpochSize), uint32(m.Epoch))
+	}
 	b.AppendControl(ts, ControlLeaderChange, b.value)
 }
 
@@ -141,7 +156,11 @@ func ParseLeaderChange(value []byte) (LeaderChange, bool) {
 	m.Leader = core.BrokerID(f.u32())
 	m.Voters = f.controlVoters(m.Version)
 	m.Granting = f.controlVoters(m.Version)
-	f.skipTags()
+	f.tags(func(tag uint64, b []byte) {
+		if tag == leaderChangeEpoch && len(b) == leaderChangeEpochSize {
+			m.Epoch = core.LeaderEpoch(be32(b))
+		}
+	})
 	return m, !f.bad
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 // The few types of Kafka's flexible message format (KIP-482) that control records are made of. Lengths are unsigned
-// varints of the length plus one; tagged fields are skipped, since no control record has any that Ottla knows.
+// varints of the length plus one; tagged fields are skipped, but for the one that Ottla's own LEADER_CHANGE has.
 
 // noTags is an empty section of tagged fields.
 const noTags = 0
@@ -82,10 +82,15 @@ func (f *flex) text() string {
 	return string(f.take(n - 1))
 }
 
-// skipTags passes over tagged fields. Each takes two bytes or more, so the bytes bound the loop.
-func (f *flex) skipTags() {
+// tags gives the tagged fields. Each takes two bytes or more, so the bytes bound the loop.
+func (f *flex) tags(yield func(tag uint64, value []byte)) {
 	for n := f.uvarint(); n > 0 && !f.bad; n-- {
-		f.uvarint()
-		f.take(f.uvarint())
+		tag := f.uvarint()
+		if value := f.take(f.uvarint()); !f.bad {
+			yield(tag, value)
+		}
 	}
 }
+
+// skipTags passes over tagged fields.
+func (f *flex) skipTags() { f.tags(func(uint64, []byte) {}) }

@@ -175,6 +175,20 @@ func TestControlRecordsAgreeWithFranz(t *testing.T) {
 	if got, ok := record.ParseLeaderChange(value); !ok || !cmp.Equal(got, in) {
 		t.Errorf("ParseLeaderChange = %+v, %v", got, ok)
 	}
+
+	// The epoch that Ottla adds is a tagged field, which readers of Kafka's schema pass over.
+	b.Start(nil, 0)
+	in.Epoch = 70_000
+	b.AppendLeaderChange(now, &in)
+	_, v = b.Finish()
+	value = collect(t, v, nil)[0].Value
+	change = kmsg.LeaderChangeMessage{}
+	if err := change.ReadFrom(value); err != nil || len(change.GrantingVoters) != 1 || change.UnknownTags.Len() != 1 {
+		t.Errorf("LeaderChangeMessage with an epoch = %+v, %v", change, err)
+	}
+	if got, ok := record.ParseLeaderChange(value); !ok || !cmp.Equal(got, in) {
+		t.Errorf("ParseLeaderChange = %+v, %v", got, ok)
+	}
 }
 
 func TestQuorumRecordsRoundTrip(t *testing.T) {

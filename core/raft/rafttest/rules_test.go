@@ -201,6 +201,7 @@ func TestFetchIsFencedAndToldOfDivergence(t *testing.T) {
 	w.Until(time.Second, w.Settled)
 	f := others(w, l)[0]
 	epoch, end := l.Q.Epoch(), l.Q.LogEndOffset()
+	second := l.Q.Log().Epochs().All()[1].Start
 	alone(w)
 	for _, c := range []struct {
 		at        *Node
@@ -216,6 +217,8 @@ func TestFetchIsFencedAndToldOfDivergence(t *testing.T) {
 		{l, epoch, end, epoch, core.NoError, -1},
 		{l, epoch, end + 1, epoch, core.NoError, end},
 		{l, epoch, end + 5, epoch - 1, core.NoError, l.Q.Log().Epochs().All()[1].Start},
+		{l, epoch, second, epoch - 1, core.NoError, -1},
+		{l, epoch, second, epoch, core.NoError, second}, // the epoch of the last record is damaged
 	} {
 		p := &ask[*kmsg.FetchResponse](t, w, c.at, fetchRequest(f, c.epoch, c.from, c.last)).Topics[0].Partitions[0]
 		if core.ErrorCode(p.ErrorCode) != c.code || p.DivergingEpoch.EndOffset != int64(c.diverging) {

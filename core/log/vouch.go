@@ -1,0 +1,82 @@
+package log
+
+import (
+	"errors"
+	"hash/crc32"
+	"math"
+	"strings"
+
+	"ottla.dev/core"
+	"ottla.dev/core/probe"
+	"ottla.dev/core/record"
+)
+
+// epochMark is how many characters behind the last entry of a leader-epoch checkpoint are its checksum: a CRC-32C of
+// all before them, the highest bit first, a blank for 0 and a tab for 1. Kafka splits lines at white space and has no
+// place for anything else there. A checkpoint without entries has nothing to vouch for, and no checksum.
+const epochMark = 32
+
+// appendEpochMark appends the checksum of a checkpoint that ends with an entry, and the end of its line.
+func appendEpochMark(dst []byte) []byte {
+	sum := crc32.Checksum(dst, crc32.MakeTable(crc32.Castagnoli))
+	for bit := epochMark - 1; bit >= 0; bit-- {
+		c := byte(' ')
+		if sum>>bit&1 == 1 {
+			c = '\t'
+		}
+		dst = append(dst, c)
+	}
+	return append(dst, '\n')
+}
+
+// EpochsVouched reports whether a leader-epoch checkpoint has a checksum, without saying that it is right, which
+// [ReadEpochCheckpoint] does. Those that Kafka writes have none.
+func EpochsVouched(b []byte) bool {
+	last := strings.TrimSuffix(string(b), "\n")
+	return len(last) != len(strings.TrimRight(last, " \t"))
+}
+
+// vouched is what a leader-epoch checkpoint says whose checksum is right. The checksum of a batch does not cover its
+// leader epoch: where the two disagree, below an offset where the checkpoint was complete, the batch is damaged.
+//
+// A checkpoint is complete after a clean stop, and otherwise below the recovery point, which waits for the epochs
+// below it to be in the file ([Log.RecoveryPoint]), and is lowered before a log is cut. Above it the file may have
+// epochs that were cut off since, or lack the last ones. Where the recovery point is not known, nothing is vouched for.
+type vouched struct {
+	epochs []EpochStart
+	below  core.Offset
+}
+
+// denies reports whether a batch has another leader epoch than it was written with. Old ones of Kafka's have none.
+func (k *vouched) denies(v record.View) bool {
+	return v.BaseOffset() < k.below && v.LeaderEpoch() != core.NoLeaderEpoch && !epochFits(k.epochs, v)
+}
+
+// readVouched reads the checkpoint before any batch. Of a log that is opened for the second time because it is damaged
+// the recovery point is given up; what is cut too early then is copied from the leader.
+func (o *opening) readVouched() error {
+	b, err := readFile(o.fs, o.path(EpochCheckpointName))
+	if errors.Is(err, core.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	list, bad := ReadEpochCheckpoint(b)
+	if bad != nil || !EpochsVouched(b) {
+		return nil
+	}
+	o.vouched = vouched{epochs: list, below: o.Recovery}
+	if o.Clean || o.Resync && !o.Sole {
+		o.vouched.below = math.MaxInt64
+	}
+	return nil
+}
+
+var errEpoch = errors.New("a batch has another leader epoch than the leader-epoch checkpoint says")
+
+// misdated refuses a log with a batch that the checkpoint denies.
+func (o *opening) misdated(at core.Offset) error {
+	o.Report.Reached.Add(probe.EpochDenied)
+	return o.damaged(at, errEpoch.Error())
+}
