@@ -32,6 +32,7 @@ type coverageOptions struct {
 	json    bool
 	from    []string
 	require bool
+	further uint64
 	all     bool
 }
 
@@ -45,7 +46,7 @@ func coverageCommand() *cobra.Command {
 			"Faults are counted in the seeds that have them on: one that is on and does not strike tests nothing.\n\n" +
 			"Without other flags it runs as many single brokers as clusters. With --from it runs nothing, and adds up\n" +
 			"the files that ottla sim --coverage has written. With --require the exit status is 1 if a probe was never\n" +
-			"passed, unless it is known that it cannot be.",
+			"passed, unless it is known that it cannot be; --further says how many more seeds may be run to reach it.",
 		Example: "  ottla sim coverage --seeds 100\n  ottla sim coverage --brokers 3 --start 5000 --seeds 60\n" +
 			"  ottla sim --cluster --seeds 200 --coverage run.json\n" +
 			"  ottla sim coverage --from run.json --require",
@@ -61,6 +62,7 @@ func coverageCommand() *cobra.Command {
 	f.BoolVar(&o.json, "json", false, "print one JSON object")
 	f.StringSliceVar(&o.from, "from", nil, "add up these `files` instead of running seeds")
 	f.BoolVar(&o.require, "require", false, "fail if a probe was not passed that could be")
+	f.Uint64Var(&o.further, "further", 0, "with --require: run up to so many more seeds of each kind")
 	f.BoolVar(&o.all, "all", false, "list all probes, with what they mean, and the tables of states and events")
 	return cmd
 }
@@ -81,11 +83,12 @@ func (o *coverageOptions) run(out io.Writer) error {
 			sum.Add(c)
 		}
 	case o.brokers > 0 || o.cluster:
-		err = o.simulate(out, sum, max(o.brokers, 1), o.cluster)
+		err = o.simulate(out, sum, o.worlds(), o.seeds)
 	default:
-		if err = o.simulate(out, sum, 1, false); err == nil {
-			err = o.simulate(out, sum, 1, true)
-		}
+		err = o.simulateBoth(out, sum, o.seeds)
+	}
+	if err == nil && o.require {
+		err = o.goOn(out, sum)
 	}
 	if err != nil {
 		return err
@@ -106,16 +109,48 @@ func (o *coverageOptions) run(out io.Writer) error {
 	return nil
 }
 
-// simulate runs the seeds of one kind of worlds. Failures are another command's business, and only told.
-func (o *coverageOptions) simulate(out io.Writer, sum *cover.Coverage, brokers int, cluster bool) error {
+// portion is how many seeds of each kind of world are run before it is looked at again what is missing.
+const portion = 50
+
+// goOn runs further seeds as long as there are any and required probes are missing. Which seeds pass a probe changes
+// with every change of a machine or a world: a few hundred seeds that do not are no sign that nobody could.
+func (o *coverageOptions) goOn(out io.Writer, sum *cover.Coverage) error {
+	for o.start += o.seeds; o.further > 0 && len(sum.Required()) > 0; o.start += portion {
+		if !o.json {
+			fmt.Fprintf(out, "after %d seeds %v are missing; running further seeds\n", sum.Seeds, sum.Required())
+		}
+		n := min(o.further, portion)
+		if err := o.simulateBoth(out, sum, n); err != nil {
+			return err
+		}
+		o.further -= n
+	}
+	return nil
+}
+
+// worlds are those that the flags ask for.
+func (o *coverageOptions) worlds() *simOptions {
+	return &simOptions{brokers: max(o.brokers, 1), cluster: o.cluster}
+}
+
+// simulateBoth runs so many seeds of single brokers and of clusters.
+func (o *coverageOptions) simulateBoth(out io.Writer, sum *cover.Coverage, seeds uint64) error {
+	if err := o.simulate(out, sum, &simOptions{brokers: 1}, seeds); err != nil {
+		return err
+	}
+	return o.simulate(out, sum, &simOptions{brokers: 1, cluster: true}, seeds)
+}
+
+// simulate runs seeds of one kind of worlds. Failures are another command's business, and only told.
+func (o *coverageOptions) simulate(out io.Writer, sum *cover.Coverage, worlds *simOptions, seeds uint64) error {
 	if o.jobs < 1 {
 		return fmt.Errorf("--jobs %d: at least 1", o.jobs)
 	}
-	s := &simRun{options: &simOptions{brokers: brokers, cluster: cluster}, out: io.Discard, began: time.Now(), cover: sum}
+	s := &simRun{options: worlds, out: io.Discard, began: time.Now(), cover: sum}
 	var wg sync.WaitGroup
 	for range o.jobs {
 		wg.Go(func() {
-			for n := s.next.Add(1) - 1; n < o.seeds; n = s.next.Add(1) - 1 {
+			for n := s.next.Add(1) - 1; n < seeds; n = s.next.Add(1) - 1 {
 				r := s.runSeed(o.start + n)
 				s.report(r)
 				if r.Failure != nil && !o.json {
