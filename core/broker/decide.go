@@ -42,7 +42,7 @@ func (c *Control) takeLead() {
 		return
 	}
 	c.lead = leadership{active: true, epoch: m.Epoch(), draft: c.committed}
-	c.controller.Activate(c.now)
+	c.controller.Activate(c.now, c.committed)
 	if !m.sole() {
 		c.out.Note(core.Info, "This node is the active controller.")
 	}

@@ -234,8 +234,8 @@ func (c *Control) beaten(r *kmsg.BrokerHeartbeatResponse, req *kmsg.BrokerHeartb
 	case c.phase == leaving:
 		c.leaveBy = min(c.leaveLast, c.now.Mono+shutdownSilent)
 		c.heartbeat = c.now.Mono + beatAgain
-	case c.phase == joining && r.IsFenced:
-		c.heartbeat = c.now.Mono + beatAgain
+	case c.phase >= joining && r.IsFenced:
+		c.heartbeat = c.now.Mono + beatAgain // it is unfenced when it knows of that
 	}
 }
 

@@ -131,6 +131,24 @@ func TestASilentBrokerIsFenced(t *testing.T) {
 	k.wantState("t", "leader 2 isr [2] elr [] last [] epoch 3")
 }
 
+// A heartbeat that was under way while its broker was killed, and fenced, does not bring the broker back.
+func TestAnOldHeartbeatDoesNotUnfence(t *testing.T) {
+	k := newCluster(t).brokers(1)
+	old := func(r *kmsg.BrokerHeartbeatRequest) { r.CurrentMetadataOffset = int64(k.img.Broker(1).Epoch) }
+	k.now = at(timeout)
+	k.apply(k.c.Expire(k.now, k.img))
+	if r := k.heartbeat(1, old); !r.IsFenced || !r.IsCaughtUp || !k.img.Broker(1).Fenced {
+		t.Fatalf("a heartbeat from before: %+v", r)
+	}
+	k.c.Activate(k.now, k.img)
+	if r := k.heartbeat(1, old); !r.IsFenced || !k.img.Broker(1).Fenced {
+		t.Fatalf("a heartbeat from before, which the next controller gets: %+v", r)
+	}
+	if r := k.heartbeat(1, nil); r.IsFenced || k.img.Broker(1).Fenced {
+		t.Fatalf("the broker knows that it was fenced: %+v", r)
+	}
+}
+
 func TestTheSessionThatEndedFirstIsFencedFirst(t *testing.T) {
 	k := newCluster(t).brokers(1, 2)
 	k.now = at(time.Second)
@@ -157,7 +175,7 @@ func TestABrokerThatStillLeadsDoesNotStop(t *testing.T) {
 func TestANewLeadershipWaitsOneSessionForBrokersItHasNotHeard(t *testing.T) {
 	k := newCluster(t).brokers(1)
 	k.now = at(time.Hour)
-	k.c.Activate(k.now)
+	k.c.Activate(k.now, k.img)
 	if deadline, _ := k.c.Deadline(k.img); deadline != time.Hour+timeout {
 		t.Fatal(deadline)
 	}
@@ -244,7 +262,7 @@ func TestTheOnlyReplicaComesBack(t *testing.T) {
 				}
 			}
 			k.now = at(time.Second)
-			k.c.Activate(k.now)
+			k.c.Activate(k.now, k.img)
 			if code := k.register(1, 2, epoch); code != 0 {
 				t.Fatal(code)
 			}
@@ -375,7 +393,7 @@ func TestUnregisteringABrokerTakesItsPlaces(t *testing.T) {
 	if code := unregister(1); code != core.InvalidRequest {
 		t.Fatalf("a live broker: %v", code)
 	}
-	k.c.Activate(k.now) // nobody was heard of yet
+	k.c.Activate(k.now, k.img) // nobody was heard of yet
 	if code := unregister(1); code != 0 || k.img.Broker(1) != nil {
 		t.Fatal(code)
 	}

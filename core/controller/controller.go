@@ -74,6 +74,9 @@ type Controller struct {
 	// activated is when this leadership began; brokers that are silent since are given a session timeout from there.
 	activated core.Instant
 	sessions  map[core.BrokerID]*session
+	// activatedAt is where the metadata ended then, and fencedAt where those end that fenced a broker since.
+	activatedAt core.Offset
+	fencedAt    map[core.BrokerID]core.Offset
 
 	balanceAt        time.Duration // monotonic, the next look for leaderships to move back
 	uncleanAt        time.Duration // monotonic, the next look for offline partitions

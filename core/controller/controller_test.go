@@ -77,7 +77,7 @@ type cluster struct {
 func newCluster(t testing.TB, features ...metadata.Feature) *cluster {
 	settings := Settings{NumPartitions: 2, DefaultReplicationFactor: 1, DeleteTopicEnable: true, SessionTimeout: timeout}
 	k := &cluster{t: t, c: New(settings, fakeConfigs{}, core.NewPRNG(1)), img: metadata.NewImage("cluster")}
-	k.c.Activate(k.now)
+	k.c.Activate(k.now, k.img)
 	k.apply(Bootstrap(features...))
 	return k
 }

@@ -153,7 +153,7 @@ func TestALargeDecisionIsATransactionOverSeveralBatches(t *testing.T) {
 		t.Fatal("not undone")
 	}
 	// The broker's epoch is the offset of its registration, wherever that is in the batches.
-	k.c.Activate(k.now)
+	k.c.Activate(k.now, k.img)
 	k.registerLarge(epoch)
 }
 

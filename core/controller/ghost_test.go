@@ -294,7 +294,7 @@ func (g *ghosts) operate() {
 			g.step(func() { g.alter(topicType, ghostTopic, op{Name: minInSyncReplicas, Value: &value}) })
 		}
 	case 6: // another controller, who has heard of no broker yet: those that died may come straight back
-		g.c.Activate(g.now)
+		g.c.Activate(g.now, g.img)
 	}
 }
 

@@ -22,14 +22,15 @@ type session struct {
 	shutdownOffset core.Offset
 }
 
-// Activate begins a leadership. What earlier ones knew of the brokers' sessions is gone: brokers that the image shows
-// unfenced get a session timeout from now on to be heard.
-func (c *Controller) Activate(now core.Instant) {
+// Activate begins a leadership, on the image of all that is committed. What earlier ones knew of the brokers'
+// sessions is gone: brokers that the image shows unfenced get a session timeout from now on to be heard.
+func (c *Controller) Activate(now core.Instant, img *metadata.Image) {
 	if c.Settings.NumPartitions < 1 || c.Settings.DefaultReplicationFactor < 1 || c.Settings.SessionTimeout <= 0 {
 		panic("controller: settings that no configuration allows")
 	}
-	c.activated = now
+	c.activated, c.activatedAt = now, img.Offset()
 	c.sessions = make(map[core.BrokerID]*session)
+	c.fencedAt = make(map[core.BrokerID]core.Offset)
 	c.balanceAt = next(now, c.balanceInterval())
 	c.uncleanAt = next(now, c.Settings.UncleanElectionInterval)
 }
@@ -105,7 +106,9 @@ func (c *Controller) Expire(now core.Instant, img *metadata.Image) []metadata.Re
 		return nil
 	}
 	c.Reached.Add(probe.BrokerFenced)
-	return atomically(c.fence(img, stale))
+	records := c.fence(img, stale)
+	c.fencedAt[stale.ID] = endOf(img, len(records))
+	return atomically(records)
 }
 
 func (c *Controller) fence(img *metadata.Image, b *metadata.Broker) []metadata.Record {
@@ -179,9 +182,21 @@ func caughtUp(b *metadata.Broker, req *kmsg.BrokerHeartbeatRequest) bool {
 	return req.CurrentMetadataOffset >= int64(b.Epoch)
 }
 
+// knowsItsFencing reports whether a fenced broker has sent a heartbeat since it was fenced, as far as can be known:
+// it has applied the metadata that fenced it, or, if an earlier leadership did that, all from before this one.
+//
+// A heartbeat may be on its way for long: the broker is killed, its session ends, it is fenced, others lead; then the
+// heartbeat comes out of a network that was clogged, or a controller that stood still reads it from its socket. A
+// broker that is not there would be unfenced, and elected where it is eligible. If its disk is replaced meanwhile, it
+// becomes the last known leader of what it has not got, in the place of the one that has it. Kafka unfences it
+// (BrokerHeartbeatManager.calculateNextBrokerState asks for no more than caughtUp).
+func (c *Controller) knowsItsFencing(b *metadata.Broker, req *kmsg.BrokerHeartbeatRequest) bool {
+	return core.Offset(req.CurrentMetadataOffset) >= max(c.activatedAt, c.fencedAt[b.ID])
+}
+
 // judge is the broker's state machine (KIP-631; Kafka: BrokerHeartbeatManager.calculateNextBrokerState):
 //
-//	fenced        -- caught up, wants neither --> unfenced
+//	fenced        -- caught up, wants neither --> unfenced, unless the heartbeat may be from before it was fenced
 //	unfenced      -- wants to be fenced --------> fenced
 //	unfenced      -- wants to shut down, leads -> shutting down
 //	unfenced      -- wants to shut down --------> may stop
@@ -198,6 +213,10 @@ func (c *Controller) judge(
 	case b.Fenced && req.WantShutdown:
 		return mayStopFenced
 	case b.Fenced && !b.InControlledShutdown && !wantFence && caughtUp(b, req):
+		if !c.knowsItsFencing(b, req) {
+			c.Reached.Add(probe.OldHeartbeat)
+			return staysFenced
+		}
 		return getsUnfenced
 	case b.Fenced:
 		return staysFenced

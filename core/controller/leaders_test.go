@@ -106,7 +106,7 @@ func TestTheLastKnownLeaderIsElectedOnlyWhenItIsUp(t *testing.T) {
 	k.mustPropose("t", 1)
 	k.fenceNow(1)
 	k.now = at(time.Second)
-	k.c.Activate(k.now)
+	k.c.Activate(k.now, k.img)
 	k.register(1, 9, -1) // killed: not eligible any more
 	k.wantState("t", "leader -1 isr [] elr [] last [1] epoch 1")
 	k.fenceNow(2)
@@ -143,7 +143,7 @@ func TestLeadershipsGoBackByThemselves(t *testing.T) {
 			k.c.Settings.AutoLeaderRebalance = c.enabled
 			k.c.Settings.LeaderImbalanceCheckInterval = 300 * time.Second
 			k.c.Settings.SessionTimeout = time.Hour
-			k.c.Activate(k.now)
+			k.c.Activate(k.now, k.img)
 			k.brokers(1, 2)
 			k.create(assigned("t", []int32{1, 2}), assigned("u", []int32{1}))
 			k.fenceNow(1)
@@ -169,7 +169,7 @@ func TestManyLeadershipsGoBackInSeveralSteps(t *testing.T) {
 	k := newCluster(t, withELR())
 	k.c.Settings.AutoLeaderRebalance, k.c.Settings.LeaderImbalanceCheckInterval = true, time.Second
 	k.c.Settings.SessionTimeout = time.Hour
-	k.c.Activate(k.now)
+	k.c.Activate(k.now, k.img)
 	k.brokers(1, 2)
 	var replicas [][]int32
 	for range MaxElectionsPerTick + 500 {
@@ -195,7 +195,7 @@ func TestOfflinePartitionsAreLookedAtFromTimeToTime(t *testing.T) {
 	k := newCluster(t, withELR())
 	k.c.Settings.UncleanElectionInterval = time.Minute
 	k.c.Settings.SessionTimeout = time.Hour
-	k.c.Activate(k.now)
+	k.c.Activate(k.now, k.img)
 	k.brokers(1, 2)
 	k.create(assigned("t", []int32{1, 2}), assigned("unclean", []int32{1, 2}))
 	for _, name := range []string{"t", "unclean"} { // as if unclean had only now been allowed what it is

@@ -135,6 +135,7 @@ const (
 	ReassignmentCancelled
 	BrokerFenced
 	BrokerUnfenced
+	OldHeartbeat
 	ShutdownBegun
 	ShutdownAllowed
 	BrokerReregistered

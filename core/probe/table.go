@@ -199,6 +199,8 @@ var points = [Count]point{
 	BrokerFenced: {"controller", "broker-fenced",
 		"A broker was fenced because it was not heard of for its session."},
 	BrokerUnfenced: {"controller", "broker-unfenced", "A broker that has caught up was unfenced."},
+	OldHeartbeat: {"controller", "old-heartbeat",
+		"A heartbeat from before its broker was fenced did not unfence it."},
 	ShutdownBegun: {"controller", "shutdown-begun",
 		"A broker's leaderships were taken away because it wants to stop."},
 	ShutdownAllowed:    {"controller", "shutdown-allowed", "A broker was told that it may stop."},
