@@ -69,6 +69,8 @@ func (c *Control) try(q *question) {
 		switch q.lane {
 		case laneBroker:
 			timeout = askBroker
+		case laneConfirm:
+			timeout = askConfirmOnce
 		case laneVoters:
 			timeout = askVoters
 		}

@@ -66,21 +66,22 @@ type Control struct {
 	published  *metadata.Image // what shards and sessions have heard of
 	cluster    *api.Cluster
 
-	links       links
-	questions   []*question
-	reflections []reflection
-	alters      alters
-	standings   standings
-	forgetful   bool // the quorum has lost what it had, as a marker on the disk says
-	block       producerBlock
-	registerAt  time.Duration  // when the next registration is due
-	registerBy  time.Duration  // when the first one is given up
-	duplicate   bool           // another incarnation is in the way
-	refused     core.ErrorCode // of the last heartbeat, if that is not about the registration
-	heartbeat   time.Duration  // when the next one to the controller is due
-	beating     *question      // the one under way
-	leaveBy     time.Duration  // when a controlled shutdown is given up for want of an answer
-	leaveLast   time.Duration  // and when it is in any case
+	links         links
+	questions     []*question
+	reflections   []reflection
+	alters        alters
+	confirmations confirmations
+	standings     standings
+	forgetful     bool // the quorum has lost what it had, as a marker on the disk says
+	block         producerBlock
+	registerAt    time.Duration  // when the next registration is due
+	registerBy    time.Duration  // when the first one is given up
+	duplicate     bool           // another incarnation is in the way
+	refused       core.ErrorCode // of the last heartbeat, if that is not about the registration
+	heartbeat     time.Duration  // when the next one to the controller is due
+	beating       *question      // the one under way
+	leaveBy       time.Duration  // when a controlled shutdown is given up for want of an answer
+	leaveLast     time.Duration  // and when it is in any case
 
 	sessions []core.Address
 	points   checkpoints
@@ -199,6 +200,8 @@ func (c *Control) message(in core.Input) {
 		c.askQuorum(m)
 	case *alterPartition:
 		c.alter(m)
+	case *confirmation:
+		c.confirm(m)
 	case *standing:
 		c.stand(m.replicas)
 	case *checkpoint:

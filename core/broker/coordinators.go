@@ -175,13 +175,32 @@ func (s *Shard) settleCoordinator(h *coordinatorHost) {
 	for _, call := range h.runtime.Drain() {
 		op := h.ops[call]
 		delete(h.ops, call)
-		if op != nil {
+		switch {
+		case op == nil:
+		case call.TellsState():
+			s.confirmCall(h, op)
+		default:
 			s.out.Send(op.Reply, op)
 		}
 	}
 	if at, ok := h.runtime.Deadline(); ok {
 		s.coordDue = min(s.coordDue, at)
 	}
+}
+
+// confirmCall sends a call back when the controller has confirmed that its coordinator was not deposed.
+func (s *Shard) confirmCall(h *coordinatorHost, op *api.GroupOp) {
+	then := func(_ core.Instant, confirmed bool, out *core.Outbox) {
+		if !confirmed {
+			op.Call.Refuse(core.NotCoordinator)
+		}
+		out.Send(op.Reply, op)
+	}
+	if s.replicated && h.epoch != h.replica.LeaderEpoch() {
+		then(s.now, false, &s.out) // of an earlier leadership than the one that would be confirmed
+		return
+	}
+	s.set.Confirm(s.now, h.replica, &s.out, then)
 }
 
 func (s *Shard) tickCoordinators() {

@@ -143,18 +143,20 @@ func (c *Control) resolve(req kmsg.Request, internal bool, then func(kmsg.Respon
 	})
 }
 
-// aboutState reports whether a client asks for a change, so that an answer without one tells it how things are: the
+// aboutState reports whether somebody asks for a change, so that an answer without one tells it how things are: the
 // topic exists already, or there is none. Such an answer has to be committed like a change. Who leads in an older epoch
 // without knowing it would say how things were, until no majority has fetched for long enough: another controller
 // creates a topic and answers, then this one is asked to delete it, and knows of none. With a record that says nothing
 // a majority confirms that there is no later leader when the record is appended (Raft, section 8); records appended
 // before the request would not do, whose acknowledgements may have been under way since before there was a later
 // leader. Kafka answers at once (QuorumController.ControllerWriteEvent).
+//
+// A leader that asks for the ISR that there is wants to know whether it leads still, see [partition.Doubt].
 func aboutState(req kmsg.Request) bool {
 	switch req.(type) {
 	case *kmsg.CreateTopicsRequest, *kmsg.DeleteTopicsRequest, *kmsg.CreatePartitionsRequest, *kmsg.AlterConfigsRequest,
 		*kmsg.IncrementalAlterConfigsRequest, *kmsg.ElectLeadersRequest, *kmsg.AlterPartitionAssignmentsRequest,
-		*kmsg.UnregisterBrokerRequest, *kmsg.UpdateFeaturesRequest:
+		*kmsg.UnregisterBrokerRequest, *kmsg.UpdateFeaturesRequest, *kmsg.AlterPartitionRequest:
 		return true
 	}
 	return false

@@ -19,6 +19,7 @@ const (
 	laneFetch               // of the metadata log, which the leader may keep
 	laneBroker              // registration and heartbeats
 	laneForward             // everything else that the controller decides
+	laneConfirm             // confirmations of leaderships, for which clients wait
 	laneVoters              // changes of the voters, which take their time
 	laneReplica             // fetches of a shard's followers
 )

@@ -108,6 +108,7 @@ func (s *Shard) replicate() {
 		s.set.Proposals = nil
 		s.out.Send(core.Control(), alteration(s.index, proposals))
 	}
+	s.doubt()
 }
 
 // fetch asks a leader for what is followed there, and reports whether another fetch may follow at once.
@@ -161,15 +162,20 @@ func interBrokerAddress(b *metadata.Broker, static map[string]string) (string, b
 
 // alteration puts proposals into a message for control.
 func alteration(shard uint32, proposals []*partition.Proposal) *alterPartition {
-	m := &alterPartition{shard: shard, proposals: proposals}
+	return &alterPartition{shard: shard, proposals: proposals, topics: alterations(proposals)}
+}
+
+// alterations is what a request says of proposals.
+func alterations(proposals []*partition.Proposal) []kmsg.AlterPartitionRequestTopic {
+	var topics []kmsg.AlterPartitionRequestTopic
 	for _, p := range proposals {
-		i := slices.IndexFunc(m.topics, func(t kmsg.AlterPartitionRequestTopic) bool {
+		i := slices.IndexFunc(topics, func(t kmsg.AlterPartitionRequestTopic) bool {
 			return core.UUID(t.TopicID) == p.ID.Topic
 		})
 		if i < 0 {
 			t := kmsg.NewAlterPartitionRequestTopic()
 			t.TopicID = p.ID.Topic
-			i, m.topics = len(m.topics), append(m.topics, t)
+			i, topics = len(topics), append(topics, t)
 		}
 		x := kmsg.NewAlterPartitionRequestTopicPartition()
 		x.Partition, x.LeaderEpoch = int32(p.ID.Partition), int32(p.LeaderEpoch)
@@ -179,9 +185,9 @@ func alteration(shard uint32, proposals []*partition.Proposal) *alterPartition {
 			e.BrokerID, e.BrokerEpoch = int32(id), int64(p.Epochs[k])
 			x.NewEpochISR = append(x.NewEpochISR, e)
 		}
-		m.topics[i].Partitions = append(m.topics[i].Partitions, x)
+		topics[i].Partitions = append(topics[i].Partitions, x)
 	}
-	return m
+	return topics
 }
 
 // altered tells the set what the controller made of its proposals.

@@ -101,6 +101,8 @@ func (s *Shard) message(m core.Message) {
 		s.group(m)
 	case *alterPartition:
 		s.altered(m)
+	case *confirmation:
+		s.confirmed(m)
 	default:
 		if !s.set.Work(s.now, m, &s.out) {
 			panic("broker: a shard got a message that is not its own")

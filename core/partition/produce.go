@@ -61,7 +61,7 @@ func (s *Set) append(now core.Instant, r *Replica, op *ProduceOp, i int, out *co
 	}
 	switch {
 	case verdict.Code != core.NoError:
-		op.finish(i, verdict.Code, out)
+		s.refuseByState(now, r, op, i, verdict.Code, out)
 		return
 	case verdict.Duplicate:
 		it.BaseOffset, it.LastOffset = verdict.BaseOffset, verdict.LastOffset
@@ -84,6 +84,23 @@ func (s *Set) append(now core.Instant, r *Replica, op *ProduceOp, i int, out *co
 	if verdict.Duplicate {
 		s.advance(now, r, out)
 	}
+}
+
+// refuseByState refuses a batch because of what this leader knows of its producer. Clients take most of these codes for
+// fatal, and a leader that was deposed would say so of batches that follow on what its successor has: they wait for a
+// confirmation of the leadership. Nothing is answered to acks=0.
+func (s *Set) refuseByState(now core.Instant, r *Replica, op *ProduceOp, i int, code core.ErrorCode,
+	out *core.Outbox) {
+	if op.Acks == AcksNone {
+		op.finish(i, code, out)
+		return
+	}
+	s.Confirm(now, r, out, func(_ core.Instant, confirmed bool, out *core.Outbox) {
+		if !confirmed {
+			code = core.NotLeaderOrFollower
+		}
+		op.finish(i, code, out)
+	})
 }
 
 // noteRefused says why a batch was refused.

@@ -56,6 +56,10 @@ type Set struct {
 	Standings []Standing
 	// Proposals collects what leaders ask the controller for, until the owner takes and clears it.
 	Proposals []*Proposal
+	// Doubts collects the answers for which the controller is to confirm leaderships, until the owner takes and clears it.
+	// Each is given back to [Set.Settle].
+	Doubts []*Doubt
+	doubts int // that are not settled
 	// Failures collects the log directories that failed, each once, until the owner takes and clears it.
 	Failures []DirFailure
 	failed   []DirFailure // all so far

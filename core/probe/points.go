@@ -37,6 +37,8 @@ const (
 	SequenceRefused
 	SequenceWrapped
 	ProducerFenced
+	LeadershipDoubted
+	LeadershipNotConfirmed
 	ProducerEpochRaised
 	ProducersExpired
 	BatchTooLarge
