@@ -154,7 +154,7 @@ func (c *comparison) warm(ctx context.Context, brokers cluster) error {
 		return err
 	}
 	_, err = load.Consume{Seeds: brokers.addresses(), Topic: topic, Consumers: 1, Records: made.Records,
-		RecordBytes: w.recordBytes, For: warmFor}.Run(ctx)
+		RecordBytes: w.recordBytes, Within: warmFor}.Run(ctx)
 	return err
 }
 

@@ -55,7 +55,7 @@ func TestEachRecordProducedIsConsumed(t *testing.T) {
 				t.Errorf("%s: %d records in %d batches were acknowledged, want 1000", name, made.Records, made.Batches)
 			}
 			got, err := load.Consume{Seeds: seeds, Topic: name, Consumers: 3, Records: made.Records, RecordBytes: 500,
-				For: 20 * time.Second}.Run(ctx)
+				Within: 20 * time.Second}.Run(ctx)
 			if err != nil || got.Records != 3*made.Records {
 				t.Errorf("%s, durable %v: %d records came, want 3 x %d; %v", name, durable, got.Records, made.Records, err)
 			}

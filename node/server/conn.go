@@ -59,7 +59,8 @@ type conn struct {
 	progress  bool
 	writeSome func(fd uintptr) bool
 	writeErr  error
-	again     bool // the socket is full
+	again     bool      // the socket is full
+	allowed   time.Time // when the deadline of a wait was set last
 	worker    *run.Worker
 }
 

@@ -29,11 +29,13 @@ const (
 	// copyMost is the largest range that is copied to a client on another machine: a call that sends several of them
 	// costs less than one for each. Sendfile spares the copy, which a network card reads from the page cache by itself.
 	copyMost = 32 << 10
-	// mapLeast is the smallest range that is mapped for a client on this machine, and mapMost how much of ranges is
-	// mapped for one call. Between two processes of a machine all bytes are copied anyway, and sendfile passes on 64 KiB
-	// at a time, each with the work of a small packet at both ends.
+	// mapLeast is the smallest range that is mapped for a client on this machine, and mapMost how much is mapped at
+	// once; a call takes mappings until it has as much. Between two processes of a machine all bytes are copied anyway,
+	// and sendfile passes on 64 KiB at a time, each with the work of a small packet at both ends.
 	mapLeast = 256 << 10
 	mapMost  = 4 << 20
+	// viewsMost is how many mappings there may be while connections that wait for their clients keep theirs.
+	viewsMost = 64
 	// lookAhead is how much of a range is asked for at once whether it is in memory.
 	lookAhead = 8 << 20
 )
@@ -44,7 +46,8 @@ type ranges struct {
 	copying atomic.Bool
 	// far is set by tests: all clients are taken to be on other machines.
 	far   atomic.Bool
-	calls sync.Pool // of *call
+	calls sync.Pool    // of *call
+	views atomic.Int64 // mappings that there are
 }
 
 // call is the memory of one system call that sends several pieces.
@@ -55,7 +58,6 @@ type call struct {
 	more    bool // what is next follows at once
 	chunk   [gatherBytes]byte
 	used    int
-	views   [][]byte
 	mapped  int64
 }
 
@@ -66,17 +68,10 @@ func (r *ranges) begin() *call {
 	return new(call)
 }
 
-// end lets go of what the call referred to. A stale address of a mapping in memory that the collector looks at could be
-// one of its own by then.
+// end lets go of what the call referred to.
 func (r *ranges) end(g *call) {
 	clear(g.vector[:g.count])
-	for _, view := range g.views {
-		if err := unix.Munmap(view); err != nil {
-			panic("server: unmap: " + err.Error())
-		}
-	}
-	clear(g.views)
-	g.views, g.count, g.used, g.mapped, g.more = g.views[:0], 0, 0, 0, false
+	g.count, g.used, g.mapped, g.more = 0, 0, 0, false
 	r.calls.Put(g)
 }
 
@@ -119,8 +114,8 @@ func (g *call) addRange(c *conn, p *piece) (whole bool, err error) {
 	r := &c.server.ranges
 	inKernel, near := p.file.InKernel() && !r.copying.Load(), c.near && !r.far.Load()
 	switch {
-	case inKernel && near && p.left >= mapLeast:
-		return g.mapRange(p), nil
+	case inKernel && near && (p.left >= mapLeast || p.view != nil):
+		return g.mapRange(r, p), nil
 	case inKernel && !near && p.left > copyMost:
 		return false, nil
 	}
@@ -152,12 +147,24 @@ func readRange(p *piece, b []byte) (int, error) {
 }
 
 // mapRange maps the front of a range if it is in memory: what is not is better read by sendfile, which reads ahead,
-// than by a page fault for every few pages.
+// than by a page fault for every few pages. What the socket does not take stays mapped for the next call, unless many
+// clients let us wait.
 //
 // Nothing in this process touches the mapping. Should the file be cut meanwhile, the kernel finds no page when it reads
 // from there and fails the call with EFAULT; what comes after the end in its last page are zeros, which are no batches.
-func (g *call) mapRange(p *piece) (whole bool) {
-	size := min(p.left, mapMost-g.mapped)
+func (g *call) mapRange(r *ranges, p *piece) (whole bool) {
+	if g.mapped >= mapMost || p.view == nil && !r.mapFront(p, min(p.left, mapMost)) {
+		return false
+	}
+	size := p.viewEnd - p.pos
+	g.mapped += size
+	g.add(p.view[int64(len(p.view))-size:])
+	p.way = byMapping
+	return size == p.left
+}
+
+// mapFront maps the first size bytes of a range.
+func (r *ranges) mapFront(p *piece, size int64) bool {
 	if size < mapLeast || !p.mappable(size) {
 		return false
 	}
@@ -166,11 +173,21 @@ func (g *call) mapRange(p *piece) (whole bool) {
 	if err != nil {
 		return false // too many mappings
 	}
-	g.views = append(g.views, view)
-	g.mapped += size
-	g.add(view[skip:])
-	p.way = byMapping
-	return size == p.left
+	p.view, p.viewEnd = view, p.pos+size
+	r.views.Add(1)
+	return true
+}
+
+// unmap ends the piece's mapping. Its address does not stay: it could be one of the collector's own by then.
+func (r *ranges) unmap(p *piece) {
+	if p.view == nil {
+		return
+	}
+	if err := unix.Munmap(p.view); err != nil {
+		panic("server: unmap: " + err.Error())
+	}
+	p.view = nil
+	r.views.Add(-1)
 }
 
 // mappable reports whether the next size bytes of a range are in the file and in memory. It asks once for many calls.

@@ -98,6 +98,28 @@ func TestLargeRangesAreMappedForClientsOnThisMachine(t *testing.T) {
 	}
 }
 
+func TestMappingsEndWithTheirRanges(t *testing.T) {
+	const others = viewsMost + 1
+	for _, there := range []int64{0, others} { // with as many others nobody keeps one while it waits
+		w := start(t, defaults())
+		w.ranges.views.Add(there)
+		slow, gone := w.dial(t), w.dial(t)
+		for range 4 {
+			slow.Write(rangeRequest(0, 5<<20))
+			gone.Write(rangeRequest(0, 5<<20))
+		}
+		eventually(t, "ranges to be mapped", func() bool { return w.Sent[byMapping].Load() > 0 })
+		if there == others {
+			eventually(t, "the mappings to end while clients wait", func() bool { return w.ranges.views.Load() == there })
+		}
+		gone.Close()
+		for range 4 {
+			expect(t, slow, w.content)
+		}
+		eventually(t, "all mappings to end", func() bool { return w.ranges.views.Load() == there })
+	}
+}
+
 func TestRangesThatAreNotInMemoryAreNotMapped(t *testing.T) {
 	w := start(t, defaults())
 	f, err := os.Open(w.broker.shard.path)

@@ -18,6 +18,9 @@ type piece struct {
 	pos   int64
 	left  int64 // bytes of the file's range that have not left
 	way   way   // how the range's front leaves
+	// view is the mapping that ends at viewEnd in the file, nil if there is none.
+	view    []byte
+	viewEnd int64
 	// present is a position in the file up to which the range was in memory.
 	present int64
 	err     error // the range cannot be read
@@ -90,14 +93,23 @@ func (c *conn) writeOn() {
 	c.blocking = true
 	for more := true; more; {
 		w := e.Worker()
-		if idle := c.server.config.IdleTimeout; idle > 0 {
-			c.socket.SetWriteDeadline(time.Now().Add(idle))
-		}
+		c.allow(c.server.config.IdleTimeout)
 		if more = c.load(w); more {
 			c.attempt(w)
 		}
 		e.Finish(w)
 	}
+}
+
+// allow sets when waiting for the client ends, a little later than idle from now, so that the next waits need not move
+// it: that costs a look at the timers, and there is a wait for every few megabytes.
+func (c *conn) allow(idle time.Duration) {
+	now := time.Now()
+	if idle <= 0 || now.Sub(c.allowed) < idle/16 {
+		return
+	}
+	c.allowed = now
+	c.socket.SetWriteDeadline(now.Add(idle + idle/16))
 }
 
 // load makes sure that there is a piece to write. With nothing left it gives up writing, closes the connection if the
@@ -127,6 +139,7 @@ func (c *conn) load(w *run.Worker) bool {
 	}
 	if c.blocking && !c.dead {
 		c.socket.SetWriteDeadline(time.Time{})
+		c.allowed = time.Time{}
 	}
 	c.writing = false
 	closing := c.closing && !c.dead
@@ -148,6 +161,7 @@ func (c *conn) discard(w *run.Worker) {
 // done ends a piece: its file may close, and after the last one of an answer the session learns of it.
 func (c *conn) done(w *run.Worker, p *piece) {
 	if p.file != nil {
+		c.server.ranges.unmap(p)
 		p.file.Release()
 		p.file = nil
 	}
@@ -192,6 +206,9 @@ func (c *conn) tryWrite(fd uintptr) bool {
 		case nil, unix.EINTR:
 		case unix.EAGAIN:
 			c.again = true
+			if c.server.ranges.views.Load() > viewsMost {
+				c.unmapAll()
+			}
 			return !c.blocking || c.progress
 		default:
 			c.writeErr = err
@@ -200,6 +217,13 @@ func (c *conn) tryWrite(fd uintptr) bool {
 	}
 	c.again = false
 	return true
+}
+
+// unmapAll ends the mappings of pieces that have not left.
+func (c *conn) unmapAll() {
+	for i := c.next; i < len(c.pieces); i++ {
+		c.server.ranges.unmap(&c.pieces[i])
+	}
 }
 
 // push hands the socket the piece and those behind it, as many as one call can send. It returns how many bytes went.
@@ -235,8 +259,11 @@ func (c *conn) push(fd int, p *piece) (int, error) {
 // advance takes n bytes that have left off the front of the pieces, and ends the pieces that are empty now.
 func (c *conn) advance(n int) {
 	c.mu.Lock()
+	before := c.unsent
 	c.unsent -= int64(n)
-	c.wakeReader()
+	if c.unsent == 0 || before > unsentAhead && c.unsent <= unsentAhead {
+		c.wakeReader() // which waits for nothing in between
+	}
 	c.mu.Unlock()
 	for c.next < len(c.pieces) {
 		p := &c.pieces[c.next]
@@ -248,6 +275,9 @@ func (c *conn) advance(n int) {
 			c.server.Sent[p.way].Add(took)
 			p.pos, p.left, n = p.pos+took, p.left-took, n-int(took)
 			if p.left > 0 {
+				if p.view != nil && p.pos == p.viewEnd {
+					c.server.ranges.unmap(p)
+				}
 				return
 			}
 		} else {

@@ -185,7 +185,7 @@ func (o benchOptions) closed(ctx context.Context, seeds []string, r *benchResult
 		return nil
 	}
 	got, err := load.Consume{Seeds: seeds, Topic: r.Topic, Consumers: o.consumers, Records: made.Records,
-		RecordBytes: o.recordBytes, For: 10 * o.duration}.Run(ctx)
+		RecordBytes: o.recordBytes, Within: 10 * o.duration}.Run(ctx)
 	r.Consumed = &benchRate{got.Records, got.Bytes, got.Requests, got.Took.Seconds()}
 	r.Missing = made.Records*int64(o.consumers) - got.Records
 	return err
