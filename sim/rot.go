@@ -10,7 +10,6 @@ import (
 	"ottla.dev/core/log"
 	"ottla.dev/core/metadata"
 	"ottla.dev/core/partition"
-	"ottla.dev/core/raft"
 	"ottla.dev/sim/check"
 	"ottla.dev/sim/disk"
 	"ottla.dev/sim/fault"
@@ -176,13 +175,12 @@ func (n *node) spared(p *metadata.Partition, damaged []core.BrokerID) bool {
 	})
 }
 
-// rottable lists the files that may be damaged: not meta.properties, which has no checksum, not what a voter needs that
-// cannot ask the others, or has too few of them, and not bootstrap.checkpoint where there are no metadata yet.
+// rottable lists the files that may be damaged: not meta.properties, which has no checksum, not what a voter needs
+// that cannot ask the others, or has too few of them, and not bootstrap.checkpoint before a controller has begun the
+// metadata: they begin with what that says.
 func (n *node) rottable(live bool) (paths []string, sizes []int64) {
-	known := false
-	n.disk.Files(logDir+"/"+quorumFolder, func(path string, _ int64) {
-		known = known || strings.HasSuffix(path, log.LogSuffix) || strings.HasSuffix(path, raft.CheckpointSuffix)
-	})
+	p := n.controller()
+	begun := p != nil && len(p.Image.Features()) > 0
 	lonely := n.Controller && (n.plan.Dynamic || n.votersLeft() < leastVoters)
 	for _, dir := range n.plan.DirNames() {
 		n.disk.Files(dir, func(path string, size int64) {
@@ -190,7 +188,7 @@ func (n *node) rottable(live bool) (paths []string, sizes []int64) {
 			_, suffix, _ := log.ParseFileName(path[strings.LastIndexByte(path, '/')+1:])
 			switch {
 			case strings.HasSuffix(path, "/meta.properties"), quorum && (lonely || live):
-			case !known && strings.HasSuffix(path, "/bootstrap.checkpoint"):
+			case !begun && strings.HasSuffix(path, "/bootstrap.checkpoint"):
 			case live && suffix != log.LogSuffix && suffix != log.IndexSuffix && suffix != log.TimeIndexSuffix:
 			default:
 				paths, sizes = append(paths, path), append(sizes, size)

@@ -51,6 +51,7 @@ type bootJob struct {
 	populated   bool                         // a log directory holds a partition beside the metadata
 	image       *metadata.Image              // of the latest snapshot
 	first       []metadata.Record            // that the folder was formatted with
+	unfounded   error                        // why first cannot be read, if nothing is known of any metadata
 	forgetful   bool                         // a voter that has lost its metadata
 	homeless    bool                         // nobody knows which cluster the folders are to belong to
 	err         error
@@ -189,7 +190,9 @@ func (j *bootJob) openMetadata(fs core.FS) error {
 	switch {
 	case damaged == nil:
 	case j.blank() && !j.forgetful:
-		return damaged
+		// Others of the cluster may have begun long ago, and this node was stopped before it had heard anything of that.
+		j.unfounded = damaged
+		j.notes = append(j.notes, damaged.Error()+". It is needed only if this node begins the metadata of its cluster.")
 	default: // it is of use at the very first start only
 		j.notes = append(j.notes, damaged.Error()+". It is not needed any more, and can be removed.")
 	}

@@ -48,6 +48,7 @@ type Control struct {
 	files       log.FileIDs
 	booting     *bootJob          // what the start found, until it is tidied
 	first       []metadata.Record // that a new cluster begins with, if the folder was formatted
+	unfounded   error             // why first cannot be read
 	tidying     bool
 	deleted     map[core.UUID]bool // topics that the metadata have removed since the start, until it is tidied
 	memory      *diskMemory
@@ -335,7 +336,7 @@ func (c *Control) booted(j *bootJob) {
 		c.out.Note(core.Warn, n)
 	}
 	c.clusterID, c.memory, c.previous = j.clusterID, &j.memory, j.brokerEpoch
-	c.booting, c.committed, c.first = j, j.image, j.first
+	c.booting, c.committed, c.first, c.unfounded = j, j.image, j.first, j.unfounded
 	c.deleted = map[core.UUID]bool{}
 	if c.takeDirs(j.dirs); c.halted {
 		return

@@ -41,6 +41,11 @@ func (c *Control) takeLead() {
 	if c.lead.active || !m.Active() || m.closed || m.reading || c.committed.Offset()+1 != m.LogEndOffset() {
 		return
 	}
+	if c.unfounded != nil && len(c.committed.Features()) == 0 {
+		c.halt(c.unfounded.Error() + ". It says with what the cluster's metadata begin, and this node is the first to lead " +
+			"them. The folder holds nothing else yet: empty it, and format it again (ottla storage format).")
+		return
+	}
 	c.lead = leadership{active: true, epoch: m.Epoch(), draft: c.committed}
 	c.controller.Activate(c.now, c.committed)
 	if !m.sole() {
