@@ -20,7 +20,8 @@ type conn struct {
 	resumed  bool
 	ended    bool // the client sends no more
 	closing  bool // the session wants it closed when the answers are out
-	told     bool // the session knows that it is over
+	told     bool // the session is told that it is over
+	heard    bool // and has heard it, so that it closes for the last time
 	lent     map[*byte]int
 	unsent   int           // answers that have not left
 	arrives  time.Duration // of the client's last bytes
@@ -125,7 +126,7 @@ func (n *node) connEffects(c *conn, out *core.Outbox) {
 	}
 	c.resumed = c.resumed || out.Resume
 	if out.Close {
-		if c.told {
+		if c.heard {
 			n.forget(c)
 			return
 		}

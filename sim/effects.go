@@ -16,6 +16,9 @@ func (n *node) step(a *actor, in core.Input) {
 	n.stats.Steps++
 	n.traceInput(a, &in)
 	n.cells.comes(n, a, &in)
+	if in.Kind == core.InputDisconnected {
+		a.conn.heard = true
+	}
 	a.machine.Step(n.instant(p), in)
 	n.observer.stepped(n, a)
 	n.tap.stepped(n, a)
