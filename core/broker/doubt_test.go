@@ -45,9 +45,9 @@ func (l later) answer() kmsg.Response {
 	return decodeAnswer(l.req, l.session.answers[0])
 }
 
-// A leader that is cut off cannot say that a sequence number does not follow, which is fatal to a producer: its
-// successor may have those before it.
-func TestALeaderThatIsCutOffRefusesNoSequenceNumberByWhatItKnew(t *testing.T) {
+// A leader that is cut off cannot say that a sequence number does not follow, which is fatal to a producer, or that an
+// offset is out of range: its successor may have what comes before.
+func TestALeaderThatIsCutOffRefusesNothingByWhatItKnew(t *testing.T) {
 	c := newCluster(3, 3, map[string]string{"min.insync.replicas": "2"}).startAll(t)
 	if code := c.createTopic(t, 1, "t", 3); code != core.NoError {
 		t.Fatal(code)
@@ -55,6 +55,9 @@ func TestALeaderThatIsCutOffRefusesNoSequenceNumberByWhatItKnew(t *testing.T) {
 	old := c.leaderOf(t, 1, "t", 0)
 	code := func(r kmsg.Response) core.ErrorCode {
 		return core.ErrorCode(r.(*kmsg.ProduceResponse).Topics[0].Partitions[0].ErrorCode)
+	}
+	fetched := func(r kmsg.Response) core.ErrorCode {
+		return core.ErrorCode(r.(*kmsg.FetchResponse).Topics[0].Partitions[0].ErrorCode)
 	}
 	produce := func(at int, sequence core.Sequence) core.ErrorCode {
 		return code(c.ask(t, at, produceTo("t", 0, -1, numbered(sequence))))
@@ -73,12 +76,20 @@ func TestALeaderThatIsCutOffRefusesNoSequenceNumberByWhatItKnew(t *testing.T) {
 	})
 	c.until(t, 30*time.Second, "the next batch", func() bool { return produce(successor, 1) == core.NoError })
 	w := c.askLater(t, old, produceTo("t", 0, -1, numbered(2)))
+	reader := c.askLater(t, old, fetchFrom("t", 0, 2))
 	if r := w.answer(); r != nil {
 		t.Fatalf("at once: %v", code(r))
 	}
 	c.until(t, 10*time.Second, "answered", func() bool { return w.answer() != nil })
 	if got := code(w.answer()); got != core.NotLeaderOrFollower {
 		t.Errorf("who cannot know whether it leads: %v", got)
+	}
+	c.until(t, 10*time.Second, "the reader, too", func() bool { return reader.answer() != nil })
+	if got := fetched(reader.answer()); got != core.NotLeaderOrFollower {
+		t.Errorf("who cannot know whether it leads, of an offset that its successor has: %v", got)
+	}
+	if got := fetched(c.ask(t, successor, fetchFrom("t", 0, 3))); got != core.OffsetOutOfRange {
+		t.Errorf("who leads, of an offset that there is not: %v", got)
 	}
 	c.cut[old] = false
 	c.until(t, 30*time.Second, "back", func() bool { return c.leaderOf(t, old, "t", 0) == successor })

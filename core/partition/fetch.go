@@ -47,6 +47,7 @@ func (s *Set) read(now core.Instant, op *FetchOp, i int, out *core.Outbox) {
 	it.HighWatermark, it.LastStableOffset, it.limit = r.highWatermark, r.highWatermark, r.limit(op)
 	if diverges || it.Code != core.NoError {
 		out.Sometimes(probe.ReaderDiverged)
+		s.doubtRange(now, r, op, i, out)
 		return
 	}
 	if op.Nearest && !op.Follower {
@@ -138,6 +139,8 @@ func (s *Set) take(now core.Instant, r *Replica, op *FetchOp, i int, rng log.Ran
 	it.Code = code
 	if code == core.OffsetOutOfRange {
 		out.Sometimes(probe.FetchOutOfRange)
+		s.doubtRange(now, r, op, i, out)
+		return
 	}
 	if job != nil {
 		out.Sometimes(probe.FetchNeedsFile)
@@ -151,6 +154,24 @@ func (s *Set) take(now core.Instant, r *Replica, op *FetchOp, i int, rng log.Ran
 	if rng.Len > 0 {
 		r.lentUntil = now.Mono + answerGrace
 	}
+}
+
+// doubtRange has a consumer that asks for what this leader does not have yet, or for an epoch that it has never heard
+// of, wait for a confirmation of the leadership: its successor may have them. A consumer that is told
+// OFFSET_OUT_OF_RANGE begins anew at one of the ends, and reads everything again, or passes over what came meanwhile.
+// Those that know leader epochs (KIP-320) are mostly fenced before.
+func (s *Set) doubtRange(now core.Instant, r *Replica, op *FetchOp, i int, out *core.Outbox) {
+	it := &op.Items[i]
+	if it.Code != core.OffsetOutOfRange || op.Follower || r.lead == nil || it.Offset < r.log.LogStartOffset() {
+		return
+	}
+	op.planning++
+	s.Confirm(now, r, out, func(now core.Instant, confirmed bool, out *core.Outbox) {
+		if !confirmed {
+			it.Code = core.NotLeaderOrFollower
+		}
+		s.planned(now, op, out)
+	})
 }
 
 // locatedJob takes back a job that looked for a range in a file.

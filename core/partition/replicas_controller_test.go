@@ -134,6 +134,20 @@ func (c *cluster) move(part int) {
 	})
 }
 
+// confirm says whether a broker leads a partition in an epoch.
+func (c *cluster) confirm(from *node, epoch core.BrokerEpoch, d *Doubt) core.ErrorCode {
+	p := &c.current().parts[slices.Index(c.partitions, d.ID)]
+	switch {
+	case c.current().brokers[from.id].epoch != epoch:
+		return core.StaleBrokerEpoch
+	case d.LeaderEpoch < p.epoch:
+		return core.FencedLeaderEpoch
+	case d.PartitionEpoch < p.partitionEpoch:
+		return core.InvalidUpdateVersion
+	}
+	return core.NoError
+}
+
 func (c *cluster) alterPartition(from *node, epoch core.BrokerEpoch, s *Proposal) (core.ErrorCode, Decided) {
 	img := c.current()
 	i := slices.Index(c.partitions, s.ID)

@@ -93,6 +93,7 @@ type letter struct {
 	from    *node
 	epoch   core.BrokerEpoch // of the node that the letter concerns
 	p       *Proposal
+	doubt   *Doubt
 	code    core.ErrorCode
 	decided Decided
 }
@@ -276,6 +277,10 @@ func (c *cluster) pump(n *node) {
 			c.mail = append(c.mail, letter{what: "propose", from: n, epoch: n.epoch, p: p})
 		}
 		n.set.Proposals = nil
+		for _, d := range n.set.Doubts {
+			c.mail = append(c.mail, letter{what: "doubt", from: n, epoch: n.epoch, doubt: d})
+		}
+		n.set.Doubts = nil
 		n.set.Changed = n.set.Changed[:0]
 		if n.writing == nil && n.set.WantsCheckpoint() {
 			c.checkpoint(n)
@@ -378,6 +383,18 @@ func (c *cluster) deliver(i int) {
 		}
 		m.what = "decided"
 		c.mail = append(c.mail, m)
+	case "doubt":
+		m.code = c.confirm(m.from, m.epoch, m.doubt)
+		if c.lossy(8) {
+			m.code = core.RequestTimedOut
+		}
+		m.what = "settled"
+		c.mail = append(c.mail, m)
+	case "settled":
+		if n := m.from; n.up && n.epoch == m.epoch {
+			n.set.Settle(c.now(), m.doubt, m.code, &n.out)
+			c.pump(n)
+		}
 	case "decided":
 		if n := m.from; n.up && n.epoch == m.epoch {
 			n.set.ISRAnswered(c.now(), m.p, m.code, m.decided, &n.out)
