@@ -34,6 +34,9 @@ func newFired(clustered bool) Fired {
 		firedWipe, firedSpared, firedRot, firedRepaired, firedSoundLeft, firedNeeded, firedLoss} {
 		f[name] = 0
 	}
+	for k := fault.Misdirected; k <= fault.Misdated; k++ {
+		f[firedHarm+k.String()] = 0
+	}
 	for k := netsim.Partition; int(k) < netsim.Kinds; k++ {
 		f["net "+k.String()] = 0
 	}
@@ -64,6 +67,9 @@ const (
 	firedSpared    = "wiped disk withheld"
 	firedAmbush    = "ambush"
 	firedLoss      = "answer to a broker lost"
+	firedHarm      = "rot "
+	firedUnread    = "rot unreadable read"
+	firedLost      = "rot lying power cut"
 )
 
 func (w *World) fire(what string) { w.fired[what]++ }

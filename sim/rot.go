@@ -54,11 +54,16 @@ func (n *node) rotPlanned(r *fault.Rot, patience int) {
 		n.fire(firedSoundLeft)
 		return
 	}
-	if n.rots.victim != nil || n.stopping > 0 || r.Kind == 0 && n.mayRot() != "" {
+	below := r.Kind == 0 || r.Harm == fault.Lying
+	early := below && n.mayRot() != ""
+	if r.Harm == fault.Lying {
+		early = !n.alive() || !n.mayLose()
+	}
+	if n.rots.victim != nil || n.stopping > 0 || early {
 		n.after(rotAgain, func() { n.rotPlanned(r, patience-1) })
 		return
 	}
-	if r.Kind == 0 {
+	if below {
 		n.rot(r)
 		return
 	}
@@ -221,6 +226,12 @@ func (n *node) rot(r *fault.Rot) {
 	}
 	n.rots.victim = n
 	n.observer.cluster.Rotten(n.index)
+	if r.Harm != 0 {
+		if !n.harm(r, paths, sizes) {
+			n.fire(firedSoundLeft) // what is sound is found to be so
+		}
+		return
+	}
 	lost := map[string]bool{}
 	for range r.Spots {
 		i := n.rots.random.Below(uint64(len(paths)))
@@ -303,6 +314,9 @@ func (n *node) unsound() string {
 	c := n.controller()
 	if c == nil {
 		return " there is no controller;"
+	}
+	if n.disk.LiesAt != nil || n.disk.Unreadable() {
+		return who + " its disk is bad;"
 	}
 	p := n.proc.see.Probe()
 	if p.Quorum == nil || p.Quorum.Recalling() {

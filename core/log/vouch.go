@@ -4,6 +4,7 @@ import (
 	"errors"
 	"hash/crc32"
 	"math"
+	"slices"
 	"strings"
 
 	"ottla.dev/core"
@@ -41,15 +42,26 @@ func EpochsVouched(b []byte) bool {
 //
 // A checkpoint is complete after a clean stop, and otherwise below the recovery point, which waits for the epochs
 // below it to be in the file ([Log.RecoveryPoint]), and is lowered before a log is cut. Above it the file may have
-// epochs that were cut off since, or lack the last ones. Where the recovery point is not known, nothing is vouched for.
+// epochs that were cut off since, or lack the last ones; what it says of where an epoch begins holds there, too.
 type vouched struct {
 	epochs []EpochStart
 	below  core.Offset
 }
 
 // denies reports whether a batch has another leader epoch than it was written with. Old ones of Kafka's have none.
+// Wherever it is, it cannot be of an epoch that begins behind it: every epoch begins at one offset. But where the first
+// one of the file begins may be where the log did.
 func (k *vouched) denies(v record.View) bool {
-	return v.BaseOffset() < k.below && v.LeaderEpoch() != core.NoLeaderEpoch && !epochFits(k.epochs, v)
+	switch epoch := v.LeaderEpoch(); {
+	case epoch == core.NoLeaderEpoch || len(k.epochs) == 0:
+		return false
+	case v.BaseOffset() < k.below:
+		return !epochFits(k.epochs, v)
+	default:
+		return slices.ContainsFunc(k.epochs[1:], func(e EpochStart) bool {
+			return e.Epoch == epoch && e.Start > v.BaseOffset()
+		})
+	}
 }
 
 // readVouched reads the checkpoint before any batch. Of a log that is opened for the second time because it is damaged
@@ -66,8 +78,11 @@ func (o *opening) readVouched() error {
 	if bad != nil || !EpochsVouched(b) {
 		return nil
 	}
+	if o.Sole {
+		return nil
+	}
 	o.vouched = vouched{epochs: list, below: o.Recovery}
-	if o.Clean || o.Resync && !o.Sole {
+	if o.Clean || o.Resync {
 		o.vouched.below = math.MaxInt64
 	}
 	return nil

@@ -79,15 +79,40 @@ func TestALeaderEpochThatFitsItsNeighboursIsNotBelieved(t *testing.T) {
 			t.Errorf("%s: %v", name, job.Err)
 		}
 	}
-	// Above the recovery point the checkpoint may be of a log that was cut since, or lack what was written last.
+	// Above the recovery point what is damaged cannot be told from what a crash tears off.
 	for name, change := range map[string]func(*OpenJob){
 		"above the recovery point": func(j *OpenJob) { j.Recovery = 7 },
 		"with nothing known":       func(j *OpenJob) { j.Unsure = true },
 	} {
 		job, _ := misdatedLog(t, change)
-		want := []EpochStart{{0, 0}, {1, 4}, {2, 7}}
-		if job.Err != nil || !reflect.DeepEqual(job.Result.Epochs.All(), want) {
+		want := []EpochStart{{0, 0}, {1, 4}}
+		if job.Err != nil || job.Result.LogEnd != 7 || !reflect.DeepEqual(job.Result.Epochs.All(), want) {
 			t.Errorf("%s: %v, error %v", name, job.Result.Epochs.All(), job.Err)
+		}
+	}
+}
+
+// Above the recovery point the checkpoint may be of a log that was cut since, or lack the last epochs: only an epoch
+// that begins earlier than it does cannot be.
+func TestALeaderEpochThatTheCheckpointDoesNotKnowIsBelieved(t *testing.T) {
+	for _, c := range []struct {
+		checkpoint []EpochStart
+		end        core.Offset
+	}{
+		{[]EpochStart{{0, 0}}, 12},
+		{[]EpochStart{{0, 0}, {1, 4}}, 12},
+		{[]EpochStart{{0, 0}, {1, 2}, {7, 6}}, 12},
+		{[]EpochStart{{1, 6}}, 12}, // its first epoch begins where the log did
+		{[]EpochStart{{0, 0}, {1, 5}}, 4},
+		{[]EpochStart{{0, 0}, {1, 4}, {2, 9}}, 8},
+	} {
+		disk, _ := logOf(12)
+		if job := openOn(disk, nil); job.Err != nil {
+			t.Fatal(job.Err)
+		}
+		disk.Put(testDir+"/"+EpochCheckpointName, AppendEpochCheckpoint(nil, c.checkpoint), true)
+		if job := openOn(disk, nil); job.Err != nil || job.Result.LogEnd != c.end {
+			t.Errorf("with %v: the log ends at %d, error %v", c.checkpoint, job.Result.LogEnd, job.Err)
 		}
 	}
 }

@@ -227,18 +227,28 @@ func (j *OpenJob) readState(fs core.FS) error {
 
 // replay reads the changes of voters in the log, and whether its leader epochs are those that it was written with: were
 // they later, the node would get votes for what it does not have.
+//
+// An epoch that begins where the log ends is dropped: the checkpoint of leader epochs has outlived a crash, and the
+// batch that began it has not. An empty log would look newer than those that have what was committed in an older epoch,
+// and would take none of it.
 func (j *OpenJob) replay(fs core.FS) error {
 	r := &j.Log.Result
+	r.Epochs.TruncateEnd(r.LogEnd)
+	// Segments may begin below the log start offset, which is where the latest snapshot ends.
 	var w witness
-	if n := len(j.Snapshots); n > 0 && j.Snapshots[n-1].End == r.LogStart {
-		w = witness{known: true, epoch: j.Snapshots[n-1].Epoch}
-	}
-	err := log.ReadBatches(fs, j.Dir, r.LogStart, r.LogEnd, func(v record.View) error {
-		if v.BaseOffset() < r.LogStart {
-			return nil
+	begun := false
+	err := log.ReadBatches(fs, j.Dir, r.Segments[0].Base, r.LogEnd, func(v record.View) error {
+		right := true
+		if v.BaseOffset() >= r.LogStart {
+			j.History.take(v, false)
+			if n := len(j.Snapshots); n > 0 && j.Snapshots[n-1].End == r.LogStart && !begun {
+				last := witness{known: true, epoch: j.Snapshots[n-1].Epoch}
+				right = !w.known || w == last
+				w = last
+			}
+			begun = true
 		}
-		j.History.take(v, false)
-		if !w.takes(v) {
+		if !w.takes(v) || !right {
 			return &log.Damage{Dir: j.Dir, At: v.BaseOffset(), Why: "the leader epoch of a batch is not that of the record " +
 				"which began the epoch"}
 		}

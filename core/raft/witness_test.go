@@ -99,3 +99,22 @@ func TestEpochsRiseWhereALeaderChangeIs(t *testing.T) {
 		}
 	}
 }
+
+// A crash may leave the checkpoint of leader epochs, and not the batch that began one. An empty log that went by it
+// would get votes of those who have what was committed.
+func TestAnEmptyLogHasNoEpoch(t *testing.T) {
+	disk := logtest.NewDisk()
+	n := start(t, disk)
+	n.deliver()
+	n.elect()
+	disk.Put(testDir+"/"+log.FileName(0, log.LogSuffix), nil, true)
+	disk.Put(testDir+"/"+log.EpochCheckpointName, log.AppendEpochCheckpoint(nil, []log.EpochStart{{Epoch: 1}}), true)
+	job := &OpenJob{Slot: 1, Parent: "/data", Dir: testDir, Settings: log.DefaultSettings(),
+		Static: []record.Voter{{ID: 3}, {ID: 4}}}
+	if job.Run(disk); job.Err != nil || job.Log.Result.LogEnd != 0 {
+		t.Fatalf("the log ends at %d, error %v", job.Log.Result.LogEnd, job.Err)
+	}
+	if all := job.Log.Result.Epochs.All(); len(all) > 0 {
+		t.Errorf("the epochs are %v", all)
+	}
+}

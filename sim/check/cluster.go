@@ -106,7 +106,8 @@ func (c *Cluster) Wiped(node int, d *disk.Disk) {
 // Rotten notes that files of a machine have been damaged. Until they are [Cluster.Repaired] its replicas are judged as
 // leaders only.
 func (c *Cluster) Rotten(node int) {
-	c.brokers[node] = seenBroker{wiped: true, rotten: true}
+	// A process that goes on leads the quorum by votes of before.
+	c.brokers[node] = seenBroker{wiped: true, rotten: true, quorum: c.brokers[node].quorum}
 	//core:unordered what is deleted does not depend on the order
 	for key := range c.replicas {
 		if key.node == node {

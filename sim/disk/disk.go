@@ -47,6 +47,11 @@ type Disk struct {
 	Replicated bool
 	// Lies makes syncs succeed without doing anything: a broken disk that no software survives, to test the checks with.
 	Lies bool
+	// LiesAt, if set, names the files whose syncs succeed without doing anything.
+	LiesAt func(path string) bool
+	// Unread, if set, is told of each read that fails because of [Disk.Break].
+	Unread func(path string)
+	broken []broken
 	// Counts of what was done, by [Op].
 	Counts [Names + 1]int
 	random core.PRNG
@@ -61,6 +66,7 @@ type node struct {
 	changes []change // between the two, oldest first
 	first   uint64   // the number of changes[0], counted from the file's creation
 	mapped  bool
+	bad     []span // that cannot be read
 
 	entries map[string]*node
 	stable  map[string]*node
@@ -113,6 +119,7 @@ func extend(b []byte, size int64) []byte {
 
 // change does and remembers a change. The bytes become the disk's.
 func (n *node) change(c change) {
+	n.replace(c)
 	switch {
 	case n.mapped && c.bytes != nil && c.pos+int64(len(c.bytes)) > int64(len(n.data)):
 		panic("sim/disk: a write beyond a mapping")

@@ -149,7 +149,7 @@ func (s Syncing) Finish() error {
 	}
 	err := s.disk.enter(Sync, s.path)
 	switch {
-	case s.disk.Lies:
+	case s.disk.Lies, s.disk.LiesAt != nil && s.disk.LiesAt(s.path):
 	case !s.node.dir:
 		s.node.settle(s.mark, err != nil, &s.disk.random)
 	case err == nil:
@@ -187,6 +187,9 @@ func (r Range) Append(dst []byte) ([]byte, error) {
 	}
 	if err := r.disk.enter(Read, r.path); err != nil {
 		return dst, wrap("read", r.path, err)
+	}
+	if err := r.disk.unread(r.node, r.path, r.pos, r.pos+r.size); err != nil {
+		return dst, err
 	}
 	return append(dst, r.node.data[r.pos:r.pos+r.size]...), nil
 }

@@ -56,9 +56,10 @@ func (p *Plan) drawBeside() {
 	p.drawHabits(&habits)
 	p.drawAmbushes(&ambushes)
 	if p.Clustered() {
-		losses, moves := p.Stream(StreamLosses), p.Stream(streamMoves)
+		losses, moves, harms := p.Stream(StreamLosses), p.Stream(streamMoves), p.Stream(streamHarms)
 		p.drawLosses(&losses)
 		p.drawMoves(&moves)
+		p.drawHarms(&harms)
 	}
 }
 

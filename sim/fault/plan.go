@@ -240,6 +240,7 @@ const (
 	streamAmbushes    = 1021
 	StreamLosses      = 1022
 	streamMoves       = 1023
+	streamHarms       = 1030
 )
 
 // Habits is the part of a client's stream for what it does beside its work, so that the rest is not reshuffled by it.

@@ -17,6 +17,9 @@ type Rot struct {
 	// Kind is how the process ends before its files are damaged. 0: it goes on, and finds log segments damaged under it.
 	Kind StopKind
 	Down time.Duration
+	// Harm is what the damage is, and For how long it lasts, where that has a meaning.
+	Harm Harm
+	For  time.Duration
 }
 
 // rotReplicas is how many replicas partitions have where files are damaged, and rotMinISR how many of them must have a
@@ -44,9 +47,13 @@ func (p *Plan) drawRots(r *core.PRNG) {
 		}
 		p.Rots = append(p.Rots, rot)
 	}
-	if len(p.Rots) == 0 {
-		return
+	if len(p.Rots) > 0 {
+		p.adaptToRots(r)
 	}
+}
+
+// adaptToRots makes a cluster one that survives damage to one machine, and draws how often it writes down what it has.
+func (p *Plan) adaptToRots(r *core.PRNG) {
 	p.set("ottla.scrub.interval.ms", 1000)
 	p.set("min.insync.replicas", rotMinISR)
 	p.set("log.flush.offset.checkpoint.interval.ms", pick[int64](r, 500, 2000, 60000))
@@ -73,6 +80,8 @@ func (r *Rot) fields(l *fields, p *Plan) {
 	number(l, "stop", &kind, 0, int(Crash))
 	r.Kind = StopKind(kind)
 	l.time("down", &r.Down, 0)
+	r.Harm.field(l)
+	l.time("for", &r.For, 0)
 }
 
 // maxSpots bounds how many places are damaged at once.

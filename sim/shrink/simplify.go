@@ -183,7 +183,7 @@ func roundTo(p *fault.Plan, unit time.Duration) {
 		span(&p.DirFailures[i].At, &p.DirFailures[i].Back)
 	}
 	for i := range p.Rots {
-		near(&p.Rots[i].At, &p.Rots[i].Down)
+		near(&p.Rots[i].At, &p.Rots[i].Down, &p.Rots[i].For)
 	}
 	for i := range p.Operations {
 		near(&p.Operations[i].At)

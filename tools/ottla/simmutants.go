@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"ottla.dev/sim/fault"
 	"ottla.dev/tools/mutants"
 )
 
@@ -203,7 +204,7 @@ func (r *mutantRun) try(m *mutants.Mutant) (mutants.Outcome, error) {
 		}
 		g := found.Groups[0]
 		spent.Seeds = int(g.Index) + 1
-		o := huntOptions{worlds: string(m.Worlds)}
+		o := huntOptions{worlds: string(m.Worlds), start: firstSeed(m)}
 		if clean := o.at(g.Index).run(searchOneIn); clean.Failure == nil || clean.Failure.Check != g.Check {
 			spent.Check, spent.Said, spent.Replay = g.Check, g.Text, g.Replay
 			return spent, nil
@@ -220,11 +221,19 @@ const (
 	mutantPatience = 30
 )
 
+// firstSeed is where the seeds of a mutant begin: those of damage where there is every kind of it.
+func firstSeed(m *mutants.Mutant) int64 {
+	if m.Worlds == mutants.Damage {
+		return fault.HarmsFrom
+	}
+	return 0
+}
+
 // hunt runs a mutant's seeds from one on to its first failure.
 func (r *mutantRun) hunt(m *mutants.Mutant, binary string, from uint64, cpu time.Duration) (huntResult, error) {
 	cmd := exec.Command(binary, "sim", "hunt", "--json", "--until-first", "--jobs", "1", "--worlds", string(m.Worlds),
-		"--start", "0", "--from", strconv.FormatUint(from, 10), "--seeds", strconv.FormatUint(r.options.seeds, 10),
-		"--cpu", cpu.String())
+		"--start", strconv.FormatInt(firstSeed(m), 10), "--from", strconv.FormatUint(from, 10),
+		"--seeds", strconv.FormatUint(r.options.seeds, 10), "--cpu", cpu.String())
 	var text, trouble bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &text, &trouble
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "GOTRACEBACK=single")

@@ -1,0 +1,80 @@
+package fault
+
+import (
+	"slices"
+	"time"
+
+	"ottla.dev/core"
+)
+
+// Harm is what a damage to files is, if it is not bits that flip, pages of zeros, and files that are cut or lost.
+type Harm uint8
+
+// The harms.
+const (
+	// Misdirected are writes that went to a wrong place of their file: what is there is sound and does not belong there,
+	// and nothing came where it belongs.
+	Misdirected Harm = iota + 1
+	// Lying is a disk that calls written what it then loses when the power fails, and then it fails.
+	Lying
+	// Unreadable are sectors that cannot be read for a while, and are then replaced by empty ones.
+	Unreadable
+	// Misdated are batches at the end of a leader epoch that claim the next one: no checksum covers that.
+	Misdated
+	lastHarm = Misdated
+)
+
+// String gives the harm's name.
+func (h Harm) String() string {
+	return [...]string{"", "misdirected", "lying", "unreadable", "misdated"}[h]
+}
+
+func (h *Harm) field(l *fields) {
+	name := h.String()
+	l.word("harm", &name)
+	for k := Harm(0); k <= lastHarm; k++ {
+		if k.String() == name {
+			*h = k
+			return
+		}
+	}
+	l.fail("%q is no harm", name)
+}
+
+// HarmsFrom is the first seed whose plan may have harms. Those before it have been run without: they are to mean what
+// they did.
+const HarmsFrom = 5_000_000
+
+// longestHarm is how long a disk lies, or sectors cannot be read, at most.
+const longestHarm = 8 * time.Second
+
+// drawHarms draws harms for what rots, and damage for one in three of the clusters that have none.
+func (p *Plan) drawHarms(r *core.PRNG) {
+	if p.Seed < HarmsFrom {
+		return
+	}
+	wiped := slices.ContainsFunc(p.Stops, func(s Stop) bool { return s.Wipe })
+	if len(p.Rots) == 0 && p.Brokers >= rotReplicas && !wiped && r.Chance(1, 3) {
+		for at := 4 * time.Second; ; {
+			if at += between(r, time.Second, 8*time.Second); at > p.Duration {
+				break
+			}
+			rot := Rot{Node: int(r.Below(uint64(p.Brokers))), At: at, Spots: int(pick[int64](r, 1, 1, 3, 10)),
+				Kind: pick(r, Clean, Kill, Crash, 0), Down: between(r, 0, pick(r, 500*time.Millisecond, 12*time.Second))}
+			p.Rots = append(p.Rots, rot)
+		}
+		if len(p.Rots) > 0 {
+			p.adaptToRots(r)
+		}
+	}
+	for i := range p.Rots {
+		rot := &p.Rots[i]
+		if r.Chance(1, 5) {
+			continue
+		}
+		rot.Harm = pick(r, Misdirected, Misdirected, Lying, Lying, Unreadable, Misdated, Misdated)
+		if rot.Harm == Lying || rot.Harm == Unreadable {
+			rot.For = between(r, 100*time.Millisecond, longestHarm)
+		}
+	}
+}

@@ -1,0 +1,47 @@
+package sim
+
+import (
+	"testing"
+
+	"ottla.dev/sim/fault"
+)
+
+// Whatever harm is done to files, all of it strikes in some worlds and is repaired.
+func TestEveryHarmIsRepaired(t *testing.T) {
+	worlds := 16
+	if testing.Short() {
+		worlds = 5
+	}
+	var sum Stats
+	for seed := uint64(fault.HarmsFrom); worlds > 0; seed++ {
+		plan := fault.DrawCluster(seed, 3)
+		if len(plan.Rots) < 3 {
+			continue
+		}
+		worlds--
+		r := New(plan, nil).Run()
+		if r.Failure != nil {
+			t.Errorf("seed %d: %v (replay: ottla sim --seed %d --brokers 3 --trace)", seed, r.Failure, seed)
+		}
+		sum.Add(r.Stats)
+	}
+	for h := fault.Misdirected; h <= fault.Misdated && !testing.Short(); h++ {
+		if sum.Fired[firedHarm+h.String()] == 0 {
+			t.Errorf("no harm was %v", h)
+		}
+	}
+	if sum.Fired[firedRepaired] == 0 {
+		t.Error("nothing was repaired")
+	}
+}
+
+// Seeds before the first with harms draw what they drew without.
+func TestOlderSeedsHaveNoHarm(t *testing.T) {
+	for seed := range uint64(200) {
+		for _, r := range fault.DrawCluster(seed, 3).Rots {
+			if r.Harm != 0 || r.For != 0 {
+				t.Fatalf("seed %d: %+v", seed, r)
+			}
+		}
+	}
+}
