@@ -103,6 +103,9 @@ func (k *checks) after(n *node) {
 }
 
 func (k *checks) replica(n *node, r *Replica, p *partState) {
+	if start := r.log.Start(); r.highWatermark < start {
+		k.fail("S6: high watermark %d of broker %d below its log start %d", r.highWatermark, n.id, start)
+	}
 	if k.unclean {
 		return
 	}
@@ -124,9 +127,6 @@ func (k *checks) replica(n *node, r *Replica, p *partState) {
 	}
 	if seen && now.hw < was.hw && !anew {
 		k.fail("S6: the high watermark of broker %d goes back from %d to %d", n.id, was.hw, now.hw)
-	}
-	if now.hw < now.start {
-		k.fail("S6: high watermark %d of broker %d below its log start %d", now.hw, n.id, now.start)
 	}
 	if !seen && now.hw < min(n.saved[r.id][2], now.end) {
 		k.fail("S6: broker %d starts with high watermark %d, its checkpoint says %d", n.id, now.hw, n.saved[r.id][2])

@@ -101,7 +101,7 @@ func (s *Set) truncationPlanned(now core.Instant, j *log.TruncateJob, out *core.
 }
 
 // cutAfterCheckpoint asks for the checkpoint that has to come before the cut. A cut below the high watermark follows an
-// unclean election: what was committed is lost, and the high watermark goes back here and nowhere else. What a replica
+// unclean election: what was committed is lost, and the high watermark goes back here, or with the cut. What a replica
 // that is not trusted has of it may be damaged, and the leader has it: nothing is lost then.
 func (s *Set) cutAfterCheckpoint(t *truncation, out *core.Outbox) {
 	r := t.replica
@@ -112,7 +112,8 @@ func (s *Set) cutAfterCheckpoint(t *truncation, out *core.Outbox) {
 			out.Note(core.Fail, "Committed records of "+r.name.String()+" from offset "+offsetText(end)+" to "+
 				offsetText(r.highWatermark)+" are not in its leader's log and are cut off")
 		}
-		r.highWatermark = end
+		// A log that is to begin anew below its start offset still begins there until it is cut.
+		r.highWatermark = max(end, r.log.Start())
 		s.Changed = append(s.Changed, r)
 	}
 	s.waiting.truncations = append(s.waiting.truncations, t)
