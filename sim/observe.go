@@ -41,7 +41,9 @@ func (o *observer) stepped(n *node, a *actor) {
 		seen := p.see.ProbeControl()
 		o.cluster.Control(n.index, n.starts, seen.Quorum, seen.Image)
 	case core.RoleShard:
-		o.cluster.Shard(n.index, n.starts, int(a.address.Index), p.see.ProbeShard(int(a.address.Index)))
+		i := int(a.address.Index)
+		o.cluster.Shard(n.index, n.starts, i, p.see.ProbeShard(i))
+		p.see.ProbeCoordinators(i, func(p *broker.CoordinatorProbe) { o.cluster.Coordinator(n.index, p) })
 	case core.RoleSession:
 	}
 }

@@ -3,6 +3,7 @@ package broker
 import (
 	"ottla.dev/core"
 	"ottla.dev/core/coordinator"
+	"ottla.dev/core/group"
 	"ottla.dev/core/metadata"
 	"ottla.dev/core/partition"
 	"ottla.dev/core/raft"
@@ -36,6 +37,25 @@ func (b *Broker) ProbeControl() Probe {
 
 // ProbeShard returns the replicas of a shard. The slice belongs to the shard.
 func (b *Broker) ProbeShard(i int) []*partition.Replica { return b.shards[i].set.Replicas() }
+
+// CoordinatorProbe is the coordinator of one partition of __consumer_offsets. The machine is nil unless it serves.
+type CoordinatorProbe struct {
+	Replica  *partition.Replica
+	Epoch    core.LeaderEpoch
+	Appended core.Offset // after the last record that the machine's state holds
+	Machine  *group.Machine
+}
+
+// ProbeCoordinators gives the coordinators of a shard to yield.
+func (b *Broker) ProbeCoordinators(i int, yield func(*CoordinatorProbe)) {
+	for _, h := range b.shards[i].coordinators {
+		p := CoordinatorProbe{Replica: h.replica, Epoch: h.epoch, Appended: h.runtime.Appended()}
+		if h.runtime.State() == coordinator.Active {
+			p.Machine = h.machine
+		}
+		yield(&p)
+	}
+}
 
 // Probe returns the broker's insides. Only who steps all machines of a broker himself may call it.
 func (b *Broker) Probe() Probe {

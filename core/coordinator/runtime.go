@@ -72,6 +72,9 @@ func (r *Runtime[O]) Epoch() core.LeaderEpoch { return r.epoch }
 // Machine returns the active machine, or nil. It is for inspection only.
 func (r *Runtime[O]) Machine() Machine[O] { return r.machine }
 
+// Appended is the offset after the last record that the active machine's state holds.
+func (r *Runtime[O]) Appended() core.Offset { return r.appended }
+
 // BeginLoad starts the leadership of epoch: the owner is loading the log. A state of an earlier epoch is dropped.
 func (r *Runtime[O]) BeginLoad(epoch core.LeaderEpoch) {
 	if epoch < r.epoch {

@@ -198,7 +198,10 @@ func (s *Set) appendFetched(now core.Instant, r *Replica, p *kmsg.FetchResponseT
 
 // beginsAnew decides whether a log must begin anew because the leader's begins at its end or after: no record of it is
 // known to be the leader's then, whatever the epochs say, and what was deleted there must not come back from here. It
-// begins where the leader's first batch does, which may be a little before the log start offset.
+// begins where the leader's first batch does, which may be a little before the log start offset. Where it begins just
+// at the end here, and all that is here was committed, the leader has had that and deleted it: it goes as records go
+// that are deleted. What is known of the producers stays, without which a batch that is sent again would be appended
+// again once this replica leads.
 func (r *Replica) beginsAnew(start core.Offset, records []byte) (core.Offset, bool) {
 	end := r.log.LogEndOffset()
 	if start < end {
@@ -207,6 +210,9 @@ func (r *Replica) beginsAnew(start core.Offset, records []byte) (core.Offset, bo
 	at := start
 	if v, _, err := record.Next(records); err == nil && v != nil {
 		at = v.BaseOffset()
+	}
+	if at == end && r.highWatermark >= end && r.suspicion == nil {
+		return 0, false
 	}
 	return at, at >= 0 && (at != end || r.log.Start() < end)
 }

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"ottla.dev/core"
+	"ottla.dev/core/api"
 	"ottla.dev/core/metadata"
 	"ottla.dev/core/partition"
 	"ottla.dev/core/raft"
@@ -68,6 +69,20 @@ type seenReplica struct {
 	cursor cursor
 	// loose says that the metadata have taken the replica away: if the broker hears of it, what it has goes.
 	loose bool
+
+	producers    *producerLog
+	groups       *groupLog // of partitions of __consumer_offsets
+	coordination coordination
+}
+
+// readers are told of the batches of the replica.
+func (seen *seenReplica) readers() []batchReader {
+	if seen.Name.Topic == api.ConsumerOffsetsTopic {
+		seen.groups = &groupLog{}
+		return []batchReader{seen.groups}
+	}
+	seen.producers = &producerLog{}
+	return []batchReader{seen.producers}
 }
 
 // NewCluster returns the judge of brokers with these disks.
@@ -234,7 +249,9 @@ func (c *Cluster) judge(seen *seenReplica, s *Sighting, r *partition.Replica) {
 	c.watchLogStart(&was, s)
 	c.watchCommitted(&was, s)
 	seen.dir = r.Log().Dir()
+	seen.Name = s.Name
 	c.readReplica(seen, &was, s)
+	c.watchProducers(seen, s, r)
 	seen.Sighting = *s
 }
 

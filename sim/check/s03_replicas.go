@@ -38,12 +38,24 @@ type cursor struct {
 	next  core.Offset
 	epoch core.LeaderEpoch
 	ready bool
+	// readers get every batch that is read, in order.
+	readers []batchReader
+}
+
+// batchReader is told where the reading of a log begins, and then of its batches without a gap; of a log that was cut
+// off it is told from the beginning again. The bytes are borrowed.
+type batchReader interface {
+	begin(base core.Offset)
+	take(v record.View)
 }
 
 // readReplica reads what has been written to a replica's log.
 func (c *Cluster) readReplica(seen *seenReplica, was, s *Sighting) {
 	if was.Life != s.Life {
 		seen.cursor = cursor{}
+	}
+	if seen.cursor.readers == nil {
+		seen.cursor.readers = seen.readers()
 	}
 	seen.cursor.begun(s.Start)
 	c.read(&seen.cursor, s.Node, seen.dir, s.ID, s.Written, s.Epochs, s.Name.String())
@@ -64,6 +76,9 @@ func (c *Cluster) readQuorum(b *seenBroker, s *QuorumSighting, q *raft.Quorum) {
 func (at *cursor) begun(start core.Offset) {
 	if start >= at.next {
 		at.epoch = unknownEpoch
+		for _, r := range at.readers {
+			r.begin(at.next)
+		}
 	}
 }
 
@@ -92,6 +107,9 @@ func (c *Cluster) read(at *cursor, node int, dir string, id core.TopicIDPartitio
 			c.wrong("leader-epochs", node, name+why)
 		}
 		at.pos, at.next, at.epoch = at.pos+len(v), v.NextOffset(), v.LeaderEpoch()
+		for _, r := range at.readers {
+			r.take(v)
+		}
 	}
 }
 
@@ -120,8 +138,11 @@ func (at *cursor) seek(d *disk.Disk, dir string, written core.Offset) bool {
 	}
 	if !at.ready || base != at.next {
 		at.epoch = unknownEpoch
+		for _, r := range at.readers {
+			r.begin(base)
+		}
 	}
-	*at = cursor{path: found, next: base, epoch: at.epoch, ready: true}
+	*at = cursor{path: found, next: base, epoch: at.epoch, ready: true, readers: at.readers}
 	return true
 }
 
