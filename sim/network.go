@@ -27,6 +27,8 @@ type network struct {
 	wires map[netsim.End]*wired
 	due   time.Duration // of the next look at the network that is in the queue, or core.Never
 	look  func()        // takes what has happened in the network
+	// newest is the newest end that was seen.
+	newest netsim.End
 }
 
 // wired is one end of a connection: a client's, a broker's link, or a session's.
@@ -83,12 +85,13 @@ func (w *World) lookAtNet() {
 // happens takes an event of the network to whom it concerns.
 func (w *World) happens(e *netsim.Event[[]byte]) {
 	w.trace.Begin(w.now, "net").Text(func(dst []byte) []byte { return e.AppendText(dst) }).End()
+	w.net.newest = max(w.net.newest, e.End)
 	if e.Kind == netsim.Accepted {
 		w.nodes[e.Host].accept(e)
 		return
 	}
 	x := w.net.wires[e.End]
-	if x == nil {
+	if x == nil || w.forgotten(e) {
 		return
 	}
 	if e.Kind.Final() {
@@ -128,6 +131,15 @@ func (w *World) happens(e *netsim.Event[[]byte]) {
 	case netsim.Refused, netsim.TimedOut, netsim.ResetByPeer:
 		w.broken(x)
 	}
+}
+
+// forgotten reports whether something arrives that a machine has sent before it lost its disk. With the machine goes
+// what it had still to send: a heartbeat that was under way for long would bring a broker back to life whose data are
+// gone, and that has no new registration yet.
+func (w *World) forgotten(e *netsim.Event[[]byte]) bool {
+	peer := int(e.Peer)
+	return (e.Kind == netsim.Arrived || e.Kind == netsim.Fragmented) && peer < len(w.nodes) &&
+		e.End < w.nodes[peer].firstEnd
 }
 
 func (w *World) connected(x *wired) {
@@ -283,6 +295,7 @@ func (n *node) links(p *process, a *actor, ops []core.LinkOp) {
 			n.trace.Begin(n.now, "open").Word(a.name).Num("link", int64(op.Link)).Word(op.Address).End()
 			host, port := parseAddress(op.Address)
 			end := n.net.Dial(n.now, netsim.Host(n.index), netsim.Address{Host: host, Port: port})
+			n.net.newest = max(n.net.newest, end)
 			x = &wired{end: end, host: netsim.Host(n.index), actor: a, link: op.Link, proc: p}
 			a.wires[op.Link], n.net.wires[end] = x, x
 		case core.LinkSend:

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"ottla.dev/core"
+	"ottla.dev/netsim"
 	"ottla.dev/sim/check"
 	"ottla.dev/sim/disk"
 	"ottla.dev/sim/fault"
@@ -20,6 +21,7 @@ type node struct {
 	disks    int           // that the machine has had
 	random   core.PRNG     // names its directories
 	dir      core.UUID     // the id of its data folder, if the world has formatted it
+	firstEnd netsim.End    // of a connection since the disk was lost
 	wiping   int           // how often the next start may wait until an empty disk is within the budget
 	skew     time.Duration // of the wall clock
 	starts   int

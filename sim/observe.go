@@ -3,6 +3,7 @@ package sim
 import (
 	"ottla.dev/core"
 	"ottla.dev/core/broker"
+	"ottla.dev/core/partition"
 	"ottla.dev/sim/check"
 	"ottla.dev/sim/disk"
 	"ottla.dev/sim/fault"
@@ -23,6 +24,10 @@ func newObserver(w *World) *observer {
 	}
 	o.cluster = check.NewCluster(disks, w.ledger, w.fail)
 	o.cluster.Met = func(node int, what check.Moment) { w.nodes[node].meet(moment{on: moments[what]}) }
+	o.cluster.Followers = func(node, shard int, r *partition.Replica) []partition.FollowerSeen {
+		p := w.nodes[node].proc
+		return p.see.ProbeFollowers(shard, w.nodes[node].instant(p), r)
+	}
 	o.cluster.Lossy = func(p core.TopicPartition) {
 		w.trace.Begin(w.now, "unclean").Word(p.String()).End()
 		w.fire(firedUnclean)
@@ -53,7 +58,7 @@ func (o *observer) stopped(n *node, kind fault.StopKind) {
 	if kind == fault.Crash && n.net != nil && o.world.ledger.PowerCut() > 0 {
 		o.world.fire(firedCaching)
 	}
-	o.cluster.Stopped(n.index)
+	o.cluster.Stopped(n.index, kind == fault.Clean, n.proc.listening)
 }
 
 // settled reports whether the cluster has come to rest (L1): one controller, everybody serving, every partition led and

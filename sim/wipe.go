@@ -36,7 +36,7 @@ func (n *node) wipe() bool {
 	}
 	n.fire(firedWipe)
 	n.newDisk()
-	n.before, n.dir = nil, n.random.UUID()
+	n.before, n.dir, n.firstEnd = nil, n.random.UUID(), n.net.newest+1
 	n.observer.cluster.Wiped(n.index, n.disk)
 	return true
 }

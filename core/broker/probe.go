@@ -57,6 +57,11 @@ func (b *Broker) ProbeCoordinators(i int, yield func(*CoordinatorProbe)) {
 	}
 }
 
+// ProbeFollowers returns what the leader of a partition knows of the others.
+func (b *Broker) ProbeFollowers(i int, now core.Instant, r *partition.Replica) []partition.FollowerSeen {
+	return b.shards[i].set.ProbeFollowers(now, r)
+}
+
 // Probe returns the broker's insides. Only who steps all machines of a broker himself may call it.
 func (b *Broker) Probe() Probe {
 	p := b.ProbeControl()

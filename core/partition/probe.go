@@ -8,7 +8,8 @@ type Leading struct {
 	EpochStart     core.Offset // the log end offset when the leadership began
 	MinISR         int         // min.insync.replicas in effect
 	ISR            []core.BrokerID
-	Pending        *Proposal // that the controller may have taken, or nil
+	Pending        *Proposal       // that the controller may have taken, or nil
+	Left           []core.BrokerID // who counts on between the controller's answer and the metadata
 }
 
 // Leads returns what the replica believes as the appointed leader. It reports false if it is none, or the only replica.
@@ -17,7 +18,28 @@ func (r *Replica) Leads() (Leading, bool) {
 	if l == nil {
 		return Leading{}, false
 	}
-	return Leading{l.partitionEpoch, l.epochStart, r.minISR(), l.isr, l.pending}, true
+	return Leading{l.partitionEpoch, l.epochStart, r.minISR(), l.isr, l.pending, l.left}, true
+}
+
+// FollowerSeen is what a leader knows of another replica.
+type FollowerSeen struct {
+	ID       core.BrokerID
+	End      core.Offset // its fetch offset, or core.NoOffset
+	KeepsUp  bool        // it has, or lately had, all that the leader has
+	Eligible bool        // the controller would take it into the ISR
+}
+
+// ProbeFollowers returns what the leader of a partition knows of the others.
+func (s *Set) ProbeFollowers(now core.Instant, r *Replica) []FollowerSeen {
+	if r.lead == nil {
+		return nil
+	}
+	seen := make([]FollowerSeen, 0, len(r.lead.followers))
+	for i := range r.lead.followers {
+		f := &r.lead.followers[i]
+		seen = append(seen, FollowerSeen{f.id, f.end, f.keepsUp(now, r, s.replication.LagMax), s.eligible(f)})
+	}
+	return seen
 }
 
 // State is what a replica is about, for who looks on from outside.

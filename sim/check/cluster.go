@@ -23,9 +23,12 @@ type Cluster struct {
 	// what it may have lost.
 	Lossy func(core.TopicPartition)
 	// Met is told of what a machine has just done, for who wants to strike it then.
-	Met      func(node int, what Moment)
-	brokers  []seenBroker
-	replicas map[replicaKey]*seenReplica
+	Met func(node int, what Moment)
+	// Followers gives what a leader, on a shard of a machine, knows of the other replicas.
+	Followers func(node, shard int, r *partition.Replica) []partition.FollowerSeen
+	shard     int // whose step is judged
+	brokers   []seenBroker
+	replicas  map[replicaKey]*seenReplica
 
 	leaders   leaders   // S1
 	votes     votes     // S2
@@ -44,6 +47,10 @@ type seenBroker struct {
 	cursor cursor       // in the metadata log
 	// wiped says that the disk was lost: what was on it is not known to be there.
 	wiped bool
+	// lostAt is the newest broker epoch that was known when the disk was lost.
+	lostAt core.BrokerEpoch
+	// unclean says that the last process that served has not shut down cleanly.
+	unclean bool
 	// rotten says that files are damaged: what was on the disk is not known to be there, and does not count, until the
 	// damage is repaired.
 	rotten bool
@@ -109,7 +116,12 @@ func (c *Cluster) broker(node, life int) *seenBroker {
 // its fault.
 func (c *Cluster) Wiped(node int, d *disk.Disk) {
 	c.disks[node] = d
-	c.brokers[node] = seenBroker{wiped: true}
+	c.brokers[node] = seenBroker{wiped: true, unclean: true, lostAt: -1}
+	if c.images.latest != nil {
+		if b := c.images.latest.Broker(core.BrokerID(node + 1)); b != nil {
+			c.brokers[node].lostAt = b.Epoch
+		}
+	}
 	//core:unordered what is deleted does not depend on the order
 	for key := range c.replicas {
 		if key.node == node {
@@ -122,7 +134,8 @@ func (c *Cluster) Wiped(node int, d *disk.Disk) {
 // leaders only.
 func (c *Cluster) Rotten(node int) {
 	// A process that goes on leads the quorum by votes of before.
-	c.brokers[node] = seenBroker{wiped: true, rotten: true, quorum: c.brokers[node].quorum}
+	c.brokers[node] = seenBroker{wiped: true, rotten: true, quorum: c.brokers[node].quorum,
+		unclean: c.brokers[node].unclean}
 	//core:unordered what is deleted does not depend on the order
 	for key := range c.replicas {
 		if key.node == node {
@@ -164,6 +177,7 @@ func (c *Cluster) Control(node, life int, q *raft.Quorum, image *metadata.Image)
 // Shard judges the replicas of a shard after a step of its machine.
 func (c *Cluster) Shard(node, life, shard int, replicas []*partition.Replica) {
 	b := c.broker(node, life)
+	c.shard = shard
 	for len(b.shards) <= shard {
 		b.shards = append(b.shards, nil)
 	}
@@ -246,6 +260,8 @@ func (c *Cluster) judge(seen *seenReplica, s *Sighting, r *partition.Replica) {
 	c.watchRecovered(&was, s)
 	c.watchTruncation(&was, s)
 	c.watchWatermark(&was, s)
+	c.watchCounted(&was, s)
+	c.watchBehind(&was, s, r)
 	c.watchLogStart(&was, s)
 	c.watchCommitted(&was, s)
 	seen.dir = r.Log().Dir()

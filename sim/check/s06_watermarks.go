@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"ottla.dev/core"
+	"ottla.dev/core/partition"
 )
 
 // watchWatermark is S6 of partitions: a high watermark does not go back in a life, lies within the log, and a leader
@@ -44,6 +45,32 @@ func (c *Cluster) watchWatermark(was, s *Sighting) {
 			c.wrong("isr-watermark", s.Node, name()+": the high watermark moves to "+offsetText(s.HighWatermark)+
 				", which broker "+strconv.Itoa(int(id))+" of the ISR has not made durable")
 		}
+	}
+}
+
+// watchBehind is S6 the other way round, and L1: when the ISR has changed, a leader commits at once what all that count
+// have by its own account, for nobody else may come and make it look (KAFKA-13091). It waits for those that keep up and
+// are about to join, but for none that the controller would not admit (KAFKA-15021).
+func (c *Cluster) watchBehind(was, s *Sighting, r *partition.Replica) {
+	if c.Followers == nil || !s.Appointed || !was.Appointed || was.Life != s.Life || was.Epoch != s.Epoch ||
+		was.Lead.PartitionEpoch == s.Lead.PartitionEpoch && len(was.Lead.Left) == len(s.Lead.Left) ||
+		len(s.Lead.ISR) < s.Lead.MinISR {
+		return
+	}
+	counts := slices.Concat(s.Lead.ISR, s.Lead.Left)
+	if s.Lead.Pending != nil {
+		counts = append(counts, s.Lead.Pending.ISR...)
+	}
+	all, who := s.durable(), s.Node+1
+	for _, f := range c.Followers(s.Node, c.shard, r) {
+		if f.End < all && (slices.Contains(counts, f.ID) || f.End != core.NoOffset && f.KeepsUp && f.Eligible) {
+			all, who = f.End, int(f.ID)
+		}
+	}
+	if s.HighWatermark < all {
+		c.wrong("watermark-behind", s.Node, s.Name.String()+": the ISR has changed, and the high watermark stays at "+
+			offsetText(s.HighWatermark)+", although all that count have everything below "+offsetText(all)+" (broker "+
+			strconv.Itoa(who)+" has least)")
 	}
 }
 

@@ -26,7 +26,7 @@ func (c *Cluster) watchISR(node int, image *metadata.Image, id core.TopicIDParti
 	}
 	end := x.end
 	for _, b := range p.ISR {
-		if !slices.Contains(was.ISR, b) && c.lacks(b, id, end) {
+		if !slices.Contains(was.ISR, b) && (c.lacks(b, id, end) || c.bare(image, b, id, end)) {
 			c.wrong("isr", node, name+": "+brokerText(b)+" enters the ISR without offset "+offsetText(end-1)+
 				", which was committed")
 		}
@@ -55,6 +55,69 @@ func (c *Cluster) eligibleHave(s *Sighting) {
 		if int(b)-1 != s.Node && c.lacks(b, s.ID, s.HighWatermark) {
 			c.wrong("elr", s.Node, s.Name.String()+": the high watermark moves to "+offsetText(s.HighWatermark)+
 				", which "+brokerText(b)+" lacks, and it is eligible to lead")
+		}
+	}
+}
+
+// bare reports whether a machine that has lost its disk does not have everything below an offset on its new one: what
+// an earlier incarnation had does not count (KIP-903). One that was registered before is not judged: a heartbeat that
+// was long under way may unfence it, and the next registration ends it.
+func (c *Cluster) bare(image *metadata.Image, id core.BrokerID, p core.TopicIDPartition, end core.Offset) bool {
+	node := int(id) - 1
+	if end == 0 || node < 0 || node >= len(c.brokers) || !c.brokers[node].wiped || c.brokers[node].rotten {
+		return false
+	}
+	if b := image.Broker(id); b == nil || b.Epoch <= c.brokers[node].lostAt {
+		return false
+	}
+	r := c.replicas[replicaKey{node, p}]
+	return r == nil || r.durable() < end
+}
+
+// watchReturns is S8 of incarnations: a broker that comes back without having shut down cleanly may lack what it has
+// acknowledged, and is in no ISR and not eligible to lead, before it has shown that it has everything (KIP-966,
+// KAFKA-15586).
+func (c *Cluster) watchReturns(node int, was, image *metadata.Image) {
+	if image.FeatureLevel(eligibleReplicas) == 0 {
+		return
+	}
+	for _, b := range image.Brokers() {
+		at, before := int(b.ID)-1, was.Broker(b.ID)
+		if before == nil || before.Epoch == b.Epoch || !b.Fenced || at >= len(c.brokers) || !c.brokers[at].unclean {
+			continue
+		}
+		for t := range image.Topics() {
+			for _, p := range t.Partitions {
+				if slices.Contains(p.ELR, b.ID) || slices.Contains(p.ISR, b.ID) {
+					c.wrong("elr", node, core.TopicPartition{Topic: t.Name, Partition: p.ID}.String()+": "+brokerText(b.ID)+
+						" has come back after a crash, and is still in the ISR or eligible to lead")
+				}
+			}
+		}
+	}
+}
+
+// eligibleReplicas is the feature of KIP-966.
+const eligibleReplicas = "eligible.leader.replicas.version"
+
+// watchCounted judges the leader's ISR against the controller's whenever it changes its mind: who may be in the ISR is
+// counted until the metadata say otherwise (KIP-497).
+func (c *Cluster) watchCounted(was, s *Sighting) {
+	if c.images.latest == nil || !s.Appointed ||
+		was.Life == s.Life && was.Lead.Pending == s.Lead.Pending && was.Lead.PartitionEpoch == s.Lead.PartitionEpoch {
+		return
+	}
+	t := c.images.latest.TopicByID(s.ID.Topic)
+	if t == nil {
+		return
+	}
+	p := t.Partition(s.ID.Partition)
+	if p == nil || int(p.Leader)-1 != s.Node || p.LeaderEpoch != s.Epoch || s.Lead.PartitionEpoch >= p.PartitionEpoch {
+		return
+	}
+	for _, b := range p.ISR {
+		if !slices.Contains(s.Lead.ISR, b) && (s.Lead.Pending == nil || !slices.Contains(s.Lead.Pending.ISR, b)) {
+			c.wrong("isr", s.Node, s.Name.String()+": "+brokerText(b)+" is in the ISR, and the leader counts it no more")
 		}
 	}
 }

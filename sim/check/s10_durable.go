@@ -8,8 +8,10 @@ import (
 )
 
 // Stopped is S10: when a process has ended, and its machine may have crashed, everything is on the disk that the broker
-// has called synced. The disk is as the next process will find it.
-func (c *Cluster) Stopped(node int) {
+// has called synced. The disk is as the next process will find it. Clean says that it has shut down cleanly, served that
+// it has served before.
+func (c *Cluster) Stopped(node int, clean, served bool) {
+	c.brokers[node].unclean = !clean && (served || c.brokers[node].unclean)
 	if c.brokers[node].rotten {
 		return
 	}

@@ -31,6 +31,7 @@ func (c *Cluster) judgeImage(node int, was, image *metadata.Image) {
 	c.images.latest = image
 	if latest != nil {
 		c.watchBrokerEpochs(node, latest, image)
+		c.watchReturns(node, latest, image)
 	}
 	for t := range image.Topics() {
 		var before *metadata.Topic
