@@ -54,11 +54,11 @@ func (o *observer) stepped(n *node, a *actor) {
 }
 
 // stopped notes that a broker's process has ended. Its disk is as it will be found.
-func (o *observer) stopped(n *node, kind fault.StopKind) {
+func (o *observer) stopped(n *node, kind fault.StopKind, closing bool) {
 	if kind == fault.Crash && n.net != nil && o.world.ledger.PowerCut() > 0 {
 		o.world.fire(firedCaching)
 	}
-	o.cluster.Stopped(n.index, kind == fault.Clean, n.proc.listening)
+	o.cluster.Stopped(n.index, check.Ending{Clean: kind == fault.Clean, Served: n.proc.listening, Closing: closing})
 }
 
 // settled reports whether the cluster has come to rest (L1): one controller, everybody serving, every partition led and

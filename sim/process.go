@@ -209,6 +209,7 @@ func (n *node) stopNow() {
 		n.fire("stop " + kind.String())
 	}
 	n.begin("stop").Word(kind.String()).Num("pending", int64(p.pending)).End()
+	closing := n.stopping > 0
 	p.dead, n.stopping, n.pausedUntil, n.cut = true, 0, 0, 0
 	for _, j := range p.jobs {
 		j.stop()
@@ -251,7 +252,7 @@ func (n *node) stopNow() {
 		}
 	}
 	n.unplug(kind)
-	n.observer.stopped(n, kind)
+	n.observer.stopped(n, kind, closing)
 	if n.net != nil {
 		return
 	}

@@ -76,6 +76,7 @@ type seenReplica struct {
 	cursor cursor
 	// loose says that the metadata have taken the replica away: if the broker hears of it, what it has goes.
 	loose bool
+	saved core.Offset // the high watermark that the last process has left, or none
 
 	producers    *producerLog
 	groups       *groupLog // of partitions of __consumer_offsets
@@ -218,7 +219,7 @@ func (c *Cluster) arrange(node int, before []seenSlot, replicas []*partition.Rep
 		key := replicaKey{node, r.ID()}
 		seen := c.replicas[key]
 		if seen == nil {
-			seen = &seenReplica{}
+			seen = &seenReplica{saved: core.NoOffset}
 			c.replicas[key] = seen
 		}
 		now = append(now, seenSlot{r, seen})
@@ -258,6 +259,8 @@ func (c *Cluster) judge(seen *seenReplica, s *Sighting, r *partition.Replica) {
 	c.watchEpoch(&was, s)
 	c.leaders.partition(c, s)
 	c.watchRecovered(&was, s)
+	c.watchMark(seen, &was, s)
+	c.watchCut(seen, &was, s)
 	c.watchTruncation(&was, s)
 	c.watchWatermark(&was, s)
 	c.watchCounted(&was, s)

@@ -421,7 +421,7 @@ func TestDisksAreComparedWithWhatWasSynced(t *testing.T) {
 		x.replicas[replicaKey{0, partitionID}].dir = "/data/t0-0"
 		x.replicas[replicaKey{0, partitionID}].Synced = end + 1
 		x.brokers[0].quorum = QuorumSighting{}
-		x.Stopped(0, false, true)
+		x.Stopped(0, Ending{Served: true})
 		x.expect(t, map[core.Offset]string{1: "", 2: "durable"}[end])
 	}
 }
@@ -436,7 +436,7 @@ func TestASnapshotStandsForTheMetadataBelowIt(t *testing.T) {
 		x.write(t, 0, raft.SnapshotID{End: c.end, Epoch: 2}.Name()+raft.CheckpointSuffix)
 		x.brokers[0].cursor.path = "/data/t0-0/" + log.FileName(0, log.LogSuffix)
 		x.brokers[0].quorum.Synced = 49
-		x.Stopped(0, false, true)
+		x.Stopped(0, Ending{Served: true})
 		x.expect(t, c.want)
 	}
 }

@@ -78,8 +78,8 @@ func (c *Cluster) bare(image *metadata.Image, id core.BrokerID, p core.TopicIDPa
 // acknowledged, and is in no ISR and not eligible to lead, before it has shown that it has everything (KIP-966,
 // KAFKA-15586).
 func (c *Cluster) watchReturns(node int, was, image *metadata.Image) {
-	if image.FeatureLevel(eligibleReplicas) == 0 {
-		return
+	if image.FeatureLevel(eligibleReplicas) == 0 || !c.ledger.plan.Clustered() {
+		return // a broker that is alone has an id of its own
 	}
 	for _, b := range image.Brokers() {
 		at, before := int(b.ID)-1, was.Broker(b.ID)

@@ -8,13 +8,13 @@ import (
 )
 
 // Stopped is S10: when a process has ended, and its machine may have crashed, everything is on the disk that the broker
-// has called synced. The disk is as the next process will find it. Clean says that it has shut down cleanly, served that
-// it has served before.
-func (c *Cluster) Stopped(node int, clean, served bool) {
-	c.brokers[node].unclean = !clean && (served || c.brokers[node].unclean)
+// has called synced. The disk is as the next process will find it.
+func (c *Cluster) Stopped(node int, how Ending) {
+	c.brokers[node].unclean = !how.Clean && (how.Served || c.brokers[node].unclean)
 	if c.brokers[node].rotten {
 		return
 	}
+	c.watchPoints(node, how)
 	for _, key := range c.sortedReplicas(node) {
 		seen := c.replicas[key]
 		if seen.Life != c.brokers[node].life || seen.Synced <= seen.Start {

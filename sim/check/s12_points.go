@@ -1,0 +1,107 @@
+package check
+
+import (
+	"strconv"
+	"strings"
+
+	"ottla.dev/core"
+	"ottla.dev/sim/disk"
+)
+
+// Files of a log directory that the next start goes by.
+const (
+	recoveryPoints = "/recovery-point-offset-checkpoint"
+	highWatermarks = "/replication-offset-checkpoint"
+	cleanMarker    = "/.kafka_cleanshutdown"
+)
+
+// Ending is how a process has ended.
+type Ending struct {
+	Clean   bool // it has shut down cleanly
+	Served  bool // it had served before
+	Closing bool // it had begun to shut down
+}
+
+// watchPoints is S12 of what a start goes by: at the end of a process no checkpoint vouches for more of a log than was
+// synced (KAFKA-10471, row 59), nobody finds the marker of a clean shutdown that was none, and what a clean shutdown
+// writes is all there was. The high watermarks are remembered, for the next life to begin with (KAFKA-769).
+func (c *Cluster) watchPoints(node int, end Ending) {
+	points, marks := map[string]map[string]core.Offset{}, map[string]map[string]core.Offset{}
+	marked := map[string]bool{} // a directory that has failed is not
+	for _, key := range c.sortedReplicas(node) {
+		seen := c.replicas[key]
+		if seen.Life != c.brokers[node].life || seen.dir == "" {
+			continue
+		}
+		dir := seen.dir[:strings.LastIndexByte(seen.dir, '/')]
+		if points[dir] == nil {
+			points[dir], marks[dir] = pointsIn(c.disks[node], dir+recoveryPoints), pointsIn(c.disks[node], dir+highWatermarks)
+			_, marked[dir] = c.disks[node].Bytes(dir + cleanMarker)
+			if marked[dir] && end.Served && !end.Closing && !end.Clean {
+				c.wrong("clean-marker", node, dir+" is marked as shut down cleanly, and the process was stopped while it served")
+			}
+		}
+		name := seen.Name.String()
+		c.vouches(node, seen, points[dir])
+		mark, ok := marks[dir][name]
+		seen.saved = core.NoOffset
+		switch {
+		case c.ledger.Forgiven(seen.Name) || !ok:
+		case end.Clean && marked[dir] && mark < seen.HighWatermark:
+			c.wrong("points", node, name+": a clean shutdown leaves the high watermark "+offsetText(mark)+", and it was "+
+				offsetText(seen.HighWatermark))
+		default:
+			seen.saved = mark
+		}
+	}
+}
+
+// vouches judges the recovery point of a replica on the disk.
+func (c *Cluster) vouches(node int, seen *seenReplica, points map[string]core.Offset) {
+	if at, ok := points[seen.Name.String()]; ok && at > seen.Synced {
+		c.wrong("points", node, seen.Name.String()+": the checkpoint vouches for everything below "+offsetText(at)+
+			", and only what is below "+offsetText(seen.Synced)+" is synced")
+	}
+}
+
+// watchCut judges the checkpoint when a log has been cut off: what is appended next is not what the recovery point was
+// written for, so that it has to lie at or below the cut before.
+func (c *Cluster) watchCut(seen *seenReplica, was, s *Sighting) {
+	if was.Life != s.Life || s.End >= was.End || seen.dir == "" {
+		return
+	}
+	dir := seen.dir[:strings.LastIndexByte(seen.dir, '/')]
+	if at := pointsIn(c.disks[s.Node], dir+recoveryPoints)[s.Name.String()]; at > s.End {
+		c.wrong("points", s.Node, s.Name.String()+": it is cut off at "+offsetText(s.End)+
+			", and the checkpoint vouches for everything below "+offsetText(at))
+	}
+}
+
+// watchMark judges the high watermark that a replica begins a life with: the one of the checkpoint, as far as the log
+// goes.
+func (c *Cluster) watchMark(seen *seenReplica, was, s *Sighting) {
+	if was.Life == s.Life || was.Life == 0 {
+		return
+	}
+	if mark := min(seen.saved, s.End); s.HighWatermark < mark && !c.ledger.Forgiven(s.Name) {
+		c.wrong("high-watermark", s.Node, s.Name.String()+": it begins with the high watermark "+
+			offsetText(s.HighWatermark)+", and the checkpoint has "+offsetText(mark))
+	}
+	seen.saved = core.NoOffset
+}
+
+// pointsIn reads an offset checkpoint: lines of a topic, a partition and an offset. Others are passed over.
+func pointsIn(d *disk.Disk, path string) map[string]core.Offset {
+	points := map[string]core.Offset{}
+	b, _ := d.Bytes(path)
+	for line := range strings.SplitSeq(string(b), "\n") {
+		fields := strings.Fields(line)
+		if len(fields) != 3 {
+			continue
+		}
+		if at, err := strconv.ParseInt(fields[2], 10, 64); err == nil {
+			points[fields[0]+"-"+fields[1]] = core.Offset(at)
+		}
+	}
+	return points
+}
