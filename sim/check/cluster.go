@@ -95,9 +95,11 @@ func (seen *seenReplica) readers() []batchReader {
 
 // NewCluster returns the judge of brokers with these disks.
 func NewCluster(disks []*disk.Disk, l *Ledger, fail Fail) *Cluster {
-	return &Cluster{fail: fail, ledger: l, disks: disks, brokers: make([]seenBroker, len(disks)),
+	c := &Cluster{fail: fail, ledger: l, disks: disks, brokers: make([]seenBroker, len(disks)),
 		replicas: map[replicaKey]*seenReplica{}, leaders: newLeaders(), votes: votes{}, batches: batches{},
 		committed: committed{}, images: images{hashes: map[core.Offset]uint64{}}, Met: func(int, Moment) {}}
+	l.ByTime = c.byTime
+	return c
 }
 
 func (c *Cluster) wrong(check string, node int, text string) {

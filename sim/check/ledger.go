@@ -27,6 +27,8 @@ type Ledger struct {
 	starts int // of the broker that have ended
 
 	forgiven forgiveness
+	// ByTime judges an answer to ListOffsets for a timestamp, asked when known was the end of what somebody knew.
+	ByTime func(p *Partition, at core.Timestamp, known, offset core.Offset)
 }
 
 // Partition is what is known of one partition of a plan topic.

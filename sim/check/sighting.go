@@ -52,7 +52,8 @@ func (s *Sighting) unchanged(r *partition.Replica) bool {
 	}
 	lead, ok := r.Leads()
 	return ok == s.Appointed && lead.PartitionEpoch == s.Lead.PartitionEpoch && lead.Pending == s.Lead.Pending &&
-		lead.MinISR == s.Lead.MinISR && lead.EpochStart == s.Lead.EpochStart && len(lead.ISR) == len(s.Lead.ISR) && len(lead.Left) == len(s.Lead.Left)
+		lead.MinISR == s.Lead.MinISR && lead.EpochStart == s.Lead.EpochStart && len(lead.ISR) == len(s.Lead.ISR) &&
+		len(lead.Left) == len(s.Lead.Left)
 }
 
 // durable is the offset below which a replica has promised to keep everything.

@@ -339,7 +339,7 @@ func (c *client) listOffsets(part *check.Partition, at int64, then func(code int
 	}
 	rt.Partitions = append(rt.Partitions, rp)
 	req.Topics = append(req.Topics, rt)
-	call := c.net.Now()
+	call, known := c.net.Now(), part.Known()
 	c.request(req, version, func(r kmsg.Response) {
 		resp := r.(*kmsg.ListOffsetsResponse)
 		if len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 {
@@ -354,6 +354,8 @@ func (c *client) listOffsets(part *check.Partition, at int64, then func(code int
 			c.history.EndOffset(c.index, call, log, p.Offset)
 		case at == -2:
 			log.LogStart(core.Offset(p.Offset))
+		default:
+			c.ledger.ByTime(part, core.Timestamp(at), known, core.Offset(p.Offset))
 		}
 		then(p.ErrorCode, p.Offset)
 	})
