@@ -86,12 +86,12 @@ func (s *Set) SetStanding(now core.Instant, r *Replica, lost bool, out *core.Out
 		r.suspicion = &suspicion{why: ErrLost, lost: true, goal: core.NoOffset}
 	case lost:
 		sp.lost = true
-	case r.role == leads && (sp.lost || r.log == nil):
-		sp.lost = true // elected all the same
-	case sp.caught && !sp.damaged:
+	case sp.caught && !sp.damaged: // it may be elected by the same metadata
 		r.suspicion = nil
 		out.Note(core.Info, r.name.String()+" has all that its leader has and takes part again")
 		return
+	case r.role == leads && (sp.lost || r.log == nil):
+		sp.lost = true // elected all the same
 	default:
 		return
 	}
