@@ -98,7 +98,7 @@ func NewCluster(disks []*disk.Disk, l *Ledger, fail Fail) *Cluster {
 	c := &Cluster{fail: fail, ledger: l, disks: disks, brokers: make([]seenBroker, len(disks)),
 		replicas: map[replicaKey]*seenReplica{}, leaders: newLeaders(), votes: votes{}, batches: batches{},
 		committed: committed{}, images: images{hashes: map[core.Offset]uint64{}}, Met: func(int, Moment) {}}
-	l.ByTime = c.byTime
+	l.ByTime, l.Answered, l.CommittedBy = c.byTime, c.answered, c.committedBy
 	return c
 }
 

@@ -88,6 +88,9 @@ func (l *Ledger) Committing(group string, p core.TopicPartition, c Commit) {
 // ended processes have got.
 func (l *Ledger) Committed(group string, p core.TopicPartition, c Commit) {
 	l.commit++
+	if l.CommittedBy != nil && c.Offset >= 0 {
+		l.CommittedBy(group, p, c)
+	}
 	if !l.firm(group) {
 		l.anew(group)
 		l.firmly[group] = true

@@ -29,6 +29,10 @@ type Ledger struct {
 	forgiven forgiveness
 	// ByTime judges an answer to ListOffsets for a timestamp, asked when known was the end of what somebody knew.
 	ByTime func(p *Partition, at core.Timestamp, known, offset core.Offset)
+	// Answered judges that what a client is told for certain is committed up to end.
+	Answered func(p *Partition, end core.Offset)
+	// CommittedBy does for commits of offsets.
+	CommittedBy func(group string, p core.TopicPartition, c Commit)
 }
 
 // Partition is what is known of one partition of a plan topic.
@@ -198,6 +202,9 @@ func (l *Ledger) Acked(p *Partition, s Sending, base core.Offset, client int, fi
 	l.acked += count
 	if acks >= 0 && l.plan.Clustered() {
 		return // a leader alone has it, perhaps one that has been deposed and does not know it
+	}
+	if acks < 0 && l.Answered != nil {
+		l.Answered(p, base+core.Offset(count))
 	}
 	if s.cuts == p.cuts && base <= s.floor {
 		l.wrong("realtime-order", p, "record "+writer{client, first}.text()+" is at "+offsetText(base)+

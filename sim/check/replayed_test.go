@@ -22,12 +22,13 @@ func TestGroupsAreThoseOfTheirLog(t *testing.T) {
 	var g groupLog
 	g.begin(0)
 	for _, to := range []int64{5, 7} {
-		g.record(offset(0, to))
+		key, value := offset(0, to)
+		g.record(core.Offset(to), key, value)
 	}
 	k := kmsg.GroupMetadataKey{Version: 2, Group: "g"}
 	v := kmsg.GroupMetadataValue{Version: 3, ProtocolType: "consumer", Generation: 2,
 		Members: []kmsg.GroupMetadataValueMember{{MemberID: "a", Assignment: []byte{1}}}}
-	g.record(k.AppendTo(nil), v.AppendTo(nil))
+	g.record(9, k.AppendTo(nil), v.AppendTo(nil))
 	sound := func() group.Seen {
 		return group.Seen{ID: "g", State: group.Stable, Generation: 2, ProtocolType: "consumer",
 			Members: []group.SeenMember{{ID: "a", Assignment: []byte{1}}},

@@ -80,3 +80,22 @@ func (c *Cluster) enoughReplicas(was, s *Sighting) {
 			strconv.Itoa(n)+" replicas in sync of at least "+strconv.Itoa(s.Lead.MinISR))
 	}
 }
+
+// answered is S5 of answers: what a client is told to be there, with acks=all, some leader has called committed before.
+// Whoever answers earlier is found out by this at once, and not only when the records are lost.
+func (c *Cluster) answered(p *Partition, end core.Offset) {
+	if c.images.latest == nil || p.Caching() || p.forgiven || c.ledger.Forgiven(p.Name) ||
+		c.ledger.Partition(p.Name) != p {
+		return
+	}
+	t := c.images.latest.TopicByName(p.Name.Topic)
+	if t == nil {
+		return
+	}
+	x := c.committed.of(core.TopicIDPartition{Topic: t.ID, Partition: p.Name.Partition})
+	if x.unclean == core.NoLeaderEpoch && x.end < end {
+		c.fail(Correctness, "answered-early", p.Name.String()+": records up to offset "+offsetText(end-1)+
+			" are acknowledged with acks=all, and no leader has called them committed: the high watermark was never above "+
+			offsetText(x.end))
+	}
+}

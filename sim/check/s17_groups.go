@@ -19,13 +19,14 @@ import (
 type groupLog struct {
 	whole   bool // it was read from offset 0
 	offsets map[commitKey]group.SeenOffset
+	at      map[commitKey]core.Offset // where they are written
 	groups  map[string]*kmsg.GroupMetadataValue
 	unread  string // why a record could not be read
 }
 
 func (g *groupLog) begin(base core.Offset) {
 	*g = groupLog{whole: base == 0, offsets: map[commitKey]group.SeenOffset{},
-		groups: map[string]*kmsg.GroupMetadataValue{}}
+		at: map[commitKey]core.Offset{}, groups: map[string]*kmsg.GroupMetadataValue{}}
 }
 
 func (g *groupLog) take(v record.View) {
@@ -34,7 +35,7 @@ func (g *groupLog) take(v record.View) {
 	}
 	it := record.Records(v, nil)
 	for it.Next() {
-		if !g.record(it.Record.Key, it.Record.Value) && g.unread == "" {
+		if !g.record(it.Record.Offset, it.Record.Key, it.Record.Value) && g.unread == "" {
 			g.unread = "the record at offset " + offsetText(it.Record.Offset) + " cannot be read"
 		}
 	}
@@ -50,20 +51,20 @@ const (
 )
 
 // record takes a record. It reports false if that is none.
-func (g *groupLog) record(key, value []byte) bool {
+func (g *groupLog) record(o core.Offset, key, value []byte) bool {
 	if len(key) < 2 {
 		return false
 	}
 	switch version := int(key[0])<<8 | int(key[1]); {
 	case version <= newestOffsetKey:
-		return g.offset(key, value)
+		return g.offset(o, key, value)
 	case version == groupKey:
 		return g.group(key, value)
 	}
 	return true
 }
 
-func (g *groupLog) offset(key, value []byte) bool {
+func (g *groupLog) offset(o core.Offset, key, value []byte) bool {
 	var k kmsg.OffsetCommitKey
 	if k.ReadFrom(key) != nil {
 		return false
@@ -82,7 +83,7 @@ func (g *groupLog) offset(key, value []byte) bool {
 	if v.Version >= 3 {
 		c.LeaderEpoch = core.LeaderEpoch(v.LeaderEpoch)
 	}
-	g.offsets[at] = c
+	g.offsets[at], g.at[at] = c, o
 	return true
 }
 
@@ -232,4 +233,24 @@ func textOf(s *string) string {
 		return ""
 	}
 	return "=" + *s
+}
+
+// committedBy is S5 of commits: what a client is told to be committed, some leader of the coordinator's partition has
+// called committed before. A commit that another one has replaced is not looked for.
+func (c *Cluster) committedBy(name string, p core.TopicPartition, cm Commit) {
+	//core:unordered all must hold
+	for key, seen := range c.replicas {
+		if seen.groups == nil || !seen.groups.whole || seen.Life != c.brokers[key.node].life {
+			continue
+		}
+		at := commitKey{name, p}
+		o, ok := seen.groups.offsets[at]
+		x := c.committed.of(key.id)
+		if ok && o.Offset == cm.Offset && o.Metadata == cm.Mark && seen.groups.at[at] >= x.end && x.unclean < 0 {
+			c.fail(Correctness, "answered-early", "group "+name+": offset "+offsetText(cm.Offset)+" of "+p.String()+
+				" is acknowledged, and its record at offset "+offsetText(seen.groups.at[at])+" is not committed: "+
+				"the high watermark was never above "+offsetText(x.end))
+			return
+		}
+	}
 }

@@ -27,6 +27,10 @@ type stranger struct {
 	epoch     int16
 	sequence  int64
 	batch     []byte // the last one
+	// sure says that the log knows the producer: a batch of its epoch was taken, and nobody has deleted anything since.
+	sure bool
+	// unsure says that a deletion may come at any time, whose answer is lost.
+	unsure bool
 
 	session, turn int32 // of its fetches
 	member        string
@@ -42,9 +46,18 @@ func newStranger(c client) *stranger {
 		s.session, s.left = 0, int(s.random.Between(5, 40))
 		s.act()
 	}
-	s.lost = func() { s.flying = false }
+	s.lost = func() {
+		s.unsure = s.unsure || s.flying && (s.doing == deletesTopic || s.doing == deletesRecords)
+		s.flying, s.sure = false, false
+	}
 	return s
 }
+
+// What it does that makes a log forget producers.
+const (
+	deletesTopic   = "DeleteTopics"
+	deletesRecords = "DeleteRecords"
+)
 
 // Start implements [Actor].
 func (s *stranger) Start() { s.dial() }
@@ -125,7 +138,8 @@ func (s *stranger) create() {
 func (s *stranger) delete() {
 	req := kmsg.NewPtrDeleteTopicsRequest()
 	req.TimeoutMillis, req.TopicNames = 5000, []string{s.topic}
-	s.ask("DeleteTopics", req, 5, nil)
+	s.sure = false
+	s.ask(deletesTopic, req, 5, nil)
 }
 
 func (s *stranger) deleteRecords() {
@@ -136,7 +150,8 @@ func (s *stranger) deleteRecords() {
 	t.Topic, p.Offset = s.topic, -1
 	t.Partitions = append(t.Partitions, p)
 	req.Topics = append(req.Topics, t)
-	s.ask("DeleteRecords", req, s.version(0, 2), nil)
+	s.sure = false
+	s.ask(deletesRecords, req, s.version(0, 2), func(kmsg.Response) { s.sure = false })
 }
 
 func (s *stranger) listOffsets() {
@@ -155,9 +170,13 @@ func (s *stranger) listOffsets() {
 // renew takes a producer id that no broker gives out, and begins near the end of all numbers.
 func (s *stranger) renew() {
 	s.producers++
+	s.sure = false
 	s.id = core.ProducerID(1<<40 + int64(s.index)<<20 + s.producers)
 	s.epoch, s.sequence, s.batch = math.MaxInt16-2, math.MaxInt32-s.random.Between(0, 3), nil
 }
+
+// farFromStart is how far a sequence number is from both ends that no batch whose answer is lost makes it wrap.
+const farFromStart = 20
 
 // old is how far back the times of old records lie: brokers have forgotten producers for so long (see
 // [check.Forgotten]).
@@ -184,7 +203,7 @@ func (s *stranger) produce() {
 			epoch, sequence = s.epoch, s.sequence
 			break
 		}
-		s.epoch, s.sequence = s.epoch+1, 0
+		s.epoch, s.sequence, s.sure = s.epoch+1, 0, false
 		epoch, sequence = s.epoch, 0
 	case 4:
 		s.renew()
@@ -192,7 +211,13 @@ func (s *stranger) produce() {
 		epoch, sequence = s.epoch, s.sequence
 	case 5:
 		b.size = 2000
+	case 6:
+		if sequence > farFromStart && sequence < math.MaxInt32-farFromStart {
+			sequence = 0 // as a process that begins anew without a new epoch
+		}
 	}
+	outOfOrder := s.sure && !s.unsure && !b.again && b.size == 0 && epoch == s.epoch && sequence != s.sequence &&
+		s.sequence < math.MaxInt32-farFromStart
 	if b.bytes == nil {
 		b.build(s, at, epoch, sequence%(math.MaxInt32+1), count)
 	}
@@ -210,7 +235,11 @@ func (s *stranger) produce() {
 			return
 		}
 		switch code := core.ErrorCode(topics[0].Partitions[0].ErrorCode); {
+		case code == core.NoError && outOfOrder:
+			s.wrong("sequence", "a batch of producer "+strconv.FormatInt(int64(s.id), 10)+" is taken with sequence number "+
+				strconv.FormatInt(sequence, 10)+", and the next one is "+strconv.FormatInt(s.sequence, 10))
 		case code == core.NoError && !b.again && b.size == 0:
+			s.sure = epoch == s.epoch && at > s.net.Wall()-core.Timestamp(time.Hour/time.Millisecond)
 			s.batch, s.sequence = b.bytes, (sequence+count)%(math.MaxInt32+1)
 		case code == core.OutOfOrderSequenceNumber && s.random.Chance(1, 3):
 			s.renew()
