@@ -33,11 +33,24 @@ const (
 	askConfirmOnce = time.Second     // for an answer on laneConfirm, before the connection is given up
 )
 
+// confirmPause is the time from one request to the next at least. Each is a record in the metadata log: clients that
+// ask for nothing but offsets must not fill it.
+const confirmPause = 2 * time.Millisecond
+
 // confirmations gathers the doubts of all shards: one request is under way at a time, and what came meanwhile goes into
 // the next one. None joins a request that is under way, whose answer may be from before the doubt.
 type confirmations struct {
 	waiting []*confirmation
 	flying  bool
+	next    time.Duration // when the next request may go
+}
+
+// due is when there is something to ask, or core.Never.
+func (a *confirmations) due() time.Duration {
+	if a.flying || len(a.waiting) == 0 {
+		return core.Never
+	}
+	return a.next
 }
 
 func (c *Control) confirm(m *confirmation) {
@@ -47,7 +60,7 @@ func (c *Control) confirm(m *confirmation) {
 
 func (c *Control) sendConfirmations() {
 	a := &c.confirmations
-	if a.flying || len(a.waiting) == 0 {
+	if !c.now.Reached(a.due()) {
 		return
 	}
 	batch := a.waiting
@@ -56,7 +69,9 @@ func (c *Control) sendConfirmations() {
 		c.confirmed(batch, nil)
 		return
 	}
-	a.flying = true
+	if a.flying = true; !c.quorum.sole() {
+		a.next = c.now.Mono + confirmPause
+	}
 	req := kmsg.NewPtrAlterPartitionRequest()
 	setNewest(req)
 	req.BrokerID, req.BrokerEpoch = int32(c.settings.NodeID), int64(c.epoch)

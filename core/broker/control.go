@@ -139,7 +139,7 @@ func (c *Control) Deadline() (time.Duration, bool) {
 		return core.Never, false
 	}
 	at := min(c.heartbeat, c.points.due, c.registerAt, c.registerBy, c.leaveBy, c.seeking.at, c.standings.retryAt,
-		c.offline.untold, c.links.deadline(), c.askDeadline())
+		c.offline.untold, c.links.deadline(), c.askDeadline(), c.confirmations.due())
 	if c.quorum != nil {
 		if d, ok := c.quorum.Deadline(); ok {
 			at = min(at, d)
@@ -438,6 +438,7 @@ func (c *Control) tick() {
 	c.quorum.Tick(c.now, &c.out)
 	c.links.tick(c.now, &c.out)
 	c.tickQuestions()
+	c.sendConfirmations()
 	if c.now.Reached(c.standings.retryAt) {
 		c.standings.retryAt = core.Never
 		c.sendStandings()
