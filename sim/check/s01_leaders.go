@@ -1,9 +1,11 @@
 package check
 
 import (
+	"slices"
 	"strconv"
 
 	"ottla.dev/core"
+	"ottla.dev/core/raft"
 )
 
 // leaders is S1: one node leads the metadata quorum in an epoch, and one broker a partition.
@@ -42,4 +44,26 @@ func (l *leaders) partition(c *Cluster, s *Sighting) {
 			strconv.Itoa(other+1)+" did")
 	}
 	l.partitions[at] = s.Node
+}
+
+// watchCampaign is the manners of elections (KIP-996): nobody raises the epoch to be elected in before others have said
+// that they would vote for it; who hears nothing could do so again and again, and depose a leader that is well when it
+// is back. A sole voter asks nobody.
+func (c *Cluster) watchCampaign(was, s *QuorumSighting) {
+	if was.Life == s.Life && len(s.Voters) > 1 && s.Epoch > was.Epoch && s.Campaigns && was.Role != raft.Prospective {
+		c.wrong("elections", s.Node, "raises the epoch of the quorum to "+epochText(s.Epoch)+
+			" to be elected in it, and has asked nobody before")
+	}
+}
+
+// watchVoters judges changes of the voters: a leader makes none before a record of its epoch is committed, without which
+// an earlier change that it does not know to be undone may decide by another majority (Ongaro, raft-dev 2015).
+func (c *Cluster) watchVoters(was, s *QuorumSighting) {
+	if was.Life != s.Life || !was.Leading || !s.Leading || was.Epoch != s.Epoch || slices.Equal(was.Voters, s.Voters) {
+		return
+	}
+	if !was.Active {
+		c.wrong("voters", s.Node, "changes the voters in epoch "+epochText(s.Epoch)+
+			", and has committed nothing of that epoch yet")
+	}
 }

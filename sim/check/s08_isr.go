@@ -13,6 +13,9 @@ import (
 func (c *Cluster) watchISR(node int, image *metadata.Image, id core.TopicIDPartition, name string,
 	was, p *metadata.Partition) {
 	c.sound(node, name, p)
+	if was != nil && p.PartitionEpoch == was.PartitionEpoch+1 {
+		c.reassigned(node, name, was, p)
+	}
 	if p.Leader != core.NoBroker {
 		for _, b := range p.ISR {
 			if m := image.Broker(b); m == nil || !m.Active() {
@@ -118,6 +121,28 @@ func (c *Cluster) watchCounted(was, s *Sighting) {
 	for _, b := range p.ISR {
 		if !slices.Contains(s.Lead.ISR, b) && (s.Lead.Pending == nil || !slices.Contains(s.Lead.Pending.ISR, b)) {
 			c.wrong("isr", s.Node, s.Name.String()+": "+brokerText(b)+" is in the ISR, and the leader counts it no more")
+		}
+	}
+}
+
+// reassigned judges the end of a reassignment: all its targets are in sync (KAFKA-15665), unless it was cancelled.
+func (c *Cluster) reassigned(node int, name string, was, p *metadata.Partition) {
+	if len(was.Adding)+len(was.Removing) == 0 || len(p.Adding)+len(p.Removing) > 0 {
+		return
+	}
+	for _, b := range was.Adding {
+		if !p.HasReplica(b) {
+			return
+		}
+	}
+	for _, b := range was.Removing {
+		if p.HasReplica(b) {
+			return
+		}
+	}
+	for _, b := range p.Replicas {
+		if !p.InSync(b) {
+			c.wrong("isr", node, name+": its reassignment is complete, and "+brokerText(b)+" is not in sync")
 		}
 	}
 }

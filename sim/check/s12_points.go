@@ -1,6 +1,8 @@
 package check
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,6 +16,9 @@ const (
 	highWatermarks = "/replication-offset-checkpoint"
 	cleanMarker    = "/.kafka_cleanshutdown"
 )
+
+// checksumLine begins the name under which a checkpoint has its own checksum.
+const checksumLine = "__ottla_"
 
 // Ending is how a process has ended.
 type Ending struct {
@@ -39,6 +44,9 @@ func (c *Cluster) watchPoints(node int, end Ending) {
 			_, marked[dir] = c.disks[node].Bytes(dir + cleanMarker)
 			if marked[dir] && end.Served && !end.Closing && !end.Clean {
 				c.wrong("clean-marker", node, dir+" is marked as shut down cleanly, and the process was stopped while it served")
+			}
+			if end.Served {
+				c.named(node, dir, points[dir])
 			}
 		}
 		name := seen.Name.String()
@@ -104,4 +112,14 @@ func pointsIn(d *disk.Disk, path string) map[string]core.Offset {
 		}
 	}
 	return points
+}
+
+// named judges that a checkpoint names no partition that is not there: one that is made later, of another topic of the
+// name, would be taken for that.
+func (c *Cluster) named(node int, dir string, points map[string]core.Offset) {
+	for _, name := range slices.Sorted(maps.Keys(points)) {
+		if _, err := c.disks[node].List(dir + "/" + name); err != nil && !strings.HasPrefix(name, checksumLine) {
+			c.wrong("points", node, "the checkpoint in "+dir+" names "+name+", which is not there")
+		}
+	}
 }

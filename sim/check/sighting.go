@@ -68,6 +68,8 @@ func (s *Sighting) durable() core.Offset {
 type QuorumSighting struct {
 	Node, Life    int
 	Epoch         core.LeaderEpoch
+	Role          raft.Role
+	Campaigns     bool // its vote in the epoch is its own
 	Leading       bool
 	Active        bool
 	HighWatermark core.Offset
@@ -82,9 +84,12 @@ type QuorumSighting struct {
 
 func sightQuorum(node, life int, q *raft.Quorum) QuorumSighting {
 	l := q.Log()
-	s := QuorumSighting{Node: node, Life: life, Epoch: q.Epoch(), Leading: q.Role() == raft.Leader, Active: q.Active(),
+	s := QuorumSighting{Node: node, Life: life, Epoch: q.Epoch(), Role: q.Role(),
+		Leading: q.Role() == raft.Leader, Active: q.Active(),
 		HighWatermark: q.HighWatermark(), Start: l.Start(), Synced: l.SyncedOffset(), Written: l.WrittenOffset(),
 		End: l.LogEndOffset(), Saved: q.State(), Epochs: l.Epochs()}
+	s.Campaigns = s.Role == raft.Candidate || s.Role == raft.Voted && s.Saved.Voted == core.BrokerID(node+1) &&
+		s.Saved.Epoch == s.Epoch
 	for _, v := range q.Voters() {
 		s.Voters = append(s.Voters, v.ID)
 	}
@@ -92,7 +97,7 @@ func sightQuorum(node, life int, q *raft.Quorum) QuorumSighting {
 }
 
 func (s *QuorumSighting) same(o *QuorumSighting) bool {
-	return s.Node == o.Node && s.Life == o.Life && s.Epoch == o.Epoch && s.Leading == o.Leading && s.Active == o.Active &&
+	return s.Node == o.Node && s.Life == o.Life && s.Epoch == o.Epoch && s.Role == o.Role && s.Leading == o.Leading && s.Active == o.Active &&
 		s.HighWatermark == o.HighWatermark && s.Start == o.Start && s.Synced == o.Synced && s.Written == o.Written &&
 		s.End == o.End && s.Saved.Epoch == o.Saved.Epoch && s.Saved.Voted == o.Saved.Voted
 }
