@@ -56,8 +56,8 @@ func (c *Cluster) watchCampaign(was, s *QuorumSighting) {
 	}
 }
 
-// watchVoters judges changes of the voters: a leader makes none before a record of its epoch is committed, without which
-// an earlier change that it does not know to be undone may decide by another majority (Ongaro, raft-dev 2015).
+// watchVoters judges changes of the voters: a leader makes none before a record of its epoch is committed, without
+// which an earlier change that it does not know to be undone may decide by another majority (Ongaro, raft-dev 2015).
 func (c *Cluster) watchVoters(was, s *QuorumSighting) {
 	if was.Life != s.Life || !was.Leading || !s.Leading || was.Epoch != s.Epoch || slices.Equal(was.Voters, s.Voters) {
 		return

@@ -97,7 +97,8 @@ func sightQuorum(node, life int, q *raft.Quorum) QuorumSighting {
 }
 
 func (s *QuorumSighting) same(o *QuorumSighting) bool {
-	return s.Node == o.Node && s.Life == o.Life && s.Epoch == o.Epoch && s.Role == o.Role && s.Leading == o.Leading && s.Active == o.Active &&
+	return s.Node == o.Node && s.Life == o.Life && s.Epoch == o.Epoch && s.Role == o.Role &&
+		s.Leading == o.Leading && s.Active == o.Active &&
 		s.HighWatermark == o.HighWatermark && s.Start == o.Start && s.Synced == o.Synced && s.Written == o.Written &&
 		s.End == o.End && s.Saved.Epoch == o.Saved.Epoch && s.Saved.Voted == o.Saved.Voted
 }
