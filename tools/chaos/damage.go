@@ -156,7 +156,7 @@ func damage(root string, places int, live bool, r *rand.Rand) ([]spot, error) {
 const around = 24
 
 // widen takes what stands around the spot, when all damage is done, and reports whether that is not what stood there
-// before: a bit may have been flipped back.
+// before: a bit may have been flipped back, and a broker that runs may have repaired all of it already, and written on.
 func (s *spot) widen() bool {
 	b, err := os.ReadFile(s.path)
 	if err != nil || s.how == cutFile {
@@ -169,7 +169,7 @@ func (s *spot) widen() bool {
 	now, was := window(b), window(s.before)
 	s.most = int64(len(s.bad)) + 2*around
 	s.at, s.bad, s.before = max(s.at-around, 0), now, nil
-	return !bytes.Equal(now, was)
+	return !bytes.HasPrefix(now, was)
 }
 
 // spoil damages the file in its place, and reports whether that has changed it. Of an index that is being written only
