@@ -172,7 +172,7 @@ func (c *Controller) unregisterBroker(
 	switch {
 	case b == nil:
 		refused = refuse(core.BrokerIDNotRegistered, "Broker ID %d is not currently registered", id)
-	case c.hasSession(now, b):
+	case c.hasSession(now, b), !b.Fenced && now.Mono < c.expiry(b): // this controller may not have heard of it yet
 		c.Reached.Add(probe.UnregisterRefused)
 		refused = refuse(core.InvalidRequest, "Broker ID %d is alive: stop it before it is unregistered", id)
 	}

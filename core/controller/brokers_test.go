@@ -393,7 +393,11 @@ func TestUnregisteringABrokerTakesItsPlaces(t *testing.T) {
 	if code := unregister(1); code != core.InvalidRequest {
 		t.Fatalf("a live broker: %v", code)
 	}
-	k.c.Activate(k.now, k.img) // nobody was heard of yet
+	k.c.Activate(k.now, k.img)
+	if code := unregister(1); code != core.InvalidRequest {
+		t.Fatalf("a broker that the next controller has not heard of yet: %v", code)
+	}
+	k.now.Mono += k.c.Settings.SessionTimeout
 	if code := unregister(1); code != 0 || k.img.Broker(1) != nil {
 		t.Fatal(code)
 	}
