@@ -1,6 +1,7 @@
 package broker_test
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
@@ -48,11 +49,24 @@ func (l later) answer() kmsg.Response {
 // A leader that is cut off cannot say that a sequence number does not follow, which is fatal to a producer, or that an
 // offset is out of range: its successor may have what comes before.
 func TestALeaderThatIsCutOffRefusesNothingByWhatItKnew(t *testing.T) {
-	c := newCluster(3, 3, map[string]string{"min.insync.replicas": "2"}).startAll(t)
-	if code := c.createTopic(t, 1, "t", 3); code != core.NoError {
-		t.Fatal(code)
+	for _, controls := range []bool{false, true} {
+		t.Run(map[bool]string{true: "it takes itself for the controller", false: "another is the controller"}[controls],
+			func(t *testing.T) { cutOffLeader(t, controls) })
 	}
-	old := c.leaderOf(t, 1, "t", 0)
+}
+
+// cutOffLeader cuts a leader off that is the active controller, or is not. The partition is given to the two others at
+// once, so that the old controller has nothing under way yet that would keep its answers waiting.
+func cutOffLeader(t *testing.T, controls bool) {
+	c := newCluster(3, 3, map[string]string{"min.insync.replicas": "2"}).startAll(t)
+	topic, old := "", 0
+	for i := 0; topic == "" || (old == c.controller(t, old)) != controls; i++ {
+		topic = "t" + strconv.Itoa(i)
+		if code := c.createTopic(t, 1, topic, 3); code != core.NoError {
+			t.Fatal(code)
+		}
+		old = c.leaderOf(t, 1, topic, 0)
+	}
 	code := func(r kmsg.Response) core.ErrorCode {
 		return core.ErrorCode(r.(*kmsg.ProduceResponse).Topics[0].Partitions[0].ErrorCode)
 	}
@@ -60,7 +74,7 @@ func TestALeaderThatIsCutOffRefusesNothingByWhatItKnew(t *testing.T) {
 		return core.ErrorCode(r.(*kmsg.FetchResponse).Topics[0].Partitions[0].ErrorCode)
 	}
 	produce := func(at int, sequence core.Sequence) core.ErrorCode {
-		return code(c.ask(t, at, produceTo("t", 0, -1, numbered(sequence))))
+		return code(c.ask(t, at, produceTo(topic, 0, -1, numbered(sequence))))
 	}
 	if got := produce(old, 0); got != core.NoError {
 		t.Fatal(got)
@@ -70,13 +84,25 @@ func TestALeaderThatIsCutOffRefusesNothingByWhatItKnew(t *testing.T) {
 	}
 	c.cut[old] = true
 	asked, successor := c.other(old), 0
+	c.until(t, 30*time.Second, "a controller", func() bool {
+		leader := c.controller(t, asked)
+		return leader > 0 && leader != old
+	})
+	move := kmsg.NewPtrAlterPartitionAssignmentsRequest()
+	move.TimeoutMillis = 5000
+	move.Topics = []kmsg.AlterPartitionAssignmentsRequestTopic{{Topic: topic,
+		Partitions: []kmsg.AlterPartitionAssignmentsRequestTopicPartition{{
+			Replicas: []int32{int32(asked), int32(c.other(old, asked))}}}}}
+	if r := c.ask(t, asked, move).(*kmsg.AlterPartitionAssignmentsResponse); r.ErrorCode != 0 {
+		t.Fatal(core.ErrorCode(r.ErrorCode))
+	}
 	c.until(t, 30*time.Second, "a new leader", func() bool {
-		successor = c.leaderOf(t, asked, "t", 0)
+		successor = c.leaderOf(t, asked, topic, 0)
 		return successor > 0 && successor != old
 	})
 	c.until(t, 30*time.Second, "the next batch", func() bool { return produce(successor, 1) == core.NoError })
-	w := c.askLater(t, old, produceTo("t", 0, -1, numbered(2)))
-	reader := c.askLater(t, old, fetchFrom("t", 0, 2))
+	w := c.askLater(t, old, produceTo(topic, 0, -1, numbered(2)))
+	reader := c.askLater(t, old, fetchFrom(topic, 0, 2))
 	if r := w.answer(); r != nil {
 		t.Fatalf("at once: %v", code(r))
 	}
@@ -88,11 +114,11 @@ func TestALeaderThatIsCutOffRefusesNothingByWhatItKnew(t *testing.T) {
 	if got := fetched(reader.answer()); got != core.NotLeaderOrFollower {
 		t.Errorf("who cannot know whether it leads, of an offset that its successor has: %v", got)
 	}
-	if got := fetched(c.ask(t, successor, fetchFrom("t", 0, 3))); got != core.OffsetOutOfRange {
+	if got := fetched(c.ask(t, successor, fetchFrom(topic, 0, 3))); got != core.OffsetOutOfRange {
 		t.Errorf("who leads, of an offset that there is not: %v", got)
 	}
 	c.cut[old] = false
-	c.until(t, 30*time.Second, "back", func() bool { return c.leaderOf(t, old, "t", 0) == successor })
+	c.until(t, 30*time.Second, "back", func() bool { return c.leaderOf(t, old, topic, 0) == successor })
 	if got := produce(successor, 2); got != core.NoError {
 		t.Errorf("the successor: %v", got)
 	}
