@@ -48,7 +48,8 @@ type conn struct {
 	lane        lane
 	link        core.LinkID // 0: none
 	up          bool
-	refused     bool // the last attempt to connect failed
+	refused     bool // the last attempt to connect failed, at refusedAt
+	refusedAt   time.Duration
 	correlation int32
 	calls       []*outgoing
 	backoff     time.Duration
@@ -121,7 +122,9 @@ func (l *links) input(now core.Instant, in core.Input, out *core.Outbox) {
 	case core.InputLinkUp:
 		c.up, c.refused, c.backoff = true, false, reconnectFirst
 	case core.InputLinkDown:
-		c.refused = !c.up
+		if c.refused = !c.up; c.refused {
+			c.refusedAt = now.Mono
+		}
 		c.fail(now)
 	case core.InputLinkFrame:
 		l.answer(now, c, in.Frame, out)
@@ -199,18 +202,20 @@ func (l *links) deadline() time.Duration {
 	return at
 }
 
-// refuses reports whether nobody takes connections at an address, as far as was tried.
-func (l *links) refuses(address string) bool {
-	refused := false
+// refused returns when an attempt to connect to an address failed last, if one has, and there is no connection.
+func (l *links) refused(address string) (at time.Duration, refused bool) {
 	for _, c := range l.conns {
-		if c.address == address {
-			if c.up {
-				return false
-			}
-			refused = refused || c.refused
+		if c.address != address {
+			continue
+		}
+		if c.up {
+			return 0, false
+		}
+		if c.refused {
+			at, refused = max(at, c.refusedAt), true
 		}
 	}
-	return refused
+	return at, refused
 }
 
 // close ends all connections.

@@ -264,14 +264,24 @@ func (c *Control) serve() {
 	c.points.due = c.now.Mono + c.checkpointInterval()
 }
 
+// refusalLasts is how long a connection that was refused tells that nobody is there. While there is no controller, all
+// voters are tried more often.
+const refusalLasts = 2 * time.Second
+
 // deserted reports whether there can be no controller: too few of the voters for a majority take connections. When all
-// nodes of a cluster are stopped at once, the last need not wait for an answer that nobody is left to give.
+// nodes of a cluster are stopped at once, the last need not wait for an answer that nobody is left to give. To a voter
+// that was restarted nobody connects again who is connected to by it, as the quorum's leader is.
 func (c *Control) deserted() bool {
 	voters := c.quorum.Voters()
 	there := 0
 	for i := range voters {
 		v := &voters[i]
-		if v.ID == c.settings.NodeID || len(v.Endpoints) == 0 || !c.links.refuses(addressOf(v.Endpoints[0])) {
+		if v.ID == c.settings.NodeID || len(v.Endpoints) == 0 {
+			there++
+			continue
+		}
+		at, refused := c.links.refused(addressOf(v.Endpoints[0]))
+		if !refused || at < c.quorum.HeardFrom(v) || c.now.Reached(at+refusalLasts) {
 			there++
 		}
 	}

@@ -150,6 +150,23 @@ func (q *Quorum) progressOf(voter Key) *progress {
 	return nil
 }
 
+// HeardFrom is when a voter was heard of last, as far as it tells by its role: a leader by the fetch of a voter, and a
+// follower by the answer of its leader. Otherwise it is 0.
+func (q *Quorum) HeardFrom(v *record.Voter) time.Duration {
+	switch q.role {
+	case Leader:
+		if p := q.progressOf(Key{v.ID, v.Directory}); p != nil && p.fetched {
+			return p.heard
+		}
+	case Follower:
+		if v.ID == q.state.Leader {
+			return q.follow.heard
+		}
+	case Unattached, Voted, Prospective, Candidate, Resigned:
+	}
+	return 0
+}
+
 // pollLeader keeps the leadership up.
 func (q *Quorum) pollLeader(now core.Instant, out *core.Outbox) {
 	q.advance()
