@@ -175,8 +175,8 @@ func (s *stranger) renew() {
 	s.epoch, s.sequence, s.batch = math.MaxInt16-2, math.MaxInt32-s.random.Between(0, 3), nil
 }
 
-// farFromStart is how far a sequence number is from both ends that no batch whose answer is lost makes it wrap.
-const farFromStart = 20
+// inTheWindow is how many records a producer's last batches have at most, those that are known when they come again.
+const inTheWindow = 15
 
 // old is how far back the times of old records lie: brokers have forgotten producers for so long (see
 // [check.Forgotten]).
@@ -212,12 +212,11 @@ func (s *stranger) produce() {
 	case 5:
 		b.size = 2000
 	case 6:
-		if sequence > farFromStart && sequence < math.MaxInt32-farFromStart {
+		if sequence > inTheWindow {
 			sequence = 0 // as a process that begins anew without a new epoch
 		}
 	}
-	outOfOrder := s.sure && !s.unsure && !b.again && b.size == 0 && epoch == s.epoch && sequence != s.sequence &&
-		s.sequence < math.MaxInt32-farFromStart
+	outOfOrder := s.sure && !s.unsure && !b.again && b.size == 0 && epoch == s.epoch && sequence != s.sequence
 	if b.bytes == nil {
 		b.build(s, at, epoch, sequence%(math.MaxInt32+1), count)
 	}
@@ -234,7 +233,11 @@ func (s *stranger) produce() {
 			s.wrong("missing-answer", "Produce to one partition is not answered with one")
 			return
 		}
-		switch code := core.ErrorCode(topics[0].Partitions[0].ErrorCode); {
+		code := core.ErrorCode(topics[0].Partitions[0].ErrorCode)
+		// With some codes it may have been taken all the same.
+		s.sure = s.sure && (code == core.NoError || code == core.OutOfOrderSequenceNumber ||
+			code == core.InvalidProducerEpoch || code == core.MessageTooLarge || code == core.RecordListTooLarge)
+		switch {
 		case code == core.NoError && outOfOrder:
 			s.wrong("sequence", "a batch of producer "+strconv.FormatInt(int64(s.id), 10)+" is taken with sequence number "+
 				strconv.FormatInt(sequence, 10)+", and the next one is "+strconv.FormatInt(s.sequence, 10))
