@@ -237,25 +237,31 @@ func (o *opening) loadProducers() error {
 		}
 	}
 	r.Snapshots = offsets
-	for _, s := range o.segments {
+	closed := false // the state comes from segments besides the last
+	for i, s := range o.segments {
 		if s.Next <= r.Producers.End() {
 			continue
 		}
+		closed = closed || i < len(o.segments)-1
 		if err := o.each(s, r.Producers.End(), r.Producers.Apply); err != nil {
 			return err
 		}
 	}
 	r.Producers.Expire(o.Wall, o.Settings.ProducerExpiryMs)
+	if !closed {
+		return nil
+	}
 	return o.saveProducers()
 }
 
 // saveProducers writes a snapshot at the end of the log unless it has one: the segments that the state was replayed
-// from may be deleted before the log rolls next.
+// from may be deleted before the log rolls next. The last segment is not, so that what came from there alone can come
+// from there again; of a thousand logs that are opened most have one segment.
 func (o *opening) saveProducers() error {
 	r := &o.Result
 	if n := len(r.Snapshots); r.Producers.Len() == 0 || n > 0 && r.Snapshots[n-1] == o.end() {
 		return nil
 	}
 	r.Snapshots = append(r.Snapshots, o.end())
-	return WriteAtomically(o.fs, o.Dir, FileName(o.end(), SnapshotSuffix), r.Producers.AppendSnapshot(nil))
+	return o.put(FileName(o.end(), SnapshotSuffix), r.Producers.AppendSnapshot(nil))
 }

@@ -44,6 +44,10 @@ type Engine struct {
 	longest [roles]atomic.Int64
 }
 
+// jobsLeast is how many jobs run at a time on a small machine: the most of what they do is to wait for the disk, which
+// syncs sixteen files in much less than sixteen times the time of one.
+const jobsLeast = 16
+
 // roles is more than any [core.Role].
 const roles = 8
 
@@ -59,7 +63,7 @@ type stripe struct {
 func New(host Host, fs core.FS) *Engine {
 	e := &Engine{host: host, fs: fs, clock: clock{start: time.Now()}}
 	e.timers.init(e)
-	e.pool.init(e, 2*runtime.GOMAXPROCS(0))
+	e.pool.init(e, max(2*runtime.GOMAXPROCS(0), jobsLeast))
 	for i := range e.sessions {
 		e.sessions[i].actors = make(map[uint32]*Actor)
 	}
