@@ -48,6 +48,13 @@ func (c *comparison) measure(ctx context.Context, w workload, brokers cluster) (
 
 func (c *comparison) measureProduce(ctx context.Context, w workload, brokers cluster,
 	topic string) (map[string]float64, error) {
+	if w.partitions > manyPartitions {
+		// The first index entries of a log are dear, and in 3 s there may be no others.
+		most := int64(batchesBefore * w.partitions * w.batchBytes)
+		if _, err := w.produce(brokers, topic, warmFor, most).Run(ctx); err != nil {
+			return nil, fmt.Errorf("the first batches: %w", err)
+		}
+	}
 	before, err := brokers.cpu()
 	if err != nil {
 		return nil, err

@@ -162,9 +162,11 @@ func drawLatency(p *page, title string) string {
 		s.y += barHeight
 		return s.finish(title)
 	}
-	s.text(labelWidth, topHeight-10, "start", `fill="#555"`, "from left to right: p50, p99, p99.9; medians of the rounds")
+	s.text(labelWidth, topHeight-10, "start", `fill="#555"`,
+		"from left to right: p50, p99, p99.9 with its figure; medians of the rounds")
 	scale := newLogScale(least, most)
 	for _, w := range p.Workloads {
+		before := s.y
 		for _, k := range p.Kinds {
 			v := p.Results.spread(w.name, k.name, "ack50")
 			if v.N == 0 {
@@ -177,9 +179,13 @@ func drawLatency(p *page, title string) string {
 			for i, x := range []int{from, middle, to} {
 				fmt.Fprintf(&s.body, `<circle cx="%d" cy="%d" r="%d" fill="%s"/>`+"\n", x, s.y+6, 3+i, colours[k.name])
 			}
+			last := p.Results.spread(w.name, k.name, "ack999").Median
+			s.text(to+12, s.y+10, "start", `font-size="11"`, number(last)+" ms")
 			s.y += barHeight + 5
 		}
-		s.y += gapHeight / 2
+		if s.y > before {
+			s.y += gapHeight / 2
+		}
 	}
 	body := s.body.String()
 	s.body.Reset()
@@ -232,6 +238,8 @@ func drawRatios(p *page, title string) string {
 		s.y += barHeight
 	}
 	s.line(scale.x(1), topHeight, scale.x(1), s.y, "#222")
+	s.text(scale.x(1)-8, topHeight-7, "end", `fill="#555"`, "better than Kafka")
+	s.text(scale.x(1)+8, topHeight-7, "start", `fill="#555"`, "worse")
 	body := s.body.String()
 	s.body.Reset()
 	s.body.WriteString(scale.grid(s, topHeight, " x") + body)

@@ -104,11 +104,13 @@ func (c *comparison) session(ctx context.Context, round int, k kind, s session) 
 	if err != nil {
 		return fmt.Errorf("%s: %w", k.name, err)
 	}
-	if s.brokers == 1 && len(s.settings) == 0 {
+	if s.brokers == 1 && len(s.settings) == 0 && !s.fresh {
 		c.note(sample{Round: round, Kind: k.name, Workload: startWorkload, Figures: first})
 	}
-	if err := c.warm(ctx, brokers); err != nil {
-		return fmt.Errorf("%s: warming up: %w", k.name, err)
+	if !s.fresh {
+		if err := c.warm(ctx, brokers); err != nil {
+			return fmt.Errorf("%s: warming up: %w", k.name, err)
+		}
 	}
 	for _, w := range s.workloads {
 		if ctx.Err() != nil {

@@ -37,6 +37,7 @@ type workload struct {
 	settings                []string
 	last                    bool // it harms the brokers
 	own                     bool // only Ottla is asked: it says what of its own grows with what
+	fresh                   bool // it has brokers of its own, which are not warmed up
 }
 
 // single and whole are batch sizes.
@@ -81,8 +82,8 @@ func workloads() []workload {
 			recordBytes: 1000, partitions: 8, consumers: 1},
 		{name: "tail10", what: "5,000 records of 1 KB a second, ten consumers follow", way: pacedWay, full: true,
 			brokers: 1, recordBytes: 1000, partitions: 8, consumers: 10, rate: 5000},
-		{name: "restart", what: "1,000 partitions with a record each, kill -9, start", way: restartWay, full: true,
-			brokers: 1, partitions: 1000, last: true},
+		{name: "restart", what: "1,000 partitions with a record each, kill -9, start", way: restartWay,
+			brokers: 1, partitions: 1000, last: true, own: true, fresh: true},
 		{name: "partitions5k", what: "5,000 partitions with a record each, left alone, kill -9, start", way: crowdWay,
 			full: true, brokers: 1, partitions: 5000, last: true, own: true},
 		{name: "partitions10k", what: "10,000 partitions with a record each, left alone, kill -9, start", way: crowdWay,
@@ -114,6 +115,8 @@ const (
 	// are acknowledged is waited for, however long the cluster is without a leader.
 	failoverFor = 6 * time.Second
 	killAt      = 2 * time.Second
+	// batchesBefore is how many batches a partition gets before they count, where there are very many partitions.
+	batchesBefore = 2
 	// besides is what a workload may take beside its duration before it is given up.
 	besides = 3 * time.Minute
 	// crowdTopic is how many partitions the topics of a crowd have, and crowdRest how long it is left alone.
@@ -129,11 +132,17 @@ type session struct {
 	brokers   int
 	settings  []string
 	workloads []workload
+	fresh     bool
 }
 
 // sessions groups workloads; those that harm the brokers come last, one a session.
 func sessions(chosen []workload) (all []session) {
-	key := func(w workload) string { return fmt.Sprint(w.brokers, w.settings) }
+	key := func(w workload) string {
+		if w.fresh {
+			return w.name
+		}
+		return fmt.Sprint(w.brokers, w.settings)
+	}
 	for _, harmful := range []bool{false, true} {
 		for _, w := range chosen {
 			if w.last != harmful {
@@ -144,7 +153,7 @@ func sessions(chosen []workload) (all []session) {
 				return key(s.workloads[0]) == key(w) && !s.workloads[n-1].last
 			})
 			if i < 0 {
-				all = append(all, session{brokers: w.brokers, settings: w.settings})
+				all = append(all, session{brokers: w.brokers, settings: w.settings, fresh: w.fresh})
 				i = len(all) - 1
 			}
 			all[i].workloads = append(all[i].workloads, w)
