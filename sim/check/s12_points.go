@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"ottla.dev/core"
+	"ottla.dev/core/log"
 	"ottla.dev/sim/disk"
 )
 
@@ -98,10 +99,14 @@ func (c *Cluster) watchMark(seen *seenReplica, was, s *Sighting) {
 	seen.saved = core.NoOffset
 }
 
-// pointsIn reads an offset checkpoint: lines of a topic, a partition and an offset. Others are passed over.
+// pointsIn reads an offset checkpoint: lines of a topic, a partition and an offset. Others are passed over. One that is
+// damaged says nothing, and may stay so until the next round of checkpoints.
 func pointsIn(d *disk.Disk, path string) map[string]core.Offset {
 	points := map[string]core.Offset{}
 	b, _ := d.Bytes(path)
+	if _, err := log.ReadOffsetCheckpoint(b); err != nil {
+		return points
+	}
 	for line := range strings.SplitSeq(string(b), "\n") {
 		fields := strings.Fields(line)
 		if len(fields) != 3 {
