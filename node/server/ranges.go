@@ -15,7 +15,7 @@ type way uint8
 
 const (
 	byCopy     way = iota // through this process's memory
-	byMapping             // from the page cache, mapped for the call: the kernel reads it, this process never does
+	byMapping             // from the page cache, mapped until it has left: the kernel reads it, this process never does
 	bySendfile            // from the page cache, or the disk, by sendfile
 )
 
