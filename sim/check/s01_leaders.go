@@ -57,12 +57,13 @@ func (c *Cluster) watchCampaign(was, s *QuorumSighting) {
 }
 
 // watchVoters judges changes of the voters: a leader makes none before a record of its epoch is committed, without
-// which an earlier change that it does not know to be undone may decide by another majority (Ongaro, raft-dev 2015).
+// which an earlier change that it does not know to be undone may decide by another majority (Ongaro, raft-dev 2015). A
+// request that has waited for that may be decided in the very step in which the record is committed.
 func (c *Cluster) watchVoters(was, s *QuorumSighting) {
 	if was.Life != s.Life || !was.Leading || !s.Leading || was.Epoch != s.Epoch || slices.Equal(was.Voters, s.Voters) {
 		return
 	}
-	if !was.Active {
+	if !was.Active && !s.Active {
 		c.wrong("voters", s.Node, "changes the voters in epoch "+epochText(s.Epoch)+
 			", and has committed nothing of that epoch yet")
 	}
