@@ -112,7 +112,7 @@ type coordination struct {
 }
 
 // inspectEvery is after how many steps of a shard its coordinators are looked at even if nothing was written.
-const inspectEvery = 16
+const inspectEvery = 64
 
 // Coordinator judges the coordinator of a partition of __consumer_offsets after a step of its shard: it lives on a
 // leadership of the partition (S16), has in memory what the log says (S17), and waits for nothing without an end (L1).
