@@ -51,6 +51,7 @@ type seenBroker struct {
 	lostAt core.BrokerEpoch
 	// unclean says that the last process that served has not shut down cleanly.
 	unclean bool
+	unasked bool // it has voted in an epoch of its own making, or of another's, without asking before
 	// rotten says that files are damaged: what was on the disk is not known to be there, and does not count, until the
 	// damage is repaired.
 	rotten bool
@@ -285,7 +286,7 @@ func (c *Cluster) judgeQuorum(b *seenBroker, s *QuorumSighting, q *raft.Quorum) 
 	c.metQuorum(&was, s)
 	c.watchQuorumEpoch(&was, s)
 	c.watchVote(&was, s)
-	c.watchCampaign(&was, s)
+	c.watchCampaign(b, &was, s)
 	c.watchVoters(&was, s)
 	c.leaders.quorum(c, s)
 	c.watchQuorumWatermark(&was, s)

@@ -49,8 +49,14 @@ func (l *leaders) partition(c *Cluster, s *Sighting) {
 // watchCampaign is the manners of elections (KIP-996): nobody raises the epoch to be elected in before others have said
 // that they would vote for it; who hears nothing could do so again and again, and depose a leader that is well when it
 // is back. A sole voter asks nobody.
-func (c *Cluster) watchCampaign(was, s *QuorumSighting) {
-	if was.Life == s.Life && len(s.Voters) > 1 && s.Epoch > was.Epoch && s.Campaigns && was.Role != raft.Prospective {
+//
+// Which of two it is, a vote for itself or for another in an epoch that it has just heard of, is seen when it is on disk.
+func (c *Cluster) watchCampaign(b *seenBroker, was, s *QuorumSighting) {
+	if was.Life == s.Life && s.Epoch > was.Epoch {
+		b.unasked = s.Role == raft.Voted && was.Role != raft.Prospective && len(s.Voters) > 1
+	}
+	if b.unasked = b.unasked && was.Life == s.Life; b.unasked && s.Saved.Epoch == s.Epoch &&
+		s.Saved.Voted == core.BrokerID(s.Node+1) {
 		c.wrong("elections", s.Node, "raises the epoch of the quorum to "+epochText(s.Epoch)+
 			" to be elected in it, and has asked nobody before")
 	}

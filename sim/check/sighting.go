@@ -69,7 +69,6 @@ type QuorumSighting struct {
 	Node, Life    int
 	Epoch         core.LeaderEpoch
 	Role          raft.Role
-	Campaigns     bool // its vote in the epoch is its own
 	Leading       bool
 	Active        bool
 	HighWatermark core.Offset
@@ -88,8 +87,6 @@ func sightQuorum(node, life int, q *raft.Quorum) QuorumSighting {
 		Leading: q.Role() == raft.Leader, Active: q.Active(),
 		HighWatermark: q.HighWatermark(), Start: l.Start(), Synced: l.SyncedOffset(), Written: l.WrittenOffset(),
 		End: l.LogEndOffset(), Saved: q.State(), Epochs: l.Epochs()}
-	s.Campaigns = s.Role == raft.Candidate || s.Role == raft.Voted && s.Saved.Voted == core.BrokerID(node+1) &&
-		s.Saved.Epoch == s.Epoch
 	for _, v := range q.Voters() {
 		s.Voters = append(s.Voters, v.ID)
 	}
