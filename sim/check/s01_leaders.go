@@ -50,7 +50,8 @@ func (l *leaders) partition(c *Cluster, s *Sighting) {
 // that they would vote for it; who hears nothing could do so again and again, and depose a leader that is well when it
 // is back. A sole voter asks nobody.
 //
-// Which of two it is, a vote for itself or for another in an epoch that it has just heard of, is seen when it is on disk.
+// Which of two it is, a vote for itself or for another in an epoch that it has just heard of, is seen when it is on
+// disk.
 func (c *Cluster) watchCampaign(b *seenBroker, was, s *QuorumSighting) {
 	if was.Life == s.Life && s.Epoch > was.Epoch {
 		b.unasked = s.Role == raft.Voted && was.Role != raft.Prospective && len(s.Voters) > 1
