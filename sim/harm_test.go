@@ -8,12 +8,20 @@ import (
 
 // Whatever harm is done to files, all of it strikes in some worlds and is repaired.
 func TestEveryHarmIsRepaired(t *testing.T) {
-	worlds := 16
+	worlds := 60 // at most
 	if testing.Short() {
 		worlds = 5
 	}
 	var sum Stats
-	for seed := uint64(fault.HarmsFrom); worlds > 0; seed++ {
+	all := func() bool {
+		for h := fault.Misdirected; h <= fault.Misdated; h++ {
+			if sum.Fired[firedHarm+h.String()] == 0 {
+				return false
+			}
+		}
+		return sum.Fired[firedRepaired] > 0
+	}
+	for seed := uint64(fault.HarmsFrom); worlds > 0 && !all(); seed++ {
 		plan := fault.DrawCluster(seed, 3)
 		if len(plan.Rots) < 3 {
 			continue
