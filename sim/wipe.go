@@ -42,25 +42,18 @@ func (n *node) wipe() bool {
 }
 
 // mayWipe finds what would be lost for ever with the machine's disk; nothing if all is elsewhere. It goes by what the
-// active controller knows to be committed, and only if there is no doubt who that is. The broker has to be fenced:
-// while the controller takes it for alive, it is in ISRs, a new topic may be placed on the disk that is gone, and
-// when the others are fenced first the broker that has nothing is the last known leader.
+// active controller knows to be committed, and by what it has decided, and only if there is no doubt who that is.
 func (n *node) mayWipe() string {
 	p := n.controller()
 	if p == nil {
 		return "no controller"
 	}
-	if b := p.Image.Broker(core.BrokerID(n.index + 1)); b != nil && !b.Fenced {
-		return "not fenced"
-	}
 	id := core.BrokerID(n.index + 1)
-	for t := range p.Image.Topics() {
-		for _, part := range t.Partitions {
-			name := core.TopicPartition{Topic: t.Name, Partition: part.ID}.String()
-			if part.HasReplica(id) && !n.survives(part, id) {
-				return name
-			}
-		}
+	if why := n.relies(p.Image, id); why != "" {
+		return why
+	}
+	if why := n.relies(p.Draft, id); why != "" {
+		return why
 	}
 	if !n.plan.Dynamic {
 		return ""
@@ -76,6 +69,24 @@ func (n *node) mayWipe() string {
 	}
 	if voters.Has(raft.Key{ID: id, Directory: n.dir}) && 2*intact <= len(voters) {
 		return "majority of the voters"
+	}
+	return ""
+}
+
+// relies finds what metadata rely on a broker's disk for. The broker has to be fenced: while the controller takes it for
+// alive, it is in ISRs, a new topic may be placed on the disk that is gone, and when the others are fenced first the
+// broker that has nothing is the last known leader.
+func (n *node) relies(image *metadata.Image, id core.BrokerID) string {
+	if b := image.Broker(id); b != nil && !b.Fenced {
+		return "not fenced"
+	}
+	for t := range image.Topics() {
+		for _, part := range t.Partitions {
+			name := core.TopicPartition{Topic: t.Name, Partition: part.ID}.String()
+			if part.HasReplica(id) && !n.survives(part, id) {
+				return name
+			}
+		}
 	}
 	return ""
 }
@@ -123,9 +134,10 @@ func (w *World) controller() *broker.Probe {
 	return found
 }
 
-// quorum shows what a machine that is alive knows of the metadata quorum.
+// quorum shows what a machine that is alive knows of the metadata quorum. One that is paused has not looked yet at what
+// has come meanwhile, such as the heartbeat of a broker that has been killed since, which unfences it.
 func (n *node) quorum() (broker.Probe, bool) {
-	if !n.alive() || n.proc.see == nil {
+	if !n.alive() || n.proc.see == nil || n.pausedUntil > n.now {
 		return broker.Probe{}, false
 	}
 	p := n.proc.see.ProbeControl()

@@ -16,6 +16,8 @@ type Probe struct {
 	Quorum *raft.Quorum
 	// Image is what the broker knows to be committed, nil until there is one.
 	Image *metadata.Image
+	// Draft is, on the active controller, what Image is going to be when everything that it has decided is committed.
+	Draft *metadata.Image
 	// Controller says that this node decides.
 	Controller bool
 	// Serving says that the broker has come through its start and has not begun to end.
@@ -31,6 +33,9 @@ func (b *Broker) ProbeControl() Probe {
 	p := Probe{Image: c.committed, Serving: c.phase == serving}
 	if c.quorum != nil {
 		p.Quorum, p.Controller = c.quorum.Quorum, c.leads()
+	}
+	if p.Controller {
+		p.Draft = c.lead.draft
 	}
 	return p
 }
