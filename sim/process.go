@@ -234,15 +234,11 @@ func (n *node) stopNow() {
 	case fault.Kill:
 		n.stats.Kills++
 		n.disk.Kill()
-		// What a failed sync was to write is in the page cache, counts as clean, and is nowhere else. In a folder that was
-		// given up it is so until a life uses the folder again. Other folders keep everything.
-		for _, dir := range slices.Concat(n.unsynced, p.offline) {
-			n.before.Cut(dir)
-			kind = fault.Crash
-		}
+		kind = n.cutUnsynced(p, kind)
 	case fault.Clean:
 		n.stats.CleanEnds++
 		n.disk.Kill()
+		kind = n.cutUnsynced(p, kind)
 		if n.ended = n.finishing; !n.ended || n.net == nil {
 			down := n.soon(time.Second)
 			if n.rotting != nil {
@@ -264,6 +260,17 @@ func (n *node) stopNow() {
 	}
 	n.ledger.Stopped(kind)
 	n.hangUpAll(p)
+}
+
+// cutUnsynced notes what a failed sync has lost: what it was to write is in the page cache, counts as clean, and is
+// nowhere else. In a folder that was given up it is so until a life uses the folder again, and a clean shutdown closes
+// the logs of the others only. Other folders keep everything. It returns how the process has ended, as to what is lost.
+func (n *node) cutUnsynced(p *process, kind fault.StopKind) fault.StopKind {
+	for _, dir := range slices.Concat(n.unsynced, p.offline) {
+		n.before.Cut(dir)
+		kind = fault.Crash
+	}
+	return kind
 }
 
 // listening is called when the broker has opened for clients.
