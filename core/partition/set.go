@@ -25,7 +25,7 @@ type Set struct {
 	located     map[*log.LocateJob]reading
 	asked       map[*log.TimestampJob]asking
 	parked      []core.Message // operations that wait for logs to open, by arrival
-	loading     int            // logs that are being opened
+	loading     int            // logs that are being opened, but for those that are held
 	reads       []*FetchOp     // parked until there is more to read, by arrival
 	deletions   []*deletion    // by arrival
 	readDue     time.Duration
@@ -161,12 +161,12 @@ func (s *Set) Open(now core.Instant, o Opening, out *core.Outbox) {
 			Why: "it is gone"}, out)
 		return
 	}
-	s.loading++
 	if slices.ContainsFunc(s.leaving, func(l *Replica) bool { return l.name == r.name }) {
 		out.Sometimes(probe.FolderAwaited)
 		s.held = append(s.held, r)
 		return
 	}
+	s.loading++
 	out.Run(r.opening)
 }
 
@@ -205,7 +205,7 @@ func (s *Set) Remove(now core.Instant, r *Replica, out *core.Outbox) {
 	s.ordered = slices.DeleteFunc(s.ordered, func(o *Replica) bool { return o == r })
 	s.leaving = append(s.leaving, r)
 	s.waiting.replicas = append(s.waiting.replicas, r)
-	if r.awaited() {
+	if r.awaited() && !slices.Contains(s.held, r) {
 		s.loading--
 	}
 	s.end(now, r, out)
@@ -253,6 +253,7 @@ func (s *Set) gone(r *Replica, out *core.Outbox) {
 		case h.removed: // deleted before it was ever made
 			s.gone(h, out)
 		default:
+			s.loading++
 			out.Run(h.opening)
 		}
 	}
@@ -534,7 +535,8 @@ func (s *Set) Retain(now core.Instant, out *core.Outbox) {
 	}
 }
 
-// Loading reports whether any log is still being opened.
+// Loading reports whether any log is still being opened. One that waits for the folder of a deleted partition is not:
+// that is removed when the checkpoints have forgotten it, which those of a broker's start wait for.
 func (s *Set) Loading() bool { return s.loading > 0 }
 
 // Close readies every log for the end of the process: synced, with its snapshots and indexes in order. No replica is
