@@ -73,9 +73,9 @@ func (n *node) mayWipe() string {
 	return ""
 }
 
-// relies finds what metadata rely on a broker's disk for. The broker has to be fenced: while the controller takes it for
-// alive, it is in ISRs, a new topic may be placed on the disk that is gone, and when the others are fenced first the
-// broker that has nothing is the last known leader.
+// relies finds what metadata rely on a broker's disk for. The broker has to be fenced: while the controller takes it
+// for alive, it is in ISRs, a new topic may be placed on the disk that is gone, and when the others are fenced first
+// the broker that has nothing is the last known leader.
 func (n *node) relies(image *metadata.Image, id core.BrokerID) string {
 	if b := image.Broker(id); b != nil && !b.Fenced {
 		return "not fenced"

@@ -2,8 +2,8 @@ package partition
 
 import "testing"
 
-// A broker writes its checkpoints when all its logs are open, and the folder of a deleted partition waits for them. What
-// waits for the folder must not keep the broker from getting there.
+// A broker writes its checkpoints when all its logs are open, and the folder of a deleted partition waits for them.
+// What waits for the folder must not keep the broker from getting there.
 func TestWhoeverWaitsForAFolderIsNotLoading(t *testing.T) {
 	w := newWorld()
 	open := args{words: []string{"open", "t-0"}}
