@@ -23,8 +23,8 @@ var moments = [...]fault.Moment{check.HasCut: fault.Cuts, check.HasVoted: fault.
 
 func (w *World) planAmbushes() {
 	w.moments = map[moment]int{}
-	w.losses = w.plan.Stream(fault.StreamLosses)
-	w.losses = w.losses.Fork(1)
+	losses := w.plan.Stream(fault.StreamLosses)
+	w.losses = losses.Fork(1)
 	if len(w.plan.Ambushes) == 0 {
 		w.observer.cluster.Met = func(int, check.Moment) {}
 	}

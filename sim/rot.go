@@ -237,9 +237,6 @@ func (n *node) rot(r *fault.Rot) {
 		i := n.rots.random.Below(uint64(len(paths)))
 		if path := paths[i]; !lost[path] {
 			at, how := int(n.rots.random.Below(uint64(sizes[i]))), n.rots.random.Below(16)
-			if how == 0 && r.Kind != fault.Clean && n.oldest(path) {
-				how = 1
-			}
 			lost[path] = n.spoil(path, at, how, r.Kind == 0)
 		}
 	}
@@ -278,27 +275,6 @@ func (n *node) spoil(path string, at int, drawn uint64, live bool) bool {
 	}
 	n.fire("rot " + how)
 	return do == nil
-}
-
-// oldest reports whether a file is the oldest of several segments of a partition's log. After a crash nobody misses it:
-// the log begins where the next one does, as after retention (docs/guarantees.md, "Not covered").
-func (n *node) oldest(path string) bool {
-	at := strings.LastIndexByte(path, '/')
-	base, suffix, ok := log.ParseFileName(path[at+1:])
-	if !ok || suffix != log.LogSuffix || strings.HasSuffix(path[:at], "/"+quorumFolder) {
-		return false
-	}
-	entries, err := n.disk.List(path[:at])
-	if err != nil {
-		panic("sim: " + err.Error())
-	}
-	older, newer := false, false
-	for _, e := range entries {
-		if other, suffix, ok := log.ParseFileName(e.Name); ok && suffix == log.LogSuffix {
-			older, newer = older || other < base, newer || other > base
-		}
-	}
-	return newer && !older
 }
 
 // kindOf says what a file is for.

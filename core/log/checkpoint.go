@@ -1,6 +1,7 @@
 package log
 
 import (
+	"bytes"
 	"errors"
 	"hash/crc32"
 	"strconv"
@@ -36,7 +37,7 @@ func AppendEpochCheckpoint(dst []byte, entries []EpochStart) []byte {
 // that is wrong. A file without one, as Kafka writes it, is believed.
 func ReadEpochCheckpoint(b []byte) ([]EpochStart, error) {
 	marked := EpochsVouched(b)
-	lines, err := readCheckpointLines([]byte(strings.TrimRight(string(b), " \t\n")))
+	lines, err := readCheckpointLines(bytes.TrimRight(b, " \t\n"))
 	if err != nil {
 		return nil, err
 	}

@@ -1,11 +1,11 @@
 package log
 
 import (
+	"bytes"
 	"errors"
 	"hash/crc32"
 	"math"
 	"slices"
-	"strings"
 
 	"ottla.dev/core"
 	"ottla.dev/core/probe"
@@ -33,8 +33,8 @@ func appendEpochMark(dst []byte) []byte {
 // EpochsVouched reports whether a leader-epoch checkpoint has a checksum, without saying that it is right, which
 // [ReadEpochCheckpoint] does. Those that Kafka writes have none.
 func EpochsVouched(b []byte) bool {
-	last := strings.TrimSuffix(string(b), "\n")
-	return len(last) != len(strings.TrimRight(last, " \t"))
+	last := bytes.TrimSuffix(b, []byte("\n"))
+	return len(last) != len(bytes.TrimRight(last, " \t"))
 }
 
 // vouched is what a leader-epoch checkpoint says whose checksum is right. The checksum of a batch does not cover its
@@ -67,6 +67,9 @@ func (k *vouched) denies(v record.View) bool {
 // readVouched reads the checkpoint before any batch. Of a log that is opened for the second time because it is damaged
 // the recovery point is given up; what is cut too early then is copied from the leader.
 func (o *opening) readVouched() error {
+	if o.Sole {
+		return nil
+	}
 	b, err := readFile(o.fs, o.path(EpochCheckpointName))
 	if errors.Is(err, core.ErrNotExist) {
 		return nil
@@ -76,9 +79,6 @@ func (o *opening) readVouched() error {
 	}
 	list, bad := ReadEpochCheckpoint(b)
 	if bad != nil || !EpochsVouched(b) {
-		return nil
-	}
-	if o.Sole {
 		return nil
 	}
 	o.vouched = vouched{epochs: list, below: o.Recovery}

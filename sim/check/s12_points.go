@@ -1,7 +1,6 @@
 package check
 
 import (
-	"strconv"
 	"strings"
 
 	"ottla.dev/core"
@@ -92,22 +91,17 @@ func (c *Cluster) watchMark(seen *seenReplica, was, s *Sighting) {
 	seen.saved = core.NoOffset
 }
 
-// pointsIn reads an offset checkpoint: lines of a topic, a partition and an offset. Others are passed over. One that is
-// damaged says nothing, and may stay so until the next round of checkpoints.
+// pointsIn reads an offset checkpoint. One that is damaged says nothing, and may stay so until the next round of
+// checkpoints.
 func pointsIn(d *disk.Disk, path string) map[string]core.Offset {
-	points := map[string]core.Offset{}
 	b, _ := d.Bytes(path)
-	if _, err := log.ReadOffsetCheckpoint(b); err != nil {
+	entries, err := log.ReadOffsetCheckpoint(b)
+	points := map[string]core.Offset{}
+	if err != nil {
 		return points
 	}
-	for line := range strings.SplitSeq(string(b), "\n") {
-		fields := strings.Fields(line)
-		if len(fields) != 3 {
-			continue
-		}
-		if at, err := strconv.ParseInt(fields[2], 10, 64); err == nil {
-			points[fields[0]+"-"+fields[1]] = core.Offset(at)
-		}
+	for _, e := range entries {
+		points[e.TopicPartition.String()] = e.Offset
 	}
 	return points
 }
