@@ -50,23 +50,32 @@ func (c *Control) sendAlters() {
 	}
 	batch := a.waiting
 	a.waiting, a.flying = nil, true
-	req := kmsg.NewPtrAlterPartitionRequest()
-	setNewest(req)
-	req.BrokerID, req.BrokerEpoch = int32(c.settings.NodeID), int64(c.epoch)
-	req.Topics = newestProposals(batch)
-	c.ask(&question{req: req, lane: laneForward, until: c.now.Mono + askAlter,
-		then: func(resp kmsg.Response, _ core.ErrorCode) {
+	c.askAlterPartition(newestProposals(batch), laneForward, askAlter,
+		func(r *kmsg.AlterPartitionResponse, code core.ErrorCode) {
 			a.flying = false
-			code := core.RequestTimedOut // what is not answered may have been done
-			r, _ := resp.(*kmsg.AlterPartitionResponse)
-			if r != nil {
-				code = core.ErrorCode(r.ErrorCode)
-			}
 			for _, m := range batch {
 				m.response, m.code = r, code
 				c.out.Send(core.Shard(m.shard), m)
 			}
 			c.sendAlters()
+		})
+}
+
+// askAlterPartition asks the active controller for changes of partitions, and calls then with its answer and the code
+// that concerns all of it: nil and RequestTimedOut if there is none, after which the changes may have been made.
+func (c *Control) askAlterPartition(topics []kmsg.AlterPartitionRequestTopic, l lane, timeout time.Duration,
+	then func(*kmsg.AlterPartitionResponse, core.ErrorCode)) {
+	req := kmsg.NewPtrAlterPartitionRequest()
+	setNewest(req)
+	req.BrokerID, req.BrokerEpoch, req.Topics = int32(c.settings.NodeID), int64(c.epoch), topics
+	c.ask(&question{req: req, lane: l, until: c.now.Mono + timeout,
+		then: func(resp kmsg.Response, _ core.ErrorCode) {
+			r, _ := resp.(*kmsg.AlterPartitionResponse)
+			if r == nil {
+				then(nil, core.RequestTimedOut)
+				return
+			}
+			then(r, core.ErrorCode(r.ErrorCode))
 		}})
 }
 

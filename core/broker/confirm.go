@@ -66,30 +66,21 @@ func (c *Control) sendConfirmations() {
 	batch := a.waiting
 	a.waiting = nil
 	if c.epoch < 0 || c.phase > leaving { // this broker is nobody's leader, for all that the controller knows
-		c.confirmed(batch, nil)
+		c.confirmed(batch, nil, core.RequestTimedOut)
 		return
 	}
 	if a.flying = true; !c.quorum.sole() {
 		a.next = c.now.Mono + confirmPause
 	}
-	req := kmsg.NewPtrAlterPartitionRequest()
-	setNewest(req)
-	req.BrokerID, req.BrokerEpoch = int32(c.settings.NodeID), int64(c.epoch)
-	req.Topics = doubted(batch)
-	c.ask(&question{req: req, lane: laneConfirm, until: c.now.Mono + askConfirm,
-		then: func(resp kmsg.Response, _ core.ErrorCode) {
+	c.askAlterPartition(doubted(batch), laneConfirm, askConfirm,
+		func(r *kmsg.AlterPartitionResponse, code core.ErrorCode) {
 			a.flying = false
-			r, _ := resp.(*kmsg.AlterPartitionResponse)
-			c.confirmed(batch, r)
+			c.confirmed(batch, r, code)
 			c.sendConfirmations()
-		}})
+		})
 }
 
-func (c *Control) confirmed(batch []*confirmation, r *kmsg.AlterPartitionResponse) {
-	code := core.RequestTimedOut
-	if r != nil {
-		code = core.ErrorCode(r.ErrorCode)
-	}
+func (c *Control) confirmed(batch []*confirmation, r *kmsg.AlterPartitionResponse, code core.ErrorCode) {
 	for _, m := range batch {
 		m.response, m.code = r, code
 		c.out.Send(core.Shard(m.shard), m)
