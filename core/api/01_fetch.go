@@ -191,7 +191,7 @@ func (f *FetchCall) plan(s *Server, req *kmsg.FetchRequest, call uint64) int {
 		e.item = len(op.Items)
 		op.Items = append(op.Items, partition.FetchItem{ID: id, Offset: e.offset, MaxBytes: int(max(0, e.maxBytes)),
 			LeaderEpoch: e.leaderEpoch, LastFetchedEpoch: e.lastFetchedEpoch, ReplicaLogStart: e.replicaLogStart,
-			ReplicaHighWatermark: e.replicaMark, Preferred: core.NoBroker})
+			ReplicaHighWatermark: e.replicaMark, ToldLogStart: f.toldStart(e), Preferred: core.NoBroker})
 	}
 	return shards
 }
@@ -257,9 +257,7 @@ func (f *FetchCall) enough(now core.Instant) bool {
 	for _, op := range f.ops {
 		total += op.Bytes
 		for i := range op.Items {
-			it := &op.Items[i]
-			if it.Code != core.NoError || it.DivergingEpoch != core.NoLeaderEpoch || it.Preferred != core.NoBroker ||
-				f.follower && it.ReplicaHighWatermark < min(it.HighWatermark, it.Offset) {
+			if op.Items[i].Urgent(f.follower) {
 				return true
 			}
 		}
@@ -381,6 +379,18 @@ func (f *FetchCall) tell(s *Server, e *fetchEntry, it *partition.FetchItem) bool
 		kept.told, kept.highWatermark, kept.logStart = true, it.HighWatermark, it.LogStart
 	}
 	return news
+}
+
+// toldStart is what a follower was told of where the log of its leader begins. Without a session nobody knows, and an
+// answer each time would be too many: it hears of it when its wait is over.
+func (f *FetchCall) toldStart(e *fetchEntry) core.Offset {
+	switch {
+	case f.sessionID == 0:
+		return 1<<63 - 1
+	case !e.told:
+		return core.NoOffset
+	}
+	return e.logStart
 }
 
 func sameTopic(a, b *fetchEntry) bool { return a.key.id == b.key.id && a.key.topic == b.key.topic }

@@ -30,3 +30,27 @@ func TestOffsetOutOfRangeTellsTheLogStartOffset(t *testing.T) {
 		t.Errorf("answered %+v", p)
 	}
 }
+
+// TestAFollowerIsToldOfARaisedStartOnce: DeleteRecords waits for followers, and they for their way into the ISR. One
+// that has not heard of a raised start is answered at once. One that has, and has not written it down, is not, or it
+// would ask without rest until it has; nor is one without a session, of which nobody knows what it was told.
+func TestAFollowerIsToldOfARaisedStartOnce(t *testing.T) {
+	for _, c := range []struct {
+		session int32
+		entry   fetchEntry
+		urgent  bool
+	}{
+		{1, fetchEntry{replicaLogStart: 3}, true},
+		{1, fetchEntry{replicaLogStart: 3, told: true, logStart: 6}, true},
+		{1, fetchEntry{replicaLogStart: 3, told: true, logStart: 7}, false},
+		{1, fetchEntry{replicaLogStart: 7}, false},
+		{0, fetchEntry{replicaLogStart: 3}, false},
+	} {
+		f := &FetchCall{sessionID: c.session}
+		it := partition.FetchItem{LogStart: 7, DivergingEpoch: core.NoLeaderEpoch, Preferred: core.NoBroker,
+			ReplicaLogStart: c.entry.replicaLogStart, ToldLogStart: f.toldStart(&c.entry)}
+		if it.Urgent(true) != c.urgent || it.Urgent(false) {
+			t.Errorf("%+v in session %d: urgent %v, want %v, and never for a consumer", c.entry, c.session, !c.urgent, c.urgent)
+		}
+	}
+}

@@ -110,7 +110,9 @@ func (s *Set) settleDeleted(now core.Instant, d *deletion, x deleted, out *core.
 			out.Sometimes(probe.DeletionTimedOut)
 			it.Code = core.RequestTimedOut
 		}
-		it.Offset = low
+		if it.Offset = low; r.lead != nil && it.Code == core.NoError {
+			r.lead.floor = max(r.lead.floor, low)
+		}
 	}
 	return true
 }

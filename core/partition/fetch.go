@@ -247,13 +247,20 @@ func (s *Set) planned(now core.Instant, op *FetchOp, out *core.Outbox) {
 // settled reports whether an item has news that do not wait for bytes.
 func (op *FetchOp) settled() bool {
 	for i := range op.Items {
-		it := &op.Items[i]
-		if it.Code != core.NoError || it.DivergingEpoch != core.NoLeaderEpoch || it.Preferred != core.NoBroker ||
-			op.Follower && it.ReplicaHighWatermark < min(it.HighWatermark, it.Offset) {
+		if op.Items[i].Urgent(op.Follower) {
 			return true
 		}
 	}
 	return len(op.Items) == 0
+}
+
+// Urgent reports whether the outcome has news that do not wait for bytes.
+func (it *FetchItem) Urgent(follower bool) bool {
+	if it.Code != core.NoError || it.DivergingEpoch != core.NoLeaderEpoch || it.Preferred != core.NoBroker {
+		return true
+	}
+	return follower && (it.ReplicaHighWatermark < min(it.HighWatermark, it.Offset) ||
+		max(it.ReplicaLogStart, it.ToldLogStart) < it.LogStart)
 }
 
 // wake looks again at the operations of a list that wait for a replica, because there is more to read or to know.

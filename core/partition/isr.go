@@ -31,11 +31,18 @@ type Decided struct {
 const retryProposal = 50 * time.Millisecond
 
 // expand proposes to take a follower into the ISR that has everything committed and everything that was in the log when
-// the leadership began (Kafka: Partition.maybeExpandIsr).
+// the leadership began (Kafka: Partition.maybeExpandIsr), and has deleted what clients were told is deleted. Without
+// the last, a leader that is alone answers DeleteRecords; a follower joins that has heard of it and not written it
+// down, or not even heard; it crashes, then the leader does, and the records are back. Kafka does not ask for that
+// (KIP-107).
 func (s *Set) expand(now core.Instant, r *Replica, f *follower) {
 	l := r.lead
 	if l.pending != nil || f.inSync || l.epochStart == core.NoOffset || !s.eligible(f) ||
 		f.end < max(r.highWatermark, l.epochStart) {
+		return
+	}
+	if f.start < l.floor {
+		s.Reached.Add(probe.ExpandAwaitsDeletion)
 		return
 	}
 	s.Reached.Add(probe.ExpandProposed)

@@ -27,6 +27,10 @@ type leadership struct {
 	retryAt        time.Duration // when pending is proposed again, or core.Never
 	checkAt        time.Duration // when the ISR is searched for members that lag
 	recovering     bool          // elected uncleanly; the next proposal ends that (KIP-704)
+	// floor is where the log of a replica must begin, or later, that joins the ISR: where this one did when the leadership
+	// began, or what DeleteRecords was answered with since, without those that were away. Retention does not raise it:
+	// each replica looks for itself for what is too old.
+	floor core.Offset
 }
 
 // follower is what the leader knows of another replica (Kafka: Replica).

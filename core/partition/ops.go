@@ -132,6 +132,9 @@ type FetchItem struct {
 	// What a follower knows of its own log. A high watermark below the leader's is brought up to date without waiting.
 	ReplicaLogStart      core.Offset
 	ReplicaHighWatermark core.Offset
+	// ToldLogStart is what the follower was told of where the leader's log begins, NoOffset if nothing. One that begins
+	// earlier and has heard of less is told without waiting. One that has heard of it asks again when it is on its disk.
+	ToldLogStart core.Offset
 
 	Code             core.ErrorCode
 	HighWatermark    core.Offset

@@ -12,8 +12,9 @@ import (
 // checks are the invariants that hold after every event, by their names in the catalogue: S3, S5, S6, S8, S9, S20.
 type checks struct {
 	c       *cluster
-	ghosts  map[core.TopicIDPartition][]entry // everything that was ever committed, by offset
-	names   map[place]string                  // what (offset, leader epoch) means
+	ghosts  map[core.TopicIDPartition][]entry     // everything that was ever committed, by offset
+	names   map[place]string                      // what (offset, leader epoch) means
+	floors  map[core.TopicIDPartition]core.Offset // below which all is deleted, as clients were told
 	failed  string
 	unclean bool // committed records may be lost
 	acks    int
@@ -43,6 +44,7 @@ type lastSeen struct {
 
 func (k *checks) init(c *cluster) {
 	k.c, k.ghosts, k.names = c, map[core.TopicIDPartition][]entry{}, map[place]string{}
+	k.floors = map[core.TopicIDPartition]core.Offset{}
 }
 
 func (k *checks) fail(format string, args ...any) {
@@ -52,17 +54,28 @@ func (k *checks) fail(format string, args ...any) {
 	}
 }
 
-// deleted checks an answer to DeleteRecords: on no replica that may lead next is a record below the offset, not even
-// after a crash.
+// deleted takes note of an answer to DeleteRecords: on no replica that may lead next is a record below the offset, not
+// even after a crash.
 func (k *checks) deleted(id core.TopicIDPartition, below core.Offset) {
+	k.deletes++
+	k.floors[id] = max(k.floors[id], below)
+	k.floor(id)
+}
+
+// floor checks what was answered to DeleteRecords, of those who are in the ISR now.
+func (k *checks) floor(id core.TopicIDPartition) {
+	below := k.floors[id]
+	if below == 0 || k.unclean {
+		return
+	}
 	for _, b := range k.c.current().parts[slices.Index(k.c.partitions, id)].isr {
 		n := k.c.nodes[b]
 		start := n.saved[id][1]
 		if r := n.set.Replica(id); n.up && r.Online() {
 			start = max(start, r.log.LogStartOffset())
 		}
-		if k.deletes++; start < below && !n.wiped {
-			k.fail("S19: deleted below %d, but broker %d begins at %d", below, b, start)
+		if start < below && !n.wiped {
+			k.fail("S19: deleted below %d, but broker %d of the ISR begins at %d", below, b, start)
 		}
 	}
 }
@@ -163,6 +176,7 @@ func (k *checks) replica(n *node, r *Replica, p *partState) {
 		k.elected(n, r, now, ghost)
 	}
 	k.members(n, r, p, core.Offset(len(ghost)))
+	k.floor(r.id)
 }
 
 // elected checks that a new leader has everything that was ever committed.

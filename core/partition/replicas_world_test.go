@@ -81,6 +81,7 @@ type conn struct {
 	next      int32
 	order     []core.TopicIDPartition
 	entries   map[core.TopicIDPartition]kmsg.FetchRequestTopicPartition
+	starts    map[core.TopicIDPartition]core.Offset // of the leader's logs, as the follower was told
 	dead      bool
 	op        *FetchOp
 }
@@ -316,7 +317,8 @@ func (c *cluster) fetchAll(n *node) {
 		k := n.conns[to.id]
 		if k == nil {
 			k = &conn{from: n, to: to, fromEpoch: n.epoch, toEpoch: to.epoch, dead: !to.up,
-				entries: map[core.TopicIDPartition]kmsg.FetchRequestTopicPartition{}}
+				entries: map[core.TopicIDPartition]kmsg.FetchRequestTopicPartition{},
+				starts:  map[core.TopicIDPartition]core.Offset{}}
 			n.conns[to.id] = k
 		}
 		if k.dead {
@@ -415,6 +417,7 @@ func (c *cluster) serve(k *conn, b []byte) {
 	case req.SessionEpoch == 0:
 		k.session, k.next, k.order = 77, 1, nil
 		clear(k.entries)
+		clear(k.starts)
 	case req.SessionID != k.session || req.SessionEpoch != k.next:
 		c.checks.fail("session %d epoch %d where %d %d was expected", req.SessionID, req.SessionEpoch, k.session, k.next)
 	default:
@@ -433,6 +436,7 @@ func (c *cluster) serve(k *conn, b []byte) {
 		for _, p := range t.Partitions {
 			id := core.TopicIDPartition{Topic: t.TopicID, Partition: core.PartitionID(p)}
 			delete(k.entries, id)
+			delete(k.starts, id)
 			k.order = slices.DeleteFunc(k.order, func(o core.TopicIDPartition) bool { return o == id })
 		}
 	}
@@ -443,7 +447,8 @@ func (c *cluster) serve(k *conn, b []byte) {
 		p := k.entries[id]
 		op.Items = append(op.Items, FetchItem{ID: id, Offset: core.Offset(p.FetchOffset), MaxBytes: int(p.PartitionMaxBytes),
 			LeaderEpoch: core.LeaderEpoch(p.CurrentLeaderEpoch), LastFetchedEpoch: core.LeaderEpoch(p.LastFetchedEpoch),
-			ReplicaLogStart: core.Offset(p.LogStartOffset), ReplicaHighWatermark: core.Offset(p.HighWatermark)})
+			ReplicaLogStart: core.Offset(p.LogStartOffset), ReplicaHighWatermark: core.Offset(p.HighWatermark),
+			ToldLogStart: k.toldStart(id)})
 	}
 	k.op = op
 	k.to.fetches[op] = k
@@ -451,6 +456,13 @@ func (c *cluster) serve(k *conn, b []byte) {
 	c.say("serve %d->%d:%s", k.from.id, k.to.id, op.asks())
 	k.to.set.Work(c.now(), op, &k.to.out)
 	c.pump(k.to)
+}
+
+func (k *conn) toldStart(id core.TopicIDPartition) core.Offset {
+	if start, ok := k.starts[id]; ok {
+		return start
+	}
+	return core.NoOffset
 }
 
 // answered takes an operation that a set has finished.
@@ -495,7 +507,7 @@ func (c *cluster) response(n *node, k *conn, op *FetchOp) []byte {
 		p.Partition, p.ErrorCode, p.LogStartOffset = int32(it.ID.Partition), int16(it.Code), int64(it.LogStart)
 		p.HighWatermark = -1
 		if it.Code == core.NoError {
-			p.HighWatermark = int64(it.HighWatermark)
+			p.HighWatermark, k.starts[it.ID] = int64(it.HighWatermark), it.LogStart
 			if it.DivergingEpoch != core.NoLeaderEpoch {
 				p.DivergingEpoch.Epoch, p.DivergingEpoch.EndOffset = int32(it.DivergingEpoch), int64(it.DivergingEnd)
 			}

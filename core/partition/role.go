@@ -123,7 +123,7 @@ func (s *Set) enterLead(now core.Instant, r *Replica, out *core.Outbox) {
 		out.Sometimes(probe.TruncationOvertaken)
 		r.trunc = nil
 	}
-	r.lead.epochStart = r.log.LogEndOffset()
+	r.lead.epochStart, r.lead.floor = r.log.LogEndOffset(), max(r.lead.floor, r.log.LogStartOffset())
 	r.lead.checkAt = s.nextCheck(now)
 	r.log.AssignEpoch(r.leaderEpoch, out)
 	if !r.settings.WriteCaching {

@@ -77,6 +77,7 @@ const (
 	LeaderPressed
 	ShrinkProposed
 	ExpandProposed
+	ExpandAwaitsDeletion
 	ProposalRepeated
 	ProposalRefused
 	ProposalOvertaken

@@ -114,6 +114,8 @@ var points = [Count]point{
 	LeaderPressed:  {"partition", "leader-pressed", "A follower had its leader answer a waiting fetch at once."},
 	ShrinkProposed: {"partition", "shrink-proposed", "A leader proposed an ISR without replicas that lag."},
 	ExpandProposed: {"partition", "expand-proposed", "A leader proposed a replica for the ISR that has caught up."},
+	ExpandAwaitsDeletion: {"partition", "expand-awaits-deletion",
+		"A replica that has caught up had records on its disk that clients were told are deleted."},
 	ProposalRepeated: {"partition", "proposal-repeated",
 		"A leader proposed an ISR again because the answer may be lost."},
 	ProposalRefused: {"partition", "proposal-refused",
