@@ -160,6 +160,29 @@ func TestReplicasAreJudged(t *testing.T) {
 			x.lead(0, 2, func(s *Sighting) { s.Lead.ISR = []core.BrokerID{1} })
 			x.commit(0, 10)
 		}},
+		{"S5: news may lower min.insync.replicas and then take a replica from the ISR", "", func(x *theatre) {
+			x.lead(0, 2, func(s *Sighting) { s.Lead = partition.Leading{MinISR: 3, ISR: []core.BrokerID{1, 2}} })
+			x.see(0, func(s *Sighting) {
+				s.Lead, s.HighWatermark = partition.Leading{MinISR: 2, ISR: []core.BrokerID{1}}, 10
+			})
+		}},
+		{"S5: which is no excuse for what comes next", "min-isr", func(x *theatre) {
+			x.lead(0, 2, func(s *Sighting) { s.Lead = partition.Leading{MinISR: 3, ISR: []core.BrokerID{1, 2}} })
+			x.see(0, func(s *Sighting) {
+				s.Lead, s.HighWatermark = partition.Leading{MinISR: 2, ISR: []core.BrokerID{1}}, 9
+			})
+			x.commit(0, 10)
+		}},
+		{"S5: nor is an ISR that was too small before", "min-isr", func(x *theatre) {
+			x.lead(0, 2, func(s *Sighting) { s.Lead = partition.Leading{MinISR: 3, ISR: []core.BrokerID{1, 2}} })
+			x.see(0, func(s *Sighting) {
+				s.Lead, s.HighWatermark = partition.Leading{MinISR: 3, ISR: []core.BrokerID{1}}, 10
+			})
+		}},
+		{"S5: nor the ISR of another epoch", "min-isr", func(x *theatre) {
+			x.lead(0, 2, same)
+			x.lead(0, 3, func(s *Sighting) { s.Lead.ISR, s.HighWatermark = []core.BrokerID{1}, 10 })
+		}},
 		{"S6: a high watermark does not go back", "high-watermark", func(x *theatre) {
 			x.see(1, func(s *Sighting) { s.HighWatermark = 5 })
 			x.see(1, func(s *Sighting) { s.HighWatermark = 4 })

@@ -71,11 +71,18 @@ func (c *Cluster) holds(x *commitment, s *Sighting, begins bool) {
 	}
 }
 
+// enoughReplicas judges a high watermark that moves by the ISR before the step or after it, whichever is larger. One
+// piece of news may lower min.insync.replicas and take a replica from the ISR: the settings come first, and what all of
+// the ISR of before have is committed then.
 func (c *Cluster) enoughReplicas(was, s *Sighting) {
 	if !s.Appointed || was.Life != s.Life || s.HighWatermark == was.HighWatermark {
 		return
 	}
-	if n := len(s.Lead.ISR); n < s.Lead.MinISR {
+	n := len(s.Lead.ISR)
+	if was.Leading && was.Appointed && was.Epoch == s.Epoch {
+		n = max(n, len(was.Lead.ISR))
+	}
+	if n < s.Lead.MinISR {
 		c.wrong("min-isr", s.Node, s.Name.String()+": the high watermark moves to "+offsetText(s.HighWatermark)+" with "+
 			strconv.Itoa(n)+" replicas in sync of at least "+strconv.Itoa(s.Lead.MinISR))
 	}
