@@ -562,15 +562,26 @@ func TestAProcessHasOneBrokerEpochWhereNobodyUnregisters(t *testing.T) {
 		name string
 		of   core.UUID // the process that registers with another epoch
 		ops  []fault.Operation
+		log  []metadata.RegisterBrokerRecord // what came from offset 21 on
 		want string
 	}{
-		{"the same process", core.UUID{1}, nil, "broker-epoch"},
-		{"another process", core.UUID{9}, nil, ""},
-		{"it may have been unregistered", core.UUID{1}, []fault.Operation{{Kind: fault.UnregisterBroker}}, ""},
+		{"the same process", core.UUID{1}, nil, nil, "broker-epoch"},
+		{"another process", core.UUID{9}, nil, nil, ""},
+		{"it may have been unregistered", core.UUID{1}, []fault.Operation{{Kind: fault.UnregisterBroker}}, nil, ""},
+		{"another process between the two", core.UUID{1}, nil, []metadata.RegisterBrokerRecord{
+			{Broker: 1, Incarnation: core.UUID{9}}, {Broker: 1, Incarnation: core.UUID{1}}}, ""},
+		{"one of another broker", core.UUID{1}, nil, []metadata.RegisterBrokerRecord{
+			{Broker: 2, Incarnation: core.UUID{9}}, {Broker: 1, Incarnation: core.UUID{1}}}, "broker-epoch"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			x := newTheatre()
 			x.ledger.plan.Operations = c.ops
+			var batches []record.View
+			for i, r := range append([]metadata.RegisterBrokerRecord{{Broker: 1}}, c.log...) {
+				batches = append(batches, batchOf(1, core.Offset(20+i), string(metadata.AppendRecord(nil, &r))))
+			}
+			x.write(t, 0, log.FileName(20, log.LogSuffix), batches...)
+			x.brokers[0].cursor.path = "/data/t0-0/" + log.FileName(20, log.LogSuffix)
 			first := imageOf(t, 20, metadata.PartitionRecord{Leader: 1, LeaderEpoch: 5, PartitionEpoch: 5,
 				ISR: []core.BrokerID{1, 2}})
 			next, err := first.Apply(30, 1, &metadata.RegisterBrokerRecord{Broker: 1, Incarnation: c.of, Epoch: 30})

@@ -5,6 +5,7 @@ import (
 
 	"ottla.dev/core"
 	"ottla.dev/core/metadata"
+	"ottla.dev/core/record"
 )
 
 // watchEpoch is S7 of replicas: a broker's leader epoch of a partition does not go back, not even in a restart.
@@ -43,9 +44,10 @@ func (c *Cluster) watchMetadataEpochs(node int, name string, was, is *metadata.P
 	}
 }
 
-// watchBrokerEpochs judges registrations. One process may come to have two epochs, because it registers again: when an
-// operator has unregistered it, or when another process of the broker, whose request was late, has registered
-// meanwhile. Then this one is seen between the two.
+// watchBrokerEpochs judges registrations. One process may come to have two epochs, because it registers again: when
+// an operator has unregistered it, or when another process of the broker, whose request was late, has registered
+// meanwhile. Then that one is seen between the two, or is in the log if all was committed at once: a controller that
+// stood still finds the requests of several processes, in any order.
 func (c *Cluster) watchBrokerEpochs(node int, was, is *metadata.Image) {
 	for _, b := range is.Brokers() {
 		before := was.Broker(b.ID)
@@ -53,12 +55,35 @@ func (c *Cluster) watchBrokerEpochs(node int, was, is *metadata.Image) {
 		case before == nil:
 		case b.Epoch < before.Epoch:
 			c.wrong("broker-epoch", node, "the epoch of broker "+strconv.Itoa(int(b.ID))+" went back")
-		case b.Epoch != before.Epoch && b.Incarnation == before.Incarnation && !c.ledger.plan.Unregisters():
+		case b.Epoch != before.Epoch && b.Incarnation == before.Incarnation && !c.ledger.plan.Unregisters() &&
+			!c.anotherRegistered(node, b, was.Offset(), is.Offset()):
 			c.wrong("broker-epoch", node, "the same process of broker "+strconv.Itoa(int(b.ID))+" has two epochs")
 		case b.Epoch == before.Epoch && b.Incarnation != before.Incarnation:
 			c.wrong("broker-epoch", node, "two processes of broker "+strconv.Itoa(int(b.ID))+" have one epoch")
 		}
 	}
+}
+
+// anotherRegistered reports whether another process of a broker has registered after an offset and up to another, as
+// the metadata log of a machine says; also if that does not go back so far.
+func (c *Cluster) anotherRegistered(node int, b *metadata.Broker, after, to core.Offset) bool {
+	folder := c.brokers[node].cursor.folder()
+	if folder == "" {
+		return true // it was not read since it was damaged
+	}
+	found, codecs := false, record.Codecs{}
+	start, _ := eachBatch(segments(c.disks[node], folder), func(v record.View, _ segment, _ int64) {
+		if v.LastOffset() <= after || v.BaseOffset() > to || v.IsControl() {
+			return
+		}
+		for it := record.Records(v, &codecs); it.Next(); {
+			if r, err := metadata.Decode(it.Record.Value); err == nil {
+				other, ok := r.(*metadata.RegisterBrokerRecord)
+				found = found || ok && other.Broker == b.ID && other.Incarnation != b.Incarnation
+			}
+		}
+	})
+	return found || start > after+1
 }
 
 // brokerText is how messages name a broker.
