@@ -47,6 +47,7 @@ type bootJob struct {
 	brokerEpoch core.BrokerEpoch
 	open        *raft.OpenJob
 	found       map[string][]log.OffsetEntry // what each checkpoint file holds, by its path
+	unvouched   map[string]bool              // paths of those that Kafka has written
 	notes       []string                     // for the operator
 	populated   bool                         // a log directory holds a partition beside the metadata
 	image       *metadata.Image              // of the latest snapshot
@@ -65,10 +66,8 @@ func (j *bootJob) Long() bool { return true }
 
 // Run implements [core.Job].
 func (j *bootJob) Run(fs core.FS) {
-	j.memory = diskMemory{holders: map[string][]string{}, clean: map[string]bool{}, unsure: map[string]bool{},
-		lost: map[string]bool{}, recovery: map[string]core.Offset{}, logStart: map[string]core.Offset{},
-		marks: map[string]core.Offset{}}
-	j.found = map[string][]log.OffsetEntry{}
+	j.memory = newDiskMemory()
+	j.found, j.unvouched = map[string][]log.OffsetEntry{}, map[string]bool{}
 	if j.err = j.identify(fs); j.err != nil || j.homeless {
 		return
 	}
@@ -144,7 +143,10 @@ func (j *bootJob) remember(fs core.FS, dir string) (core.BrokerEpoch, error) {
 			}
 			continue
 		}
-		j.found[dir+"/"+c.file] = offsets
+		j.found[dir+"/"+c.file], j.unvouched[dir+"/"+c.file] = offsets, !log.OffsetsVouched(b)
+		if c.file == startCheckpointFile {
+			j.memory.ahead[dir] = log.OffsetsVouched(b)
+		}
 		for _, e := range offsets {
 			c.into[dir+"/"+e.TopicPartition.String()] = e.Offset
 		}

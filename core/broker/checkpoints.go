@@ -152,7 +152,7 @@ func (c *Control) checkpointWritten(j *checkpointJob) {
 	}
 	p := &c.points
 	for _, m := range p.got {
-		m.written = true
+		m.written, m.dirs = true, j.dirs
 		c.out.Send(core.Shard(m.shard), m)
 	}
 	again, final := p.again, p.final

@@ -61,13 +61,25 @@ type diskMemory struct {
 	lost     map[string]bool        // partition folder name -> a checkpoint knows it, and it is nowhere
 	recovery map[string]core.Offset // path of a partition folder -> recovery point
 	logStart map[string]core.Offset // path of a partition folder -> log start offset
+	ahead    map[string]bool        // log directories where log start offsets are never behind what was deleted
 	marks    map[string]core.Offset // path of a partition folder -> high watermark
 }
 
-// startOf is where the checkpoint has the log of a folder begin, or NoOffset.
-func (m *diskMemory) startOf(path string) core.Offset {
-	if at, ok := m.logStart[path]; ok {
+func newDiskMemory() diskMemory {
+	return diskMemory{holders: map[string][]string{}, clean: map[string]bool{}, unsure: map[string]bool{},
+		lost: map[string]bool{}, recovery: map[string]core.Offset{}, logStart: map[string]core.Offset{},
+		ahead: map[string]bool{}, marks: map[string]core.Offset{}}
+}
+
+// startOf is where the checkpoint of a log directory has the log of a folder begin, or NoOffset. A log that was made
+// after the last checkpoint began at 0, and begins there still: nothing is deleted before it is in one.
+func (m *diskMemory) startOf(dir, path string) core.Offset {
+	at, ok := m.logStart[path]
+	switch {
+	case ok:
 		return at
+	case m.ahead[dir]:
+		return 0
 	}
 	return core.NoOffset
 }
@@ -78,6 +90,7 @@ type checkpoint struct {
 	shard   uint32
 	entries []checkpointEntry
 	written bool
+	dirs    []logDir             // with written: some may have failed
 	waiting partition.Checkpoint // the shard's, kept here meanwhile
 }
 

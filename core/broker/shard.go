@@ -259,7 +259,8 @@ func (s *Shard) place(t *metadata.Topic, p *metadata.Partition, fresh bool) {
 	_, closed := s.disk.recovery[path]
 	s.set.Open(s.now, partition.Opening{ID: id, Name: name, Dir: dir.Path, LeaderEpoch: p.LeaderEpoch,
 		Settings: s.settings(t.Name), Clean: closed && s.disk.clean[dir.Path],
-		RecoveryPoint: s.disk.recovery[path], LogStart: s.disk.startOf(path), HighWatermark: s.disk.marks[path],
+		RecoveryPoint: s.disk.recovery[path], LogStart: s.disk.startOf(dir.Path, path),
+		StartKnown: s.disk.ahead[dir.Path], HighWatermark: s.disk.marks[path],
 		Unsure:  s.disk.unsure[dir.Path] && !fresh || found && moved,
 		Emptied: !found && (s.disk.lost[name.String()] || moved),
 		Lost:    s.lost(p), Replicated: s.replicated, Offline: dir.Offline}, &s.out)
@@ -316,6 +317,11 @@ func (s *Shard) settings(topic string) config.Topic {
 // checkpoint fills in the offsets to write, or answers those who waited for them to be written.
 func (s *Shard) checkpoint(m *checkpoint) {
 	if m.written {
+		for _, d := range m.dirs {
+			if d.err != nil { // nothing may go on there as if it were written
+				s.set.FailDir(s.now, d.path, d.err, &s.out)
+			}
+		}
 		s.set.Checkpointed(s.now, m.waiting, &s.out)
 		return
 	}

@@ -220,7 +220,11 @@ func (j *bootJob) forgetOthers(fs core.FS, dir string) error {
 		if len(kept) == len(j.found[dir+"/"+c.file]) {
 			continue
 		}
-		if err := log.WriteAtomically(fs, dir, c.file, log.AppendOffsetCheckpoint(nil, kept)); err != nil {
+		write := log.AppendOffsetCheckpoint
+		if j.unvouched[dir+"/"+c.file] {
+			write = log.AppendKafkaOffsets // it does not become one that leads
+		}
+		if err := log.WriteAtomically(fs, dir, c.file, write(nil, kept)); err != nil {
 			return err
 		}
 	}

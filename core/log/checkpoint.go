@@ -96,6 +96,24 @@ func checksumEntry(lines []byte) OffsetEntry {
 		core.Offset(crc32.Checksum(lines, crc32.MakeTable(crc32.Castagnoli)))}
 }
 
+// AppendKafkaOffsets appends an offset checkpoint file as Kafka writes it, without a checksum.
+func AppendKafkaOffsets(dst []byte, entries []OffsetEntry) []byte {
+	dst = appendCheckpointHead(dst, len(entries))
+	for _, e := range entries {
+		dst = appendOffsetEntry(dst, e)
+	}
+	return dst
+}
+
+// OffsetsVouched reports whether an offset checkpoint has a checksum, without saying that it is right, which
+// [ReadOffsetCheckpoint] does. One with a checksum has an entry for each partition that had a log then, and its log
+// start offsets are never behind what was deleted. Kafka leaves out partitions that begin where their first segment
+// does, and deletes first.
+func OffsetsVouched(b []byte) bool {
+	lines, err := readCheckpointLines(b)
+	return err == nil && len(lines) > 0 && strings.HasPrefix(lines[len(lines)-1], checksumName+" ")
+}
+
 // ReadOffsetCheckpoint reads an offset checkpoint file. One without a checksum, as Kafka writes them, is believed.
 func ReadOffsetCheckpoint(b []byte) ([]OffsetEntry, error) {
 	lines, err := readCheckpointLines(b)

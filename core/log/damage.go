@@ -80,10 +80,14 @@ func (o *opening) unidentified() error {
 
 // complete checks that the log has all that the checkpoint of recovery points vouches for: a file may be gone, or may
 // have been cut short between two batches. A log that ends before its start is one that was about to begin anew there,
-// unless it lacks what had been synced.
+// unless it lacks what had been synced. One that begins after its start has lost its oldest segments, or was about to
+// begin anew below where it did: then it is of no use to anybody, and is copied anew as well.
 func (o *opening) complete() error {
-	if at := o.segments; o.Clean && len(at) > 0 && o.LogStart >= 0 && at[0].Base > o.LogStart {
-		return o.damaged(o.LogStart, "the log begins at "+offsetText(at[0].Base)+", and began there when it was closed")
+	known := (o.Clean || o.StartKnown) && o.LogStart >= 0
+	if at := o.segments; known && len(at) > 0 && at[0].Base > o.LogStart {
+		o.Report.Reached.Add(probe.OldestSegmentMissed)
+		return o.damaged(o.LogStart, "the log begins at "+offsetText(at[0].Base)+", and nothing from "+
+			offsetText(o.LogStart)+" on was deleted")
 	}
 	end, start := core.Offset(0), max(o.LogStart, 0)
 	if n := len(o.segments); n > 0 {

@@ -56,7 +56,6 @@ func (l *Log) Completed(in core.Input) Progress {
 	}
 	written, synced := l.flight.written, l.flight.synced
 	l.flight.complete(in.Ticket.Seq)
-	l.told = max(l.told, min(l.flight.started, l.start))
 	l.truncating = l.truncating && !l.flight.idle()
 	l.invariants()
 	return Progress{Written: l.flight.written > written, Synced: l.flight.synced > synced}

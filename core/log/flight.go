@@ -8,7 +8,6 @@ const (
 	opWrite opKind = iota + 1
 	opSync         // of the active segment: with everything before it, makes what was appended durable
 	opOther        // a sync of another file or the folder
-	opStart        // a sync of the folder that makes the removal of all segments before end durable
 )
 
 // pending is an operation whose completion is awaited.
@@ -31,7 +30,6 @@ type flight struct {
 	written core.Offset
 	synced  core.Offset
 	asked   core.Offset // what has been asked to be synced
-	started core.Offset // the log start offset that no crash can take back
 	out     int         // completions that are still to come, stale ones too
 }
 
@@ -54,11 +52,6 @@ func (f *flight) syncDir(dir string, out *core.Outbox) {
 	out.File(core.FileOp{Kind: core.OpSyncDir, Path: dir, Ticket: f.ticket(opOther, 0)})
 }
 
-// syncStart makes the removal of everything before start durable.
-func (f *flight) syncStart(dir string, start core.Offset, out *core.Outbox) {
-	out.File(core.FileOp{Kind: core.OpSyncDir, Path: dir, Ticket: f.ticket(opStart, start)})
-}
-
 // complete marks an operation done and moves the offsets over all that are done at the head of the queue.
 func (f *flight) complete(seq uint64) {
 	first := f.first()
@@ -76,8 +69,6 @@ func (f *flight) complete(seq uint64) {
 		switch p.kind {
 		case opSync: // after a truncation it covers writes that were forgotten
 			f.written, f.synced = max(f.written, p.end), max(f.synced, p.end)
-		case opStart:
-			f.started = max(f.started, p.end)
 		case opWrite, opOther:
 		}
 		f.head++

@@ -62,6 +62,11 @@ func TestCheckpointsAreKafkasText(t *testing.T) {
 	if back, err := ReadOffsetCheckpoint(got); err != nil || !reflect.DeepEqual(back, entries) {
 		t.Errorf("read back %v, %v", back, err)
 	}
+	kafkas := AppendKafkaOffsets(nil, entries)
+	if string(kafkas) != "0\n1\na.b 2 77\n" || OffsetsVouched(kafkas) || !OffsetsVouched(got) ||
+		!OffsetsVouched(AppendOffsetCheckpoint(nil, nil)) {
+		t.Errorf("%q and %q are taken for each other", kafkas, got)
+	}
 	id := core.MetadataTopicID()
 	text := AppendPartitionMetadata(nil, id)
 	if string(text) != "version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAQ\ncrc32c: 4292092560" {

@@ -27,9 +27,9 @@ type Log struct {
 	settings Settings
 
 	segments []*segment // by base offset, at least one
-	deleted  []*segment // renamed, waiting for their removal
+	deleted  []*segment // waiting for the checkpoint of the start above them, or renamed and waiting for their removal
 	start    core.Offset
-	told     core.Offset // what readers are told of it: start, or less until the removal of segments is durable
+	told     core.Offset // what readers are told of it: start, or less until that is in its checkpoint
 	end      core.Offset
 	settled  core.Offset // the highest high watermark that Retain was told
 
@@ -164,16 +164,12 @@ func (l *Log) Dir() string { return l.dir }
 func (l *Log) Slot() uint32 { return l.slot }
 
 // LogStartOffset is the first offset that readers may ask for, as they are told: it never goes back, not even by a
-// crash. For the moment that the disk takes to note the removal of old segments, what lies above it may be gone
-// already.
+// crash. For the moment that the disk takes to note a raised start, what lies above it may be gone already.
 func (l *Log) LogStartOffset() core.Offset { return l.told }
 
 // Start is where the log begins, whether or not a crash could still take that back: what the owner writes into
 // log-start-offset-checkpoint.
 func (l *Log) Start() core.Offset { return l.start }
-
-// StartSaved takes note that a start is in log-start-offset-checkpoint, so that readers may be told.
-func (l *Log) StartSaved(start core.Offset) { l.told = max(l.told, min(start, l.start)) }
 
 // LogEndOffset is the offset of the next record.
 func (l *Log) LogEndOffset() core.Offset { return l.end }

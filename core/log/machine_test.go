@@ -75,7 +75,7 @@ func newWorld(t *rapid.T) *world {
 
 func (w *world) openJob() *OpenJob {
 	return &OpenJob{Parent: testParent, Dir: testDir, Topic: core.UUID{1}, Settings: w.settings, Wall: w.now.Wall,
-		LogStart: w.start, Clean: w.clean, Recovery: w.checkpoint}
+		LogStart: w.start, StartKnown: true, Clean: w.clean, Recovery: w.checkpoint}
 }
 
 // open recovers the log, and checks it against the model.
@@ -476,7 +476,12 @@ func (w *world) deleteRecords(t *rapid.T) {
 	o := core.Offset(rapid.Int64Range(start, max(start, int64(w.log.SyncedOffset()))).Draw(t, "to"))
 	w.log.DeleteRecords(o, &w.out)
 	w.start = w.log.Start() // and this is the checkpoint
-	w.log.StartSaved(w.start)
+	w.startSaved(t)
+}
+
+// startSaved tells the log of a checkpoint that may be older than what has happened since.
+func (w *world) startSaved(*rapid.T) {
+	w.log.StartSaved(w.now, w.start, &w.out)
 	w.driver.Execute(&w.out)
 }
 
@@ -593,6 +598,8 @@ func againstModel(t *rapid.T) {
 		"timestamp":  w.timestamp,
 		"truncate":   w.truncate,
 		"checkpoint": func(*rapid.T) { w.checkpoint = w.log.RecoveryPoint() },
+		"start":      func(*rapid.T) { w.start = w.log.Start() },
+		"saved":      w.startSaved,
 		"": func(t *rapid.T) {
 			if w.log.LogEndOffset() != w.end() {
 				t.Fatalf("log end offset %d, model %d", w.log.LogEndOffset(), w.end())

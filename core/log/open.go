@@ -25,10 +25,12 @@ type OpenJob struct {
 	Settings Settings
 	Wall     core.Timestamp // now
 	LogStart core.Offset    // from log-start-offset-checkpoint, or NoOffset
-	Clean    bool           // the last shutdown was clean
-	Recovery core.Offset    // from recovery-point-offset-checkpoint, or 0: what is below is not checked
-	Unsure   bool           // that checkpoint is lost: all is checked
-	Full     bool           // all batches are checked, whatever the checkpoint vouches for
+	// StartKnown says that LogStart leads: nothing above it was ever deleted, and a log that begins later has lost files.
+	StartKnown bool
+	Clean      bool        // the last shutdown was clean
+	Recovery   core.Offset // from recovery-point-offset-checkpoint, or 0: what is below is not checked
+	Unsure     bool        // that checkpoint is lost: all is checked
+	Full       bool        // all batches are checked, whatever the checkpoint vouches for
 	// Resync opens what is damaged up to where the damage begins, and cuts off the rest: the replica has a leader that has
 	// all of it. All batches are checked.
 	Resync bool
@@ -65,8 +67,9 @@ type SegmentInfo struct {
 // Report says what a recovery had to do. Sentences for the operator are in Notes.
 type Report struct {
 	Created        bool
-	Scanned        int   // segments whose batches were all checked
-	CutBytes       int64 // removed from the end of the log
+	Oldest         core.Offset // of the log files that were there, or NoOffset
+	Scanned        int         // segments whose batches were all checked
+	CutBytes       int64       // removed from the end of the log
 	CutAt          core.Offset
 	CutReason      string
 	RebuiltIndexes int
@@ -127,9 +130,15 @@ func (o *opening) folder() error {
 		return fail("opening folder "+o.Dir, err)
 	}
 	o.names = make(map[string]int64, len(entries))
+	o.Report.Oldest = core.NoOffset
 	for _, e := range entries {
-		if !e.Dir {
-			o.names[e.Name] = e.Size
+		if e.Dir {
+			continue
+		}
+		o.names[e.Name] = e.Size
+		base, suffix, ok := ParseFileName(e.Name)
+		if ok && suffix == LogSuffix && (o.Report.Oldest == core.NoOffset || base < o.Report.Oldest) {
+			o.Report.Oldest = base
 		}
 	}
 	return nil

@@ -1,6 +1,10 @@
 package log
 
-import "ottla.dev/core"
+import (
+	"math"
+
+	"ottla.dev/core"
+)
 
 // Restart empties the log and begins it anew at an offset that need not lie in it, which a follower does when its
 // leader's log begins after its own ends, or ends before its own begins (Kafka: truncateFullyAndStartAt). Before, the
@@ -17,6 +21,7 @@ func (l *Log) Restart(now core.Instant, at core.Offset, out *core.Outbox) {
 	l.flight.restart()
 	l.forgetSnapshots(out)
 	l.dropSegments(now, 0, out)
+	l.doomBelow(now, math.MaxInt64, out)
 	s := &segment{base: at, next: at, indexer: newIndexer(at), firstTS: core.NoTimestamp, created: now.Wall,
 		file: l.ids.Next(l.slot)}
 	out.File(core.FileOp{Kind: core.OpOpen, File: s.file, Path: l.path(at, LogSuffix)})

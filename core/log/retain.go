@@ -12,7 +12,7 @@ import (
 // without them is at least retention.bytes, and those below the log start offset. Only segments wholly below the high
 // watermark go, oldest first and without a gap. An expired active segment is rolled first, and goes once its producer
 // snapshot and its successor are durable (Kafka: UnifiedLog.deleteOldSegments). It reports whether the log start offset
-// moved.
+// moved: the owner then makes it durable in log-start-offset-checkpoint, for which the files wait: see StartSaved.
 func (l *Log) Retain(now core.Instant, highWatermark core.Offset, out *core.Outbox) bool {
 	if l.failed != nil || l.closing || l.truncating {
 		return false
@@ -84,13 +84,38 @@ func (l *Log) deleteWhile(now core.Instant, highWatermark core.Offset, reason pr
 		return
 	}
 	out.Sometimes(reason)
-	gone := slices.Clone(l.segments[:n])
+	for i, s := range l.segments[:n] {
+		s.before, s.removeAt = l.segments[i+1].base, core.Never
+		l.deleted = append(l.deleted, s)
+	}
 	l.segments = slices.Delete(l.segments, 0, n)
 	l.raiseStart(l.segments[0].base, out)
-	for _, s := range gone {
-		l.doom(now, s, out)
+	if l.doomBelow(now, l.told, out) {
+		l.flight.syncDir(l.dir, out)
 	}
-	l.flight.syncStart(l.dir, l.start, out)
+}
+
+// StartSaved takes note that a start is in log-start-offset-checkpoint: readers may be told, and the files of the
+// segments below it may go. The checkpoint leads, so that a start which finds a log that begins after what it says
+// knows that a file was lost, and not deleted.
+func (l *Log) StartSaved(now core.Instant, start core.Offset, out *core.Outbox) {
+	l.told = max(l.told, min(start, l.start))
+	if l.failed == nil && !l.closing && l.doomBelow(now, l.told, out) {
+		l.flight.syncDir(l.dir, out)
+	}
+}
+
+// doomBelow renames the files of the deleted segments that lie below a start and still have their names. It reports
+// whether there were any.
+func (l *Log) doomBelow(now core.Instant, start core.Offset, out *core.Outbox) bool {
+	any := false
+	for _, s := range l.deleted {
+		if len(s.doomed) == 0 && s.before <= start {
+			l.doom(now, s, out)
+			any = true
+		}
+	}
+	return any
 }
 
 // homeDurable reports whether a crash leaves the active segment in the folder, and sees to it if not. Were older
@@ -130,7 +155,7 @@ func (l *Log) nextBase(i int) core.Offset {
 	return l.end
 }
 
-// doom renames a segment's files, so that a restart knows them as deleted, and notes them for removal.
+// doom renames a deleted segment's files, so that a restart knows them as deleted, and notes them for removal.
 func (l *Log) doom(now core.Instant, s *segment, out *core.Outbox) {
 	rename := func(file core.FileID, suffix string) {
 		out.File(core.FileOp{Kind: core.OpRename, File: file, Path: l.path(s.base, suffix+DeletedSuffix)})
@@ -154,7 +179,6 @@ func (l *Log) doom(now core.Instant, s *segment, out *core.Outbox) {
 		opened(SnapshotSuffix)
 	}
 	s.removeAt = now.Mono + time.Duration(l.settings.FileDeleteDelayMs)*time.Millisecond
-	l.deleted = append(l.deleted, s)
 }
 
 // removeDeleted removes the files of deleted segments whose delay has passed and which nobody reads.

@@ -171,6 +171,11 @@ func TestDeletedSegmentsStayWhileTheyAreRead(t *testing.T) {
 		t.Fatalf("%d segments left", l.SegmentCount())
 	}
 	finish()
+	if path, ok := driver.Path(r.File); !ok || path != testDir+"/"+FileName(0, LogSuffix) {
+		t.Errorf("before the checkpoint of the new start the file is at %q", path)
+	}
+	l.StartSaved(now, l.Start(), &out)
+	finish()
 	if path, ok := driver.Path(r.File); !ok || path != testDir+"/"+FileName(0, LogSuffix)+DeletedSuffix {
 		t.Errorf("the pinned file is at %q", path)
 	}

@@ -35,7 +35,8 @@ type segment struct {
 
 	// pins counts the answers and jobs that read from the segment. What is pinned is not removed.
 	pins int
-	// Of deleted segments: the file ids of the renamed files, and when they may be removed.
+	// Of deleted segments: the base of the next one, the file ids of the renamed files, and when they may be removed.
+	before   core.Offset
 	doomed   []core.FileID
 	removeAt time.Duration
 }

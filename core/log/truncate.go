@@ -148,7 +148,7 @@ func (l *Log) dropSegments(now core.Instant, i int, out *core.Outbox) {
 		if s.indexFile != 0 {
 			l.dropIndexes(s, out)
 		}
-		l.segments = l.segments[:k]
+		l.segments, l.deleted = l.segments[:k], append(l.deleted, s)
 		l.doom(now, s, out)
 	}
 }

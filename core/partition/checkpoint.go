@@ -3,10 +3,10 @@ package partition
 import "ottla.dev/core"
 
 // Checkpoint is what waits for a round of the offset checkpoints that names the replicas of now: log start offsets
-// that were raised, which must survive a crash before anybody hears of them; truncations, because the old recovery
-// point would vouch for what is written after them; and the folders of deleted partitions, which must not go before
-// their offsets, or a new partition of the same name would take them for its own. What is written are the
-// [Replica.Points] of now.
+// that were raised, which must survive a crash before anybody hears of them and before any file goes; truncations,
+// because the old recovery point would vouch for what is written after them; and the folders of deleted partitions,
+// which must not go before their offsets, or a new partition of the same name would take them for its own. What is
+// written are the [Replica.Points] of now.
 type Checkpoint struct {
 	replicas    []*Replica
 	truncations []*truncation
@@ -32,9 +32,11 @@ func (s *Set) TakeCheckpoint() Checkpoint {
 	taken := s.waiting
 	s.waiting = Checkpoint{}
 	for _, r := range s.ordered {
-		if r.Online() && r.log.Start() > r.log.LogStartOffset() {
-			taken.starts = append(taken.starts, savedStart{r, r.log.Start()})
+		if !r.Online() || r.log.Start() <= r.log.LogStartOffset() {
+			continue
 		}
+		_, start, _ := r.Points() // may be lower, if the log is about to begin anew
+		taken.starts = append(taken.starts, savedStart{r, min(start, r.log.Start())})
 	}
 	return taken
 }
@@ -43,7 +45,7 @@ func (s *Set) TakeCheckpoint() Checkpoint {
 func (s *Set) Checkpointed(now core.Instant, c Checkpoint, out *core.Outbox) {
 	for _, saved := range c.starts {
 		if saved.replica.Online() {
-			saved.replica.log.StartSaved(saved.offset)
+			saved.replica.log.StartSaved(now, saved.offset, out)
 			s.pursue(now, saved.replica, out) // the leader is told next
 		}
 	}

@@ -16,7 +16,7 @@ import (
 // TestReplicaScripts runs testdata/replicas/*.txt: clusters of three brokers with one partition, in which nothing
 // happens before a command says so. Under each command stands everything that came out of it.
 //
-//	cluster min=N                       broker 0 leads in epoch 0, all are in the ISR, nothing is fetched yet
+//	cluster min=N [segment=BYTES]       broker 0 leads in epoch 0, all are in the ISR, nothing is fetched yet
 //	produce B COUNT [acks=1]            one batch, to broker B
 //	consume B OFFSET                    a consumer reads from broker B
 //	write B                             what B writes is written, and not synced
@@ -33,6 +33,8 @@ import (
 //	unclean B                           the controller elects one that lacks committed records
 //	crash B | kill B | restart B        crashes lose all that was not synced
 //	rot B EPOCH                         the last batch on the disk of B says that it is of EPOCH
+//	lose B                              the file of the oldest segment on the disk of B is gone
+//	lost B                              B hears that the metadata do not rely on its replica
 //	pass D
 //	show                                the logs: the leader epoch of each record, ] after what is synced, | at the high
 //	                                    watermark
@@ -70,7 +72,7 @@ func runReplicaScript(script string) string {
 		}
 		a := parse(strings.Fields(line))
 		if a.word(0) == "cluster" {
-			c = newScriptCluster(a.number("min", 1))
+			c = newScriptCluster(a.number("min", 1), a.number("segment", 1<<20))
 			continue
 		}
 		c.command(a)
@@ -85,9 +87,9 @@ func runReplicaScript(script string) string {
 	return out.String()
 }
 
-func newScriptCluster(minISR int) *cluster {
+func newScriptCluster(minISR, segment int) *cluster {
 	c := newClusterOf(1, 1, minISR)
-	c.quiet, c.scripted, c.fetchBytes, c.segmentBytes = true, true, 1<<20, 1<<20
+	c.quiet, c.scripted, c.fetchBytes, c.segmentBytes = true, true, 1<<20, int32(segment)
 	c.begin()
 	c.said = nil
 	return c
@@ -183,6 +185,12 @@ func (c *cluster) govern(a args, n *node) {
 		}
 	case "rot":
 		c.rotEpoch(n, core.LeaderEpoch(number(a.word(2))))
+	case "lose":
+		c.spoilt = true
+		must(n.disk.Remove(c.folder() + "/" + log.FileName(0, log.LogSuffix)))
+	case "lost":
+		n.set.SetStanding(c.now(), n.set.Replica(c.partitions[0]), true, &n.out)
+		c.pump(n)
 	case "restart":
 		c.restart(n)
 		for c.finish(n) {
@@ -200,9 +208,11 @@ func (c *cluster) govern(a args, n *node) {
 	}
 }
 
+func (c *cluster) folder() string { return testDir + "/" + log.DirName(partitionName(c.partitions[0])) }
+
 // rotEpoch changes the leader epoch of the last batch of a broker that is down. No checksum covers it.
 func (c *cluster) rotEpoch(n *node, epoch core.LeaderEpoch) {
-	path := testDir + "/" + log.DirName(partitionName(c.partitions[0])) + "/" + log.FileName(0, log.LogSuffix)
+	path := c.folder() + "/" + log.FileName(0, log.LogSuffix)
 	all := n.disk.Bytes(path)
 	var last record.View
 	for rest := all; len(rest) > 0; {

@@ -35,6 +35,7 @@ type cluster struct {
 	caching      bool // replicas count what is written; then no machine crashes, only processes end
 	tracing      bool
 	mayFail      bool // disks may fail
+	spoilt       bool // files were damaged
 	scripted     bool
 	said         []string // what a script shows
 }
@@ -210,7 +211,7 @@ func (c *cluster) boot(n *node) {
 		saved := n.saved[id]
 		n.set.Open(c.now(), Opening{ID: id, Name: partitionName(id), Dir: testDir, Settings: c.settings(c.current()),
 			Replicated: true, LeaderEpoch: core.NoLeaderEpoch, RecoveryPoint: saved[0],
-			LogStart: saved[1], HighWatermark: saved[2]}, &n.out)
+			LogStart: saved[1], StartKnown: true, HighWatermark: saved[2]}, &n.out)
 	}
 	c.pump(n)
 }
@@ -257,7 +258,7 @@ func (c *cluster) pump(n *node) {
 			c.checks.released(n, frame)
 		}
 		for _, note := range n.out.Notes {
-			if note.Severity == core.Fail && c.checks.unclean {
+			if note.Severity == core.Fail && (c.checks.unclean || c.spoilt) {
 				c.told("broker %d says: %s", n.id, note.Text)
 				continue
 			}

@@ -49,7 +49,7 @@ func TestPreferredReadReplicaIsTheFullestInTheRack(t *testing.T) {
 
 // pair is a leader and a follower, each on its own disk, with everything opened and the follower's first fetch sent.
 func pair(t *testing.T) (c *cluster, leader, other *node) {
-	c = newScriptCluster(1)
+	c = newScriptCluster(1, 1<<20)
 	c.settleQuietly()
 	t.Cleanup(func() {
 		if c.checks.failed != "" {
@@ -311,7 +311,7 @@ func TestAnUncleanLeaderProposesItsOwnRecovery(t *testing.T) {
 // FuzzFetched gives a follower responses of a leader that has gone mad. It may take nonsense for the truth, but must
 // not panic, nor keep a frame, nor ask without end.
 func FuzzFetched(f *testing.F) {
-	c := newScriptCluster(1)
+	c := newScriptCluster(1, 1<<20)
 	c.settleQuietly()
 	c.produceBatch(c.nodes[0], 0, 2, AcksAll)
 	c.settleQuietly()
@@ -330,7 +330,7 @@ func FuzzFetched(f *testing.F) {
 	f.Add([]byte{1}, int64(9), int64(1), int64(-1), int32(0), int16(1))
 	f.Add([]byte{1}, int64(1)<<62, int64(1)<<62, int64(1)<<62, int32(1<<30), int16(0))
 	f.Fuzz(func(t *testing.T, records []byte, start, hw, end int64, epoch int32, code int16) {
-		c := newScriptCluster(1)
+		c := newScriptCluster(1, 1<<20)
 		c.checks.unclean = true
 		c.produceBatch(c.nodes[0], 0, 2, AcksAll)
 		c.settleQuietly()

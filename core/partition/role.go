@@ -119,9 +119,8 @@ func (s *Set) enterLead(now core.Instant, r *Replica, out *core.Outbox) {
 	if !r.Online() || s.closing {
 		return
 	}
-	if r.trunc != nil && r.trunc.stage < cutting {
+	if s.overtake(r) {
 		out.Sometimes(probe.TruncationOvertaken)
-		r.trunc = nil
 	}
 	r.lead.epochStart, r.lead.floor = r.log.LogEndOffset(), max(r.lead.floor, r.log.LogStartOffset())
 	r.lead.checkAt = s.nextCheck(now)
@@ -145,9 +144,8 @@ func (s *Set) Follow(now core.Instant, r *Replica, f Following, out *core.Outbox
 	s.leave(r, out)
 	r.role, r.lead, r.leaderEpoch = follows, nil, f.Epoch
 	r.follow = &following{leader: f.Leader}
-	if r.trunc != nil && r.trunc.stage < cutting {
+	if s.overtake(r) {
 		out.Sometimes(probe.TruncationOvertaken)
-		r.trunc = nil
 	}
 	r.abandonWaits(out)
 	s.advance(now, r, out)

@@ -110,6 +110,7 @@ type Opening struct {
 	Clean         bool // the broker was shut down cleanly
 	RecoveryPoint core.Offset
 	LogStart      core.Offset
+	StartKnown    bool // nothing above LogStart was ever deleted
 	// Unsure says that RecoveryPoint, LogStart and HighWatermark were to be found and were not, Emptied that there must
 	// have been a folder.
 	Unsure  bool
@@ -147,8 +148,9 @@ func (s *Set) Open(now core.Instant, o Opening, out *core.Outbox) {
 	}
 	r.opening = &log.OpenJob{Log: r.slot, Dir: o.Dir + "/" + log.DirName(o.Name), Parent: o.Dir, Topic: o.ID.Topic,
 		Wall: now.Wall, Clean: o.Clean, Recovery: o.RecoveryPoint, LogStart: o.LogStart,
-		Unsure:   o.Unsure || o.Lost,
-		Settings: LogSettings(o.Settings, s.ProducerExpiryMs, &s.random)}
+		StartKnown: o.StartKnown,
+		Unsure:     o.Unsure || o.Lost,
+		Settings:   LogSettings(o.Settings, s.ProducerExpiryMs, &s.random)}
 	s.byID[o.ID], s.bySlot[r.slot] = r, r
 	s.ordered = append(s.ordered, r)
 	if o.Offline != nil {
@@ -276,6 +278,9 @@ func (s *Set) opened(now core.Instant, j *log.OpenJob, out *core.Outbox) {
 		j.Err = err // meanwhile
 	}
 	if log.Damaged(j.Err) && !r.reopening {
+		if r.points.start == core.NoOffset {
+			r.points.start = j.Report.Oldest // for the checkpoints, which would have it begin at 0
+		}
 		s.openedDamaged(now, r, j.Err, out)
 	} else if j.Err != nil {
 		r.offline = j.Err
@@ -529,7 +534,7 @@ func (s *Set) Retain(now core.Instant, out *core.Outbox) {
 			if r.log.Producers().Expire(now.Wall, s.ProducerExpiryMs) > 0 {
 				out.Sometimes(probe.ProducersExpired)
 			}
-			r.log.Retain(now, r.highWatermark, out)
+			s.waiting.raised = r.log.Retain(now, r.highWatermark, out) || s.waiting.raised
 			s.settle(now, r, out)
 		}
 	}
@@ -545,6 +550,7 @@ func (s *Set) Close(out *core.Outbox) {
 	s.closing = true
 	for _, r := range s.ordered {
 		if r.Online() {
+			s.overtake(r) // the last checkpoint is that of the log as it is
 			r.log.Close(out)
 		}
 	}

@@ -137,3 +137,16 @@ func (s *Set) cut(now core.Instant, t *truncation, out *core.Outbox) {
 	}
 	s.settle(now, r, out)
 }
+
+// overtake gives up a truncation, and reports whether there was one that was not cut yet. The checkpoint may have the
+// log begin where it was to begin anew; if that is lower, it would look after a crash as if its oldest segments were
+// lost.
+func (s *Set) overtake(r *Replica) bool {
+	t := r.trunc
+	if t == nil || t.stage == cutting {
+		return false
+	}
+	r.trunc = nil
+	s.waiting.raised = s.waiting.raised || t.restart && r.log != nil && t.to < r.log.Start()
+	return true
+}

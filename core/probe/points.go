@@ -29,6 +29,7 @@ const (
 	OtherTopicSetAside
 	DamageFound
 	DamageCutOff
+	OldestSegmentMissed
 	EpochsSavedAgain
 
 	// partition

@@ -43,6 +43,8 @@ var points = [Count]point{
 		"The folder of a partition held another topic of the same name, and was set aside."},
 	DamageFound:  {"log", "damage-found", "A recovery refused a log in which bytes were bad that had been synced."},
 	DamageCutOff: {"log", "damage-cut-off", "A damaged log was opened up to where the damage begins."},
+	OldestSegmentMissed: {"log", "oldest-segment-missed",
+		"A log began later than it should, for the file of its oldest segment was gone."},
 	EpochsSavedAgain: {"log", "epochs-saved-again",
 		"The leader epochs changed while their checkpoint was being written, and were written again."},
 

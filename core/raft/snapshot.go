@@ -309,7 +309,7 @@ func (q *Quorum) clean(now core.Instant, out *core.Outbox) {
 	if q.log.DeleteRecords(base.End, out) {
 		out.Sometimes(probe.LogCleaned)
 	}
-	q.log.StartSaved(base.End) // by the snapshot itself, from which every start begins
+	q.log.StartSaved(now, base.End, out) // by the snapshot itself, from which every start begins
 	q.log.Retain(now, q.highWatermark, out)
 }
 

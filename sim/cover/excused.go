@@ -30,6 +30,7 @@ var rare = map[probe.Point]string{
 	probe.FetchOvertaken:           "a leader must be elected while an index is being read",
 	probe.DeletedSegmentsBack:      "a power cut must bring back some of several segments whose removal was not synced",
 	probe.DamageCutOff:             "damage must lie inside a log of which a leader has all, until the next start",
+	probe.OldestSegmentMissed:      "of several segments of a log the oldest one's file must be lost",
 	probe.FetchMetDamage:           "a reader must come upon rot before the scrubbing does",
 	probe.DeletionDeposed:          "a leader must be deposed while it waits for its followers to delete",
 	probe.SnapshotGone:             "two snapshots must be written while a follower fetches the one before",
