@@ -15,7 +15,7 @@
 // The processor time of a broker is what the kernel accounts its process (/proc/PID/stat), threads of the JVM's
 // compiler and collector among it, less what it had used when the workload began. The client and the kernel's
 // writeback are not in it. Before the first workload each broker gets a load that does not count, so that it is warm,
-// and the machine's memory is touched, so that it is there.
+// and so much memory as it may write is warm, whatever others wrote before (see warmth).
 //
 // Kafka comes from the jars that node/interop/install.sh fetches; without Java or the jars the comparison is made
 // without Kafka, and says so.

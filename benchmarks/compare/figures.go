@@ -34,6 +34,10 @@ func figureTable() []figure {
 		{key: "idlecpu", title: "processor time in a second, idle", unit: "ms"},
 		{key: "idle", title: "resident memory, idle", unit: "MiB"},
 		{key: "peak", title: "resident memory, most", unit: "MiB"},
+		{key: "batch", title: "records a batch", unit: ""},
+		{key: "requests", title: "produce requests a second", unit: "1/s"},
+		{key: "fetches", title: "fetch requests a second", unit: "1/s"},
+		{key: "client", title: "the client's CPU-seconds per GB", unit: "s/GB"},
 		{key: "rate", title: "records due in a second", unit: "1/s"},
 		{key: "missing", title: "records that had not arrived at the end", unit: ""},
 	}

@@ -128,7 +128,7 @@ func compare(ctx context.Context, o options, dir string, chosenKinds []kind, cho
 	fmt.Printf("Load average %s.\n", p.LoadBefore)
 	c := &comparison{tools: t, kinds: chosenKinds, workloads: chosen, rounds: o.rounds, duration: o.duration,
 		warmup: int64(o.warmup) * megabyte, rate: o.rate, dir: dir, out: os.Stdout, began: p.Began,
-		within: o.within}
+		within: o.within, warmth: new(warmth)}
 	if c.rate == 0 && needsPilot(chosen) {
 		fmt.Println("Kafka's peak, for the rate of the workload half:")
 		if c.rate, err = c.pilot(ctx); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -136,7 +137,7 @@ func (c *comparison) measurePaced(ctx context.Context, w workload, brokers clust
 	if err != nil {
 		return nil, err
 	}
-	p := c.paced(w, brokers, topic, c.duration)
+	p, client := c.paced(w, brokers, topic, c.duration), ownCPU()
 	got, err := p.Run(ctx)
 	if err != nil {
 		return nil, err
@@ -146,12 +147,16 @@ func (c *comparison) measurePaced(ctx context.Context, w workload, brokers clust
 		return nil, err
 	}
 	figures := map[string]float64{
-		"cpu":     max(after-before, 1.0/ticks) / (float64(got.Bytes) / gigabyte),
-		"records": float64(got.Records) / got.Took.Seconds(),
-		"rate":    float64(p.Rate),
-		"late99":  milliseconds(got.Late.Percentile(0.99)),
-		"peak":    brokers.memory("VmHWM") / mebibyte,
-		"missing": float64(got.Missing),
+		"cpu":      max(after-before, 1.0/ticks) / (float64(got.Bytes) / gigabyte),
+		"records":  float64(got.Records) / got.Took.Seconds(),
+		"rate":     float64(p.Rate),
+		"batch":    float64(got.Records) / float64(max(got.Batches, 1)),
+		"requests": float64(got.Requests) / got.Took.Seconds(),
+		"fetches":  float64(got.Fetches) / got.Took.Seconds(),
+		"client":   (ownCPU() - client) / (float64(got.Bytes) / gigabyte),
+		"late99":   milliseconds(got.Late.Percentile(0.99)),
+		"peak":     brokers.memory("VmHWM") / mebibyte,
+		"missing":  float64(got.Missing),
 	}
 	for suffix, q := range map[string]float64{"50": 0.5, "99": 0.99, "999": 0.999} {
 		figures["ack"+suffix] = milliseconds(got.Ack.Percentile(q))
@@ -197,29 +202,29 @@ func (c *comparison) measureRestart(ctx context.Context, w workload, brokers clu
 	return map[string]float64{"restart": milliseconds(restarted), "idle": brokers[0].memory("VmRSS") / mebibyte}, nil
 }
 
-// pilot finds half of Kafka's peak, for the open loop whose rate depends on it.
+// pilot finds half of Kafka's peak, for the open loop whose rate depends on it. The peak is that of the open loop: what
+// gets through of a load that is too much, which is what a closed loop got through without a consumer.
 func (c *comparison) pilot(ctx context.Context) (rate int, err error) {
-	for _, k := range c.kinds {
-		if !k.kafka || k.name != kafkaName {
-			continue
-		}
-		p := &comparison{tools: c.tools, dir: c.dir, out: c.out, duration: c.duration, warmup: 2 * c.warmup, began: c.began,
-			within: c.within}
-		err := p.session(ctx, 0, k, session{brokers: 1, workloads: []workload{{name: "peak", way: produceWay, brokers: 1,
-			recordBytes: 1000, partitions: 8, clients: 1}}})
-		if err != nil {
-			return 0, err
-		}
-		for _, s := range p.results {
-			if s.Failed != "" {
-				return 0, errors.New(s.Failed)
-			}
-			if peak, ok := s.Figures["records"]; ok {
-				return max(int(peak/2), 1), nil
-			}
+	i := slices.IndexFunc(c.kinds, func(k kind) bool { return k.name == kafkaName })
+	if i < 0 {
+		return usualRate, nil
+	}
+	p := &comparison{tools: c.tools, dir: c.dir, out: c.out, duration: c.duration, warmup: 2 * c.warmup, began: c.began,
+		within: c.within, warmth: c.warmth}
+	most := workload{name: "most", way: produceWay, brokers: 1, recordBytes: 1000, partitions: 8, clients: 1}
+	peak := most
+	peak.name, peak.way, peak.consumers = "peak", pacedWay, 1
+	// The rate of the second is what the first has found.
+	p.after = func(s sample) { p.rate = int(s.Figures["records"]) }
+	if err := p.session(ctx, 0, c.kinds[i], session{brokers: 1, workloads: []workload{most, peak}}); err != nil {
+		return 0, err
+	}
+	for _, s := range p.results {
+		if s.Failed != "" {
+			return 0, errors.New(s.Failed)
 		}
 	}
-	return usualRate, nil
+	return max(p.rate/2, 1), nil
 }
 
 const (

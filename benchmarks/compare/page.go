@@ -54,7 +54,12 @@ than the broker, and CPU-seconds per GB are the figure to look at. They are what
 process, the JVM's compiler and collector among it. Each broker gets work that does not count before its first workload.
 
 Latencies come from an open loop: each record is due at a moment that does not depend on those before it, and its
-latency counts from then. How late the generator itself was is a figure of its own.
+latency counts from then. How late the generator itself was is a figure of its own. Kafka's peak, half of which is the
+load of one of them, is measured with the same open loop, given more than it can take.
+
+The host of a virtual machine takes memory back that nobody uses, and the first store to it costs several times as much
+as the copy. So the comparison keeps memory warm and lends it to each workload while it needs some, and what a workload
+wrote leaves the page cache behind it: nobody pays for what others wrote before.
 
 Kafka's storage is formatted before the clock of its start begins. The limit program does the least that a broker can
 (benchmarks/limit): it reads, checks the CRC-32C, writes once, syncs if asked to, and sends from mapped files in as few

@@ -19,8 +19,6 @@ const (
 	warmFor = 60 * time.Second
 	// idleAfter is how long brokers rest before their idle memory is read.
 	idleAfter = 2 * time.Second
-	// touched is how much memory is made warm before each session.
-	touched = 2 << 30
 	// restAfter follows the removal of a thousand files: ext4 does not give their inodes out for five seconds, and
 	// whoever makes files in the meantime pays for the search.
 	restAfter = 6 * time.Second
@@ -44,6 +42,8 @@ type comparison struct {
 	began     time.Time
 	within    time.Duration // no brokers are started after that
 	cut       bool          // it was reached
+	warmth    *warmth
+	after     func(sample) // what is done when a workload has been measured, if anything
 }
 
 // run makes all rounds. What fails is noted and does not stop the others.
@@ -87,30 +87,18 @@ func (c *comparison) session(ctx context.Context, round int, k kind, s session) 
 	many := slices.ContainsFunc(s.workloads, func(w workload) bool { return w.partitions > manyPartitions })
 	defer func() {
 		os.RemoveAll(dir)
+		c.warmth.gather() // of what was in the page cache
 		if many {
 			time.Sleep(restAfter)
 		}
 	}()
-	if err := touchMemory(touched); err != nil {
-		return fmt.Errorf("cannot touch memory: %w", err)
+	if err := c.warmth.gather(); err != nil {
+		return err
 	}
-	writeBack()
-	brokers, err := k.start(c.tools, dir, s.brokers, s.settings)
+	brokers, err := c.ready(ctx, round, k, s, dir)
 	defer brokers.stop()
 	if err != nil {
 		return err
-	}
-	first, err := c.begin(ctx, brokers)
-	if err != nil {
-		return fmt.Errorf("%s: %w", k.name, err)
-	}
-	if s.brokers == 1 && len(s.settings) == 0 && !s.fresh {
-		c.note(sample{Round: round, Kind: k.name, Workload: startWorkload, Figures: first})
-	}
-	if !s.fresh {
-		if err := c.warm(ctx, brokers); err != nil {
-			return fmt.Errorf("%s: warming up: %w", k.name, err)
-		}
 	}
 	for _, w := range s.workloads {
 		if ctx.Err() != nil {
@@ -119,6 +107,30 @@ func (c *comparison) session(ctx context.Context, round int, k kind, s session) 
 		c.one(ctx, round, k, w, brokers)
 	}
 	return nil
+}
+
+// ready starts brokers, which have to be stopped whatever comes of it, and gives them work that does not count.
+func (c *comparison) ready(ctx context.Context, round int, k kind, s session, dir string) (cluster, error) {
+	writeBack()
+	defer c.warmth.lend()()
+	brokers, err := k.start(c.tools, dir, s.brokers, s.settings)
+	if err != nil {
+		return brokers, err
+	}
+	first, err := c.begin(ctx, brokers)
+	if err != nil {
+		return brokers, fmt.Errorf("%s: %w", k.name, err)
+	}
+	if s.fresh {
+		return brokers, nil
+	}
+	if s.brokers == 1 && len(s.settings) == 0 {
+		c.note(sample{Round: round, Kind: k.name, Workload: startWorkload, Figures: first})
+	}
+	if err := c.warm(ctx, brokers); err != nil {
+		return brokers, fmt.Errorf("%s: warming up: %w", k.name, err)
+	}
+	return brokers, nil
 }
 
 // begin waits for the first acknowledged record and measures the memory of brokers that have nothing to do.
@@ -177,14 +189,29 @@ func (c *comparison) one(ctx context.Context, round int, k kind, w workload, bro
 	ctx, cancel := context.WithTimeout(ctx, c.duration+besides)
 	defer cancel()
 	s := sample{Round: round, Kind: k.name, Workload: w.name}
-	writeBack()
-	figures, err := c.measure(ctx, w, brokers)
+	figures, err := c.warmly(ctx, w, brokers)
 	if err != nil {
 		s.Failed = err.Error()
 	} else {
 		s.Figures = figures
 	}
 	c.note(s)
+	if c.after != nil {
+		c.after(s)
+	}
+}
+
+// warmly measures a workload on a disk that has nothing to write, with warm memory for what the broker will write.
+func (c *comparison) warmly(ctx context.Context, w workload, brokers cluster) (map[string]float64, error) {
+	if err := brokers.coolCaches(); err != nil {
+		return nil, err
+	}
+	if err := c.warmth.gather(); err != nil {
+		return nil, err
+	}
+	writeBack()
+	defer c.warmth.lend()()
+	return c.measure(ctx, w, brokers)
 }
 
 // note keeps a sample and shows it.

@@ -44,6 +44,11 @@ func newClient(seeds []string, count *counter, more ...kgo.Opt) (*kgo.Client, er
 // counter counts what clients write.
 type counter struct{ produces, fetches, batches atomic.Int64 }
 
+// counts are a counter's at a moment.
+type counts struct{ requests, fetches, batches int64 }
+
+func (c *counter) now() counts { return counts{c.produces.Load(), c.fetches.Load(), c.batches.Load()} }
+
 const (
 	produceKey = 0
 	fetchKey   = 1

@@ -32,6 +32,8 @@ type Answered struct {
 	// producer got to it: what of Ack is not the broker's.
 	Ack, EndToEnd, Late *Histogram
 	Records, Bytes      int64
+	// Requests, Batches and Fetches are how many the clients sent.
+	Requests, Batches, Fetches int64
 	// Missing is how many records a consumer still had not got when the loop gave up waiting.
 	Missing int64
 	// Gap is the longest time between two acknowledgements that followed each other.
@@ -57,6 +59,7 @@ type pacedRun struct {
 	base     time.Time // what the moments in values are counted from
 	clock    machineClock
 	producer *kgo.Client
+	count    *counter
 	result   Answered
 	arrived  atomic.Int64 // at all consumers together
 	ready    []atomic.Bool
@@ -74,18 +77,20 @@ func (p Paced) Run(ctx context.Context) (Answered, error) {
 	if p.RecordBytes < dueBytes {
 		return Answered{}, fmt.Errorf("records of an open loop have at least %d bytes", dueBytes)
 	}
-	clients, err := newClients(1, p.Seeds, nil, opts)
+	count := new(counter)
+	clients, err := newClients(1, p.Seeds, count, opts)
 	defer closeAll(clients)
 	if err != nil {
 		return Answered{}, err
 	}
-	r := &pacedRun{Paced: p, base: time.Now(), producer: clients[0], ready: make([]atomic.Bool, p.Consumers)}
+	r := &pacedRun{Paced: p, base: time.Now(), producer: clients[0], count: count,
+		ready: make([]atomic.Bool, p.Consumers)}
 	r.result.Ack, r.result.EndToEnd, r.result.Late = new(Histogram), new(Histogram), new(Histogram)
 	following, stop := context.WithCancel(ctx)
 	var group sync.WaitGroup
 	defer group.Wait()
 	defer stop()
-	consumers, err := newClients(p.Consumers, p.Seeds, nil, []kgo.Opt{kgo.ConsumeTopics(p.Topic),
+	consumers, err := newClients(p.Consumers, p.Seeds, count, []kgo.Opt{kgo.ConsumeTopics(p.Topic),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart())})
 	defer closeAll(consumers)
 	if err != nil {
@@ -126,17 +131,24 @@ func (r *pacedRun) warm(ctx context.Context) error {
 
 // loop sends what is due and waits for the rest.
 func (r *pacedRun) loop(ctx context.Context) (Answered, error) {
+	before := r.count.now()
 	s := Schedule{r.Rate, int64(r.For.Seconds() * float64(r.Rate))}
 	filler := text(r.Compression != "")
 	r.clock.start = time.Now()
 	began := r.clock.start.Sub(r.base)
+	records := sync.Pool{New: func() any { return &kgo.Record{Value: make([]byte, r.RecordBytes)} }}
 	s.run(r.clock, func(i int64, due time.Duration) bool {
-		value := make([]byte, r.RecordBytes)
+		record := records.Get().(*kgo.Record)
+		value := record.Value
 		copy(value, filler[int(i*61)%(textBytes-r.RecordBytes):])
 		binary.BigEndian.PutUint64(value, uint64(began+due))
 		r.result.Late.Add(r.clock.now() - due)
-		record := &kgo.Record{Value: value, Partition: int32(i % int64(r.Partitions))}
-		r.producer.Produce(context.Background(), record, func(_ *kgo.Record, err error) { r.acked(due, err) })
+		record.Partition = int32(i % int64(r.Partitions))
+		r.producer.Produce(context.Background(), record, func(record *kgo.Record, err error) {
+			r.acked(due, err)
+			*record = kgo.Record{Value: record.Value}
+			records.Put(record)
+		})
 		return ctx.Err() == nil && r.failed.Load() == nil
 	})
 	waiting, cancel := context.WithTimeout(context.Background(), retryTimeout)
@@ -158,6 +170,9 @@ func (r *pacedRun) loop(ctx context.Context) (Answered, error) {
 		}
 	}
 	r.result.Missing = want - r.arrived.Load()
+	after := r.count.now()
+	r.result.Requests, r.result.Batches = after.requests-before.requests, after.batches-before.batches
+	r.result.Fetches = after.fetches - before.fetches
 	return r.result, ctx.Err()
 }
 
