@@ -226,6 +226,11 @@ func (n *node) rot(r *fault.Rot) {
 	}
 	n.rots.victim = n
 	n.observer.cluster.Rotten(n.index)
+	n.damage(r, paths, sizes)
+	n.observer.cluster.Damaged(n.index)
+}
+
+func (n *node) damage(r *fault.Rot, paths []string, sizes []int64) {
 	if r.Harm != 0 {
 		if !n.harm(r, paths, sizes) {
 			n.fire(firedSoundLeft) // what is sound is found to be so

@@ -53,6 +53,12 @@ func forgotten(err error) error {
 // Recalling reports whether the node is not to be relied on yet, because it has lost what it had.
 func (q *Quorum) Recalling() bool { return q.recall != nil }
 
+// Recalled lists, while the node is Recalling, who has told its epoch, and reports whether nothing that the node has
+// counts yet. The list is the node's own.
+func (q *Quorum) Recalled() (told []core.BrokerID, forgetful bool) {
+	return q.recall.told, q.forgetful()
+}
+
 // Distrust says, before the first Poll, that the node has lost what it had. It must have other voters beside itself,
 // and be told so again at each start until Recalling is false. A crash may come between that and the removal of the
 // marker that has it told so, when it has voted again.
@@ -124,7 +130,9 @@ func (q *Quorum) remember() {
 		q.follow.download != nil {
 		return
 	}
-	begins := core.NoOffset
+	// An epoch that the log does not name begins within the snapshot. What the leader has committed behind that only an
+	// answer to a fetch tells.
+	begins := max(q.log.Start()-1, 0)
 	for _, e := range q.log.Epochs().All() {
 		if e.Epoch == q.state.Epoch {
 			begins = e.Start

@@ -55,6 +55,8 @@ type seenBroker struct {
 	// rotten says that files are damaged: what was on the disk is not known to be there, and does not count, until the
 	// damage is repaired.
 	rotten bool
+	// damage is what the machine had promised when its files were damaged, nil if they are not.
+	damage *damage
 	// mended says that damage was repaired: what was known of the replicas is forgotten until they change.
 	mended bool
 }
@@ -134,12 +136,12 @@ func (c *Cluster) Wiped(node int, d *disk.Disk) {
 	}
 }
 
-// Rotten notes that files of a machine have been damaged. Until they are [Cluster.Repaired] its replicas are judged as
-// leaders only.
+// Rotten notes that files of a machine are about to be damaged. Until they are [Cluster.Repaired] its replicas are
+// judged as leaders, and by what they say of themselves.
 func (c *Cluster) Rotten(node int) {
 	// A process that goes on leads the quorum by votes of before.
 	c.brokers[node] = seenBroker{wiped: true, rotten: true, quorum: c.brokers[node].quorum,
-		unclean: c.brokers[node].unclean}
+		unclean: c.brokers[node].unclean, damage: c.promises(node)}
 	//core:unordered what is deleted does not depend on the order
 	for key := range c.replicas {
 		if key.node == node {
@@ -151,7 +153,7 @@ func (c *Cluster) Rotten(node int) {
 // Repaired notes that a machine has again what it should have: all of it is read again.
 func (c *Cluster) Repaired(node int) {
 	b := &c.brokers[node]
-	b.wiped, b.rotten, b.mended, b.cursor = false, false, true, cursor{}
+	b.wiped, b.rotten, b.damage, b.mended, b.cursor = false, false, nil, true, cursor{}
 	//core:unordered each is handled alone
 	for key, seen := range c.replicas {
 		if key.node == node {
@@ -254,6 +256,7 @@ func (c *Cluster) judge(seen *seenReplica, s *Sighting, r *partition.Replica) {
 	seen.loose = false
 	if c.brokers[s.Node].rotten {
 		c.leaders.partition(c, s)
+		c.watchSilence(&was, s, r)
 		c.watchCommitted(&was, s)
 		seen.dir, seen.Sighting = r.Log().Dir(), *s
 		return
@@ -283,6 +286,7 @@ func (c *Cluster) judgeQuorum(b *seenBroker, s *QuorumSighting, q *raft.Quorum) 
 	if b.rotten && was.Life != s.Life {
 		was = QuorumSighting{} // what is put aside is forgotten
 	}
+	c.watchForgotten(b, s)
 	c.metQuorum(&was, s)
 	c.watchQuorumEpoch(&was, s)
 	c.watchVote(&was, s)

@@ -29,6 +29,7 @@ func (c *Cluster) judgeImage(node int, was, image *metadata.Image) {
 	}
 	latest := c.images.latest
 	c.images.latest = image
+	c.watchTold(image)
 	if latest != nil {
 		c.watchBrokerEpochs(node, latest, image)
 		c.watchReturns(node, latest, image)

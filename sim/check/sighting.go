@@ -79,6 +79,10 @@ type QuorumSighting struct {
 	Saved         raft.ElectionState // what is on disk
 	Epochs        *log.Epochs
 	Voters        []core.BrokerID
+	// Recalling says that it has lost what it had promised, and Forgetful that nothing it has counts; Asked have told it
+	// their epochs since.
+	Recalling, Forgetful bool
+	Asked                []core.BrokerID
 }
 
 func sightQuorum(node, life int, q *raft.Quorum) QuorumSighting {
@@ -86,7 +90,10 @@ func sightQuorum(node, life int, q *raft.Quorum) QuorumSighting {
 	s := QuorumSighting{Node: node, Life: life, Epoch: q.Epoch(), Role: q.Role(),
 		Leading: q.Role() == raft.Leader, Active: q.Active(),
 		HighWatermark: q.HighWatermark(), Start: l.Start(), Synced: l.SyncedOffset(), Written: l.WrittenOffset(),
-		End: l.LogEndOffset(), Saved: q.State(), Epochs: l.Epochs()}
+		End: l.LogEndOffset(), Saved: q.State(), Epochs: l.Epochs(), Recalling: q.Recalling()}
+	if s.Recalling {
+		s.Asked, s.Forgetful = q.Recalled()
+	}
 	for _, v := range q.Voters() {
 		s.Voters = append(s.Voters, v.ID)
 	}
@@ -96,6 +103,7 @@ func sightQuorum(node, life int, q *raft.Quorum) QuorumSighting {
 func (s *QuorumSighting) same(o *QuorumSighting) bool {
 	return s.Node == o.Node && s.Life == o.Life && s.Epoch == o.Epoch && s.Role == o.Role &&
 		s.Leading == o.Leading && s.Active == o.Active &&
+		s.Recalling == o.Recalling && s.Forgetful == o.Forgetful &&
 		s.HighWatermark == o.HighWatermark && s.Start == o.Start && s.Synced == o.Synced && s.Written == o.Written &&
 		s.End == o.End && s.Saved.Epoch == o.Saved.Epoch && s.Saved.Voted == o.Saved.Voted
 }

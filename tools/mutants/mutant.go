@@ -25,10 +25,13 @@ const (
 	Single  Worlds = "single"
 	Cluster Worlds = "cluster"
 	Damage  Worlds = "damage" // clusters in which files rot
+	Rot     Worlds = "rot"    // those of them in which bytes flip and files are cut or lost, and no other harm is done
 )
 
 // Known reports whether there are such worlds.
-func (w Worlds) Known() bool { return w == Mixed || w == Single || w == Cluster || w == Damage }
+func (w Worlds) Known() bool {
+	return w == Mixed || w == Single || w == Cluster || w == Damage || w == Rot
+}
 
 // Mutant is a planted bug.
 type Mutant struct {
@@ -83,7 +86,7 @@ func Parse(name, text string) (*Mutant, error) {
 	case m.Origin == "" || m.Sees == "" || m.Why == "":
 		return nil, fmt.Errorf("%s%s: origin, sees and why must be there", name, Suffix)
 	case !m.Worlds.Known():
-		return nil, fmt.Errorf("%s%s: worlds are mixed, single, cluster or damage", name, Suffix)
+		return nil, fmt.Errorf("%s%s: worlds are mixed, single, cluster, damage or rot", name, Suffix)
 	case len(m.edits) == 0:
 		return nil, fmt.Errorf("%s%s: it changes nothing", name, Suffix)
 	}

@@ -52,8 +52,8 @@ func huntCommand() *cobra.Command {
 	f.Int64Var(&o.start, "start", -1, "the first seed; by default one that depends on the time")
 	f.Uint64Var(&o.from, "from", 0, "how many worlds to pass over")
 	f.IntVar(&o.jobs, "jobs", runtime.NumCPU(), "seeds to run at the same time")
-	f.StringVar(&o.worlds, "worlds", string(mutants.Mixed), "single, cluster, damage (clusters in which files rot), or "+
-		"mixed: single and cluster in turn")
+	f.StringVar(&o.worlds, "worlds", string(mutants.Mixed), "single, cluster, damage or rot (clusters in which "+
+		"files rot), or mixed: single and cluster in turn")
 	f.BoolVar(&o.json, "json", false, "print the result as one JSON object, and no progress")
 	f.BoolVar(&o.untilFirst, "until-first", false, "end at the first failure")
 	return cmd
@@ -64,7 +64,7 @@ func (o *huntOptions) run(out io.Writer) error {
 	case o.jobs < 1:
 		return fmt.Errorf("--jobs %d: at least 1", o.jobs)
 	case !worlds.Known():
-		return fmt.Errorf("--worlds %s: single, cluster, damage or mixed", o.worlds)
+		return fmt.Errorf("--worlds %s: single, cluster, damage, rot or mixed", o.worlds)
 	}
 	if o.forTime == 0 && o.seeds == 0 && o.cpu == 0 {
 		o.forTime = 10 * time.Minute
@@ -91,7 +91,7 @@ func (o *huntOptions) at(n uint64) quarry {
 	if o.worlds == string(mutants.Mixed) {
 		seed, cluster = uint64(o.start)+n/2, n%2 == 1
 	}
-	if o.worlds == string(mutants.Damage) {
+	if o.worlds == string(mutants.Damage) || o.worlds == string(mutants.Rot) {
 		return rotten(uint64(o.start) + n*rottenAmong)
 	}
 	if !cluster {

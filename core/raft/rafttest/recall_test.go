@@ -122,6 +122,41 @@ func TestTheEpochOfAForgottenCampaignIsLeftOut(t *testing.T) {
 	}
 }
 
+// A snapshot of the leader's epoch is not all that the leader has committed in it: with the node's help, perhaps, which
+// therefore does not vote before it has the rest.
+func TestASnapshotIsNotAllThatWasCommitted(t *testing.T) {
+	o := Options{Seed: 18, Nodes: 3, LogBytes: 1000, Settings: raft.DefaultSettings()}
+	o.Settings.LogBytes, o.Settings.SnapshotBytes = 1500, 64
+	w := started(t, o)
+	l := w.Active()
+	n := others(w, l)[0]
+	propose := func() {
+		for range 12 {
+			l.Propose("some record or other")
+			w.Run(30 * time.Millisecond)
+		}
+	}
+	for range 4 {
+		propose()
+		l.Snapshot()
+		w.Run(100 * time.Millisecond)
+	}
+	propose()
+	mark := l.Q.HighWatermark()
+	n.Forget()
+	n.Start()
+	if !w.Until(5*time.Second, func() bool { return !n.Q.Recalling() }) {
+		t.Fatalf("not recalled:\n%s", w.Describe())
+	}
+	if n.Q.Log().LogStartOffset() == 0 {
+		t.Fatal("it has fetched no snapshot")
+	}
+	if end := n.Q.Log().SyncedOffset(); end < mark {
+		t.Errorf("it votes again with everything up to %d, and up to %d was committed with its help", end, mark)
+	}
+	sound(t, w)
+}
+
 // A node that is told to distrust what it has, because a crash has brought the mark of an old damage back, may have
 // voted since. It starts all the same, and stays bound by the vote.
 func TestWhoIsDistrustedAgainKeepsItsVote(t *testing.T) {

@@ -1,0 +1,168 @@
+package check
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+
+	"ottla.dev/core"
+	"ottla.dev/core/metadata"
+	"ottla.dev/core/partition"
+	"ottla.dev/core/raft"
+)
+
+// damage is what a machine had promised when its files were damaged. Damage may take all of that away, but not in
+// silence: whoever lacks what was committed is known to the controller to lack it, and a voter that has forgotten what
+// it has voted knows that it has.
+type damage struct {
+	vouched map[core.TopicIDPartition]vouched
+	files   map[string][]byte // the checkpoints of recovery points, by log directory
+	life    int               // of the last process that the quorum was seen in
+	promise *promise          // nil if there is nothing left to be kept
+}
+
+// vouched is what one replica had.
+type vouched struct {
+	dir  string      // the log directory
+	end  core.Offset // everything below it was committed, synced, and called synced by the checkpoint
+	lost bool        // the checkpoint was damaged as well
+}
+
+// promise is what a voter had.
+type promise struct {
+	saved     raft.ElectionState
+	vouched   core.Offset // as of a replica
+	had       core.Offset // everything below it was committed, and synced here
+	forgotten bool        // it knows that it does not have that any more
+}
+
+// promises finds what a machine has promised, before its files are damaged. Where log directories fail it is not
+// followed which of them a replica is in.
+func (c *Cluster) promises(node int) *damage {
+	d := &damage{vouched: map[core.TopicIDPartition]vouched{}, files: map[string][]byte{}}
+	plan := c.ledger.plan
+	if len(plan.DirFailures) > 0 {
+		return d
+	}
+	points := map[string]map[string]core.Offset{}
+	for _, dir := range plan.DirNames() {
+		d.files[dir], _ = c.disks[node].Bytes(dir + recoveryPoints)
+		points[dir] = pointsIn(c.disks[node], dir+recoveryPoints)
+	}
+	for _, key := range c.sortedReplicas(node) {
+		seen, x := c.replicas[key], c.committed.of(key.id)
+		if seen.Life == 0 || seen.dir == "" || seen.loose || seen.Caching || x.lossy || x.unclean != core.NoLeaderEpoch {
+			continue
+		}
+		dir := seen.dir[:strings.LastIndexByte(seen.dir, '/')]
+		if end := min(points[dir][seen.Name.String()], x.end, seen.Synced); end > 0 {
+			d.vouched[key.id] = vouched{dir: dir, end: end}
+		}
+	}
+	q := &c.brokers[node].quorum
+	self := core.BrokerID(node + 1)
+	if d.life = q.Life; q.Life > 0 && plan.Machines[node].Voter && !plan.Dynamic && slices.Contains(q.Voters, self) &&
+		!q.Recalling {
+		had := min(c.quorum.end, q.Synced)
+		d.promise = &promise{saved: q.Saved, had: had,
+			vouched: min(had, points[plan.DirNames()[0]][raft.Topic+"-0"])}
+	}
+	return d
+}
+
+// Damaged notes that the files of a machine that is [Cluster.Rotten] are as the damage has left them.
+func (c *Cluster) Damaged(node int) {
+	d := c.brokers[node].damage
+	for _, dir := range c.ledger.plan.DirNames() {
+		if b, _ := c.disks[node].Bytes(dir + recoveryPoints); bytes.Equal(b, d.files[dir]) {
+			continue
+		}
+		//core:unordered each is handled alone
+		for id, v := range d.vouched {
+			if v.dir == dir {
+				v.lost = true
+				d.vouched[id] = v
+			}
+		}
+		if d.promise != nil && dir == c.ledger.plan.DirNames()[0] {
+			d.promise.vouched = 0
+		}
+	}
+	if c.images.latest != nil {
+		c.watchTold(c.images.latest)
+	}
+}
+
+// watchTold forgets of damaged machines what the committed metadata do not expect of them: replicas that they call
+// lost, and those that were taken away.
+func (c *Cluster) watchTold(image *metadata.Image) {
+	for node := range c.brokers {
+		d := c.brokers[node].damage
+		if d == nil {
+			continue
+		}
+		self := core.BrokerID(node + 1)
+		//core:unordered each is handled alone
+		for id := range d.vouched {
+			var p *metadata.Partition
+			if t := image.TopicByID(id.Topic); t != nil {
+				p = t.Partition(id.Partition)
+			}
+			if p != nil && p.HasReplica(self) {
+				if dir, ok := p.Directory(self); !ok || dir != metadata.LostDirectory() {
+					continue
+				}
+			}
+			delete(d.vouched, id)
+		}
+	}
+}
+
+// watchSilence judges a replica of a damaged machine when its log has been opened. It may lack what was committed and
+// had been synced only if the controller has been told: until then the damaged log may be all that there is, and may
+// count as whole. Where the checkpoint is damaged as well, nobody can tell, and the replica must know that.
+func (c *Cluster) watchSilence(was, s *Sighting, r *partition.Replica) {
+	d := c.brokers[s.Node].damage
+	if d == nil || was.Life == s.Life {
+		return
+	}
+	v, ok := d.vouched[s.ID]
+	if !ok || s.End >= v.end || s.Start >= v.end || v.lost && r.Suspected() != nil {
+		return
+	}
+	c.wrong("silent-damage", s.Node, s.Name.String()+": the log ends at "+offsetText(s.End)+" after damage, and offset "+
+		offsetText(v.end-1)+" was committed and synced there; the controller was not told")
+}
+
+// watchForgotten judges a voter whose files were damaged. Either it has kept what it has promised, or it knows that it
+// has not. Then nothing counts that it has before all others have told their epochs, and it votes no more before it has
+// everything again that was committed with its help.
+func (c *Cluster) watchForgotten(b *seenBroker, s *QuorumSighting) {
+	d := b.damage
+	if d == nil || d.promise == nil || s.Life == d.life {
+		return
+	}
+	p := d.promise
+	switch {
+	case s.Recalling:
+		p.forgotten = true
+		if at := slices.IndexFunc(s.Voters, func(v core.BrokerID) bool {
+			return int(v) != s.Node+1 && !slices.Contains(s.Asked, v)
+		}); !s.Forgetful && at >= 0 {
+			c.wrong("forgotten", s.Node, "it has forgotten its votes and takes part in epoch "+epochText(s.Epoch)+", and "+
+				brokerText(s.Voters[at])+" has not told its epoch")
+		}
+		return
+	case p.forgotten && s.Synced < p.had:
+		c.wrong("forgotten", s.Node, "it votes again with metadata up to offset "+offsetText(s.Synced)+", and had, before "+
+			"the damage, all that was committed up to "+offsetText(p.had))
+	case p.forgotten:
+	case s.Saved.Epoch < p.saved.Epoch, s.Saved.Epoch == p.saved.Epoch && p.saved.Voted != core.NoBroker &&
+		s.Saved.Voted != p.saved.Voted:
+		c.wrong("forgotten", s.Node, "its vote of epoch "+epochText(p.saved.Epoch)+" is gone, and it votes")
+	case s.End < p.vouched:
+		c.wrong("forgotten", s.Node, "its metadata end at offset "+offsetText(s.End)+", and those up to "+
+			offsetText(p.vouched)+" were committed and synced, and it votes")
+	}
+	d.promise = nil
+}
