@@ -31,7 +31,8 @@ const (
 	InputFailed
 	// InputLinkUp tells the owner of Link that the connection stands.
 	InputLinkUp
-	// InputLinkDown tells it that the connection is gone, or could not be made, with Err. It is the last of Link.
+	// InputLinkDown tells it that the connection is gone, or could not be made, with Err, which is [ErrRefused] if
+	// nobody listens there. It is the last of Link.
 	InputLinkDown
 	// InputLinkFrame brings a response, without its length prefix, in Frame. The frame belongs to the machine until its
 	// [Outbox.Release].

@@ -1,5 +1,7 @@
 package core
 
+import "errors"
+
 // LinkID names a connection that a machine has opened to another broker or controller. Machines allot ids, never 0 and
 // never twice, from a counter of their own.
 type LinkID uint32
@@ -26,6 +28,10 @@ type LinkOp struct {
 	Address string
 	Bytes   []byte
 }
+
+// ErrRefused is wrapped by the error of an [InputLinkDown] when the peer's host has said that nobody listens at the
+// address (ECONNREFUSED). A driver that cannot tell never says so.
+var ErrRefused = errors.New("connection refused")
 
 // Link emits an operation on a link.
 func (o *Outbox) Link(op LinkOp) { o.Links = append(o.Links, op) }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"strings"
 
+	"ottla.dev/core"
 	"ottla.dev/sim/check"
 	"ottla.dev/sim/disk"
 	"ottla.dev/sim/fault"
@@ -102,5 +103,5 @@ func (w *World) lose(x *wired) {
 	w.fire(firedLoss)
 	w.trace.Begin(w.now, "loss").Num("end", int64(x.end)).End()
 	w.closeEnd(x, true)
-	w.broken(x)
+	w.broken(x, core.ErrNotExist)
 }

@@ -127,9 +127,11 @@ func (w *World) happens(e *netsim.Event[[]byte]) {
 			return
 		}
 		w.closeEnd(x, false)
-		w.broken(x)
-	case netsim.Refused, netsim.TimedOut, netsim.ResetByPeer:
-		w.broken(x)
+		w.broken(x, core.ErrNotExist)
+	case netsim.Refused:
+		w.broken(x, core.ErrRefused)
+	case netsim.TimedOut, netsim.ResetByPeer:
+		w.broken(x, core.ErrNotExist)
 	}
 }
 
@@ -150,8 +152,8 @@ func (w *World) connected(x *wired) {
 	w.tell(x, core.Input{Kind: core.InputLinkUp, Link: x.link})
 }
 
-// broken tells whose end it is that the connection is over.
-func (w *World) broken(x *wired) {
+// broken tells whose end it is that the connection is over, and why.
+func (w *World) broken(x *wired, why error) {
 	switch {
 	case x.slot != nil:
 		if x.slot.wire == x {
@@ -162,7 +164,7 @@ func (w *World) broken(x *wired) {
 	case x.conn != nil:
 		x.proc.node.disconnect(x.conn)
 	default:
-		w.tell(x, core.Input{Kind: core.InputLinkDown, Link: x.link, Err: core.ErrNotExist})
+		w.tell(x, core.Input{Kind: core.InputLinkDown, Link: x.link, Err: why})
 		delete(x.actor.wires, x.link)
 	}
 }

@@ -130,7 +130,11 @@ func (c *cluster) execute(from int, a *actor, ops []core.LinkOp) {
 			w := c.worlds[to-1]
 			client := port == "9092"
 			if w == nil || client && !w.listens || !client && !w.listensQuorum || c.cut[from] || c.cut[to] {
-				c.worlds[from-1].give(a, core.Input{Kind: core.InputLinkDown, Link: op.Link, Err: core.ErrNotExist})
+				why := core.ErrRefused
+				if c.cut[from] || c.cut[to] {
+					why = core.ErrNotExist
+				}
+				c.worlds[from-1].give(a, core.Input{Kind: core.InputLinkDown, Link: op.Link, Err: why})
 				continue
 			}
 			classes := wire.ClassClient

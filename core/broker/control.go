@@ -171,7 +171,10 @@ func (c *Control) Step(now core.Instant, in core.Input) {
 		c.quorum.Completed(in)
 	case core.InputMapped, core.InputFailed:
 		c.quorum.Mapped(in)
-	case core.InputLinkUp, core.InputLinkDown, core.InputLinkFrame:
+	case core.InputLinkDown:
+		c.unheard(in.Link)
+		c.links.input(now, in, &c.out)
+	case core.InputLinkUp, core.InputLinkFrame:
 		c.links.input(now, in, &c.out)
 	case core.InputTick:
 		c.tick()
@@ -192,6 +195,10 @@ func (c *Control) message(in core.Input) {
 		}
 	case *bye:
 		c.sessions = slices.DeleteFunc(c.sessions, func(a core.Address) bool { return a == m.from })
+		if c.leads() {
+			c.controller.Parted(c.now, c.lead.draft, m.from)
+			c.knock()
+		}
 	case *api.ControlOp:
 		c.decide(m)
 	case *begin:
@@ -458,6 +465,7 @@ func (c *Control) tick() {
 			"as it does not know, the partitions there have no other leader. Check the network, then start the broker again.")
 		return
 	}
+	c.knock()
 	// After the heartbeat: a pause of the whole process is not to fence the broker that the controller lives in.
 	for c.leads() {
 		c.catchUp()

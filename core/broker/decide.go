@@ -98,6 +98,9 @@ func (c *Control) decide(op *api.ControlOp) {
 		reply(nil, core.NotController)
 	case op.Direct:
 		c.resolve(op.Request, op.Internal || internalTopics(op.Request), reply)
+		if beat, ok := op.Request.(*kmsg.BrokerHeartbeatRequest); ok {
+			c.controller.Came(core.BrokerID(beat.BrokerID), core.BrokerEpoch(beat.BrokerEpoch), op.Reply)
+		}
 	default:
 		c.forward(op, reply)
 	}

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"bytes"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -38,6 +39,7 @@ type links struct {
 	clientID string
 	next     core.LinkID
 	conns    []*conn
+	knocks   []knock // in the order in which they expire
 }
 
 // conn is a connection, or the memory of one that failed.
@@ -106,6 +108,9 @@ func (l *links) conn(address string, ln lane) *conn {
 
 // input takes what the driver says about a link.
 func (l *links) input(now core.Instant, in core.Input, out *core.Outbox) {
+	if l.knocked(in, out) {
+		return
+	}
 	var c *conn
 	for _, x := range l.conns {
 		if x.link == in.Link {
@@ -129,6 +134,11 @@ func (l *links) input(now core.Instant, in core.Input, out *core.Outbox) {
 	case core.InputLinkFrame:
 		l.answer(now, c, in.Frame, out)
 	}
+}
+
+// on reports whether a link stands that is a connection of the lane.
+func (l *links) on(link core.LinkID, ln lane) bool {
+	return slices.ContainsFunc(l.conns, func(c *conn) bool { return c.link == link && c.lane == ln && c.up })
 }
 
 // answer takes a response to the oldest request. Anything else ends the connection: what comes later on it could be
@@ -175,6 +185,7 @@ func (c *conn) fail(now core.Instant) {
 
 // tick closes the connections on which a request was not answered in time: its peer may be gone without a word.
 func (l *links) tick(now core.Instant, out *core.Outbox) {
+	l.tickKnocks(now, out)
 	for i := 0; i < len(l.conns); i++ {
 		if c := l.conns[i]; c.late(now) {
 			out.Link(core.LinkOp{Kind: core.LinkClose, Link: c.link})
@@ -194,6 +205,9 @@ func (c *conn) late(now core.Instant) bool {
 
 func (l *links) deadline() time.Duration {
 	at := core.Never
+	if len(l.knocks) > 0 {
+		at = l.knocks[0].expires
+	}
 	for _, c := range l.conns {
 		for _, o := range c.calls {
 			at = min(at, o.expires)
@@ -220,6 +234,10 @@ func (l *links) refused(address string) (at time.Duration, refused bool) {
 
 // close ends all connections.
 func (l *links) close(now core.Instant, out *core.Outbox) {
+	for _, k := range l.knocks {
+		out.Link(core.LinkOp{Kind: core.LinkClose, Link: k.link})
+	}
+	l.knocks = nil
 	for _, c := range l.conns {
 		if c.link != 0 {
 			out.Link(core.LinkOp{Kind: core.LinkClose, Link: c.link})

@@ -202,6 +202,14 @@ func (c *Control) beat() {
 	c.ask(c.beating)
 }
 
+// unheard has a broker whose connection to the controller breaks beat again soon, on another: the controller, which
+// sees that too, may be about to take it for gone.
+func (c *Control) unheard(link core.LinkID) {
+	if c.epoch >= 0 && c.phase <= leaving && c.links.on(link, laneBroker) {
+		c.heartbeat = min(c.heartbeat, c.now.Mono+reconnectFirst)
+	}
+}
+
 func (c *Control) sessionTimeout() time.Duration {
 	return time.Duration(c.settings.Metadata.SessionTimeoutMs) * time.Millisecond
 }

@@ -176,6 +176,7 @@ func TestANewLeadershipWaitsOneSessionForBrokersItHasNotHeard(t *testing.T) {
 	k := newCluster(t).brokers(1)
 	k.now = at(time.Hour)
 	k.c.Activate(k.now, k.img)
+	k.knock(1, false)
 	if deadline, _ := k.c.Deadline(k.img); deadline != time.Hour+timeout {
 		t.Fatal(deadline)
 	}

@@ -77,6 +77,7 @@ type Controller struct {
 	// activatedAt is where the metadata ended then, and fencedAt where those end that fenced a broker since.
 	activatedAt core.Offset
 	fencedAt    map[core.BrokerID]core.Offset
+	absences    map[core.BrokerID]*absence // brokers that may be gone
 
 	balanceAt        time.Duration // monotonic, the next look for leaderships to move back
 	uncleanAt        time.Duration // monotonic, the next look for offline partitions

@@ -9,8 +9,8 @@
 //
 // The records of a decision are appended right after the image's offset. Broker epochs rely on it.
 //
-// What a controller knows beside the image is soft: when each broker was last heard of. It begins anew with each
-// leadership, at [Controller.Activate].
+// What a controller knows beside the image is soft: when each broker was last heard of, and which may be gone. It
+// begins anew with each leadership, at [Controller.Activate].
 //
 // All that happens to a partition's leader, ISR and replicas goes through one function, the run of a transition.
 //

@@ -16,6 +16,8 @@ type session struct {
 	epoch          core.BrokerEpoch
 	contact        time.Duration // monotonic
 	heard          bool          // a heartbeat has come, not only the registration
+	via            core.Address  // the session of this node over which the last one came, if one did
+	gone           bool          // nobody listens where the broker did
 	metadataOffset core.Offset   // the last that the broker has applied
 	// shutdownOffset is where the metadata that takes the broker's leaderships ends; it may stop once all active brokers
 	// have applied that. core.NoOffset before a controlled shutdown.
@@ -23,7 +25,8 @@ type session struct {
 }
 
 // Activate begins a leadership, on the image of all that is committed. What earlier ones knew of the brokers'
-// sessions is gone: brokers that the image shows unfenced get a session timeout from now on to be heard.
+// sessions is gone: brokers that the image shows unfenced get a session timeout from now on to be heard, unless nobody
+// is where they should be.
 func (c *Controller) Activate(now core.Instant, img *metadata.Image) {
 	if c.Settings.NumPartitions < 1 || c.Settings.DefaultReplicationFactor < 1 || c.Settings.SessionTimeout <= 0 {
 		panic("controller: settings that no configuration allows")
@@ -31,6 +34,10 @@ func (c *Controller) Activate(now core.Instant, img *metadata.Image) {
 	c.activated, c.activatedAt = now, img.Offset()
 	c.sessions = make(map[core.BrokerID]*session)
 	c.fencedAt = make(map[core.BrokerID]core.Offset)
+	c.absences = make(map[core.BrokerID]*absence)
+	for _, b := range img.Brokers() {
+		c.suspect(now, b)
+	}
 	c.balanceAt = next(now, c.balanceInterval())
 	c.uncleanAt = next(now, c.Settings.UncleanElectionInterval)
 }
@@ -44,7 +51,11 @@ func (c *Controller) touch(now core.Instant, id core.BrokerID, offset core.Offse
 		s = &session{epoch: epoch, shutdownOffset: core.NoOffset}
 		c.sessions[id] = s
 	}
-	s.contact, s.metadataOffset = now.Mono, offset
+	if s.gone {
+		c.Reached.Add(probe.GoneHeardAgain)
+	}
+	s.contact, s.metadataOffset, s.gone = now.Mono, offset, false
+	delete(c.absences, id)
 	return s
 }
 
@@ -81,7 +92,7 @@ func (c *Controller) Deadline(img *metadata.Image) (time.Duration, bool) {
 	if c.sessions == nil {
 		return core.Never, false
 	}
-	deadline := min(c.balanceAt, c.uncleanAt)
+	deadline := min(c.balanceAt, c.uncleanAt, c.knockDue(img))
 	for _, b := range img.Brokers() {
 		if !b.Fenced {
 			deadline = min(deadline, c.expiry(b))

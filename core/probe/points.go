@@ -140,6 +140,8 @@ const (
 	BrokerFenced
 	BrokerUnfenced
 	OldHeartbeat
+	BrokerPresumedGone
+	GoneHeardAgain
 	ShutdownBegun
 	ShutdownAllowed
 	BrokerReregistered

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"ottla.dev/core"
@@ -102,6 +103,9 @@ func (l *Links) start(op *core.LinkOp) {
 // run makes the connection, then reads frames until it breaks.
 func (l *Links) run(ctx context.Context, c *link, address string) error {
 	conn, err := l.dial(ctx, "tcp", address)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("%w: %w", core.ErrRefused, err)
+	}
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"encoding/binary"
+	"errors"
 	"net"
 	"testing"
 	"time"
@@ -99,7 +100,7 @@ func TestNobodyListens(t *testing.T) {
 	listener.Close()
 	links, next := collect(t)
 	links.Execute([]core.LinkOp{{Kind: core.LinkOpen, Link: 1, Address: address}})
-	if in := next(); in.Kind != core.InputLinkDown || in.Err == nil {
+	if in := next(); in.Kind != core.InputLinkDown || !errors.Is(in.Err, core.ErrRefused) {
 		t.Fatalf("got %+v", in)
 	}
 }
