@@ -115,8 +115,11 @@ func (n *node) mayRot() string {
 		return "no controller"
 	}
 	id := core.BrokerID(n.index + 1)
-	if b := p.Image.Broker(id); !n.alive() && b != nil && !b.Fenced {
-		return "not fenced" // a new topic may be placed on files that are damaged by then
+	// A new topic may be placed on files that are damaged by then: by what the controller has decided, too, which is
+	// not committed yet. A heartbeat of the process that is gone may have come late, and unfenced it.
+	unfenced := func(b *metadata.Broker) bool { return b != nil && !b.Fenced }
+	if !n.alive() && (unfenced(p.Image.Broker(id)) || unfenced(p.Draft.Broker(id))) {
+		return "not fenced"
 	}
 	for t := range p.Image.Topics() {
 		for _, part := range t.Partitions {
