@@ -14,8 +14,10 @@ import (
 func (n *node) step(a *actor, in core.Input) {
 	p := n.proc
 	n.stats.Steps++
-	n.traceInput(a, &in)
-	n.cells.comes(n, a, &in)
+	n.in = in
+	n.traceInput(a, &n.in)
+	n.cells.comes(n, a, &n.in)
+	n.in = core.Input{}
 	if in.Kind == core.InputDisconnected {
 		a.conn.heard = true
 	}

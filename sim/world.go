@@ -33,7 +33,8 @@ type World struct {
 	ledger      *check.Ledger
 	history     *history.Recorder
 	slots       []*slot
-	out         core.Outbox // of the step that is executed
+	in          core.Input  // of the step that is executed
+	out         core.Outbox // what comes of it
 	left        []*leaving  // answers that have left, to be used again
 	net         *network    // nil for a broker that is alone
 	observer    *observer

@@ -107,8 +107,15 @@ func apply(b []byte, c change) []byte {
 	return b
 }
 
+// doubled is the size in bytes up to which a file that grows gets room for twice as much: what is copied while it grows
+// costs more than what is never used. Larger ones grow by a quarter.
+const doubled = 1 << 20
+
 func extend(b []byte, size int64) []byte {
 	if more := size - int64(len(b)); more > 0 {
+		if size > int64(cap(b)) && size <= doubled {
+			more = max(more, int64(len(b)))
+		}
 		b = slices.Grow(b, int(more))
 		n := len(b)
 		b = b[:size]
