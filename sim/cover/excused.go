@@ -33,6 +33,7 @@ var rare = map[probe.Point]string{
 	probe.OldestSegmentMissed:      "of several segments of a log the oldest one's file must be lost",
 	probe.FetchMetDamage:           "a reader must come upon rot before the scrubbing does",
 	probe.DeletionDeposed:          "a leader must be deposed while it waits for its followers to delete",
+	probe.ExpandAwaitsDeletion:     "records must be deleted while a replica is away that has all else when it is back",
 	probe.SnapshotGone:             "two snapshots must be written while a follower fetches the one before",
 	probe.VoterChangeTimedOut:      "a new voter must stay behind for half a minute",
 	probe.MinISRLowered:            "an operator must lower the minimum while replicas are eligible",
