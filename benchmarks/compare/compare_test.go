@@ -228,3 +228,19 @@ func TestNumbersKeepThreeDigits(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatIsSaidToBeExplainedHasAHeading(t *testing.T) {
+	text, err := os.ReadFile("../../docs/" + missedPage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range explained() {
+		if !strings.Contains(string(text), "\n## "+name+"\n") {
+			t.Errorf("%s has no heading %q", missedPage, name)
+		}
+		known := slices.ContainsFunc(targetTable(), func(x target) bool { return x.workload == name })
+		if !known {
+			t.Errorf("no target speaks of %q", name)
+		}
+	}
+}

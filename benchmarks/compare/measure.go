@@ -60,6 +60,7 @@ func (c *comparison) measureProduce(ctx context.Context, w workload, brokers clu
 	if err != nil {
 		return nil, err
 	}
+	client := ownCPU()
 	made, err := w.produce(brokers, topic, c.duration, mostBytes).Run(ctx)
 	if err != nil {
 		return nil, err
@@ -78,6 +79,8 @@ func (c *comparison) measureProduce(ctx context.Context, w workload, brokers clu
 		"records": float64(made.Records) / made.Took.Seconds(),
 		"mb":      float64(made.Bytes) / megabyte / made.Took.Seconds(),
 		"peak":    brokers.memory("VmHWM") / mebibyte,
+		"client":  (ownCPU() - client) / (float64(made.Bytes) / gigabyte),
+		"batch":   float64(made.Records) / float64(max(made.Batches, 1)),
 	}, nil
 }
 
@@ -101,6 +104,7 @@ func (c *comparison) measureConsume(ctx context.Context, w workload, brokers clu
 	if w.cold {
 		again = 0 // the first reading has warmed the page cache
 	}
+	client := ownCPU()
 	got, err := load.Consume{Seeds: brokers.addresses(), Topic: topic, Consumers: w.consumers, Records: made.Records,
 		RecordBytes: w.recordBytes, For: again, Within: prefillFor}.Run(ctx)
 	if err != nil {
@@ -119,6 +123,7 @@ func (c *comparison) measureConsume(ctx context.Context, w workload, brokers clu
 		"mb":      float64(got.Bytes) / megabyte / got.Took.Seconds(),
 		"peak":    brokers.memory("VmHWM") / mebibyte,
 		"missing": float64(got.Missing),
+		"client":  (ownCPU() - client) / (float64(got.Bytes) / gigabyte),
 	}, nil
 }
 

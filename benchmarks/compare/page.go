@@ -109,18 +109,15 @@ func (p *page) writeTargets(b *strings.Builder) {
 		if s.N == 0 {
 			continue
 		}
-		f, word, verdict := figureOf(t.figure), "at most", "**missed**"
+		f, word := figureOf(t.figure), "at most"
 		if f.more {
 			word = "at least"
-		}
-		if t.missedBy(s) <= 1 {
-			verdict = "met"
 		}
 		bound, of := fmt.Sprintf("%s %s x", word, number(t.bound)), fmt.Sprintf("`%s` to `%s`", t.kind, t.to)
 		if t.to == "" {
 			bound, of = fmt.Sprintf("%s %s %s", word, number(t.bound), f.unit), fmt.Sprintf("`%s`", t.kind)
 		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", t.what, f.title, of, bound, s.text(), verdict)
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", t.what, f.title, of, bound, s.text(), t.verdict(s))
 	}
 	b.WriteString("\n")
 }
