@@ -45,6 +45,12 @@ type begin struct {
 // AppendText implements [core.Message].
 func (m *begin) AppendText(dst []byte) []byte { return append(dst, "Begin"...) }
 
+// placing has a shard go on with the partitions of its start: it sends that to itself, so that others get their turn.
+type placing struct{}
+
+// AppendText implements [core.Message].
+func (m *placing) AppendText(dst []byte) []byte { return append(dst, "Placing"...) }
+
 // incarnation tells a shard that the broker has registered again.
 type incarnation struct{ epoch core.BrokerEpoch }
 

@@ -27,9 +27,10 @@ type Shard struct {
 	set          *partition.Set
 	cluster      *api.Cluster
 	disk         *diskMemory
-	begun        *begin // to be sent back when all logs are open
-	replicated   bool   // other brokers have replicas too, and leaders are appointed
-	links        links  // to the leaders that are followed
+	begun        *begin     // to be sent back when all logs are open
+	unplaced     []unplaced // nil when all are placed
+	replicated   bool       // other brokers have replicas too, and leaders are appointed
+	links        links      // to the leaders that are followed
 	replication  partition.Replication
 	resolved     resolved // the last settings that were asked for
 	coordinators []*coordinatorHost
@@ -84,6 +85,14 @@ func (s *Shard) Step(now core.Instant, in core.Input) {
 }
 
 func (s *Shard) message(m core.Message) {
+	if m, ok := m.(*placing); ok {
+		s.placeSome(placedTogether)
+		if len(s.unplaced) > 0 {
+			s.out.Send(s.self, m)
+		}
+		return
+	}
+	s.placeSome(len(s.unplaced)) // whoever says something counts on what the metadata place here
 	switch m := m.(type) {
 	case *begin:
 		s.begin(m)
@@ -156,7 +165,7 @@ func (s *Shard) after() {
 		s.asked = true
 		s.out.Send(core.Control(), &wantCheckpoint{})
 	}
-	if s.begun != nil && !s.set.Loading() {
+	if s.begun != nil && !s.set.Loading() && len(s.unplaced) == 0 {
 		s.out.Send(core.Control(), s.begun)
 		s.begun = nil
 	}
@@ -174,13 +183,42 @@ func (s *Shard) begin(m *begin) {
 	s.set.ScrubRate = m.cluster.Settings.ScrubBytesPerSecond
 	s.set.ScrubInterval = time.Duration(min(m.cluster.Settings.ScrubIntervalMs, maxScrubMs)) * time.Millisecond
 	s.joinCluster(m)
+	s.unplaced = []unplaced{}
 	for t := range m.cluster.Image.Topics() {
 		for _, p := range t.Partitions {
-			s.place(t, p, false)
+			if s.cluster.ShardOf(t.Name, p.ID) == s.self {
+				s.unplaced = append(s.unplaced, unplaced{t, p})
+			}
 		}
 	}
-	// What the disk remembers is of the partitions of the start. A topic that is created again has a new log.
-	s.disk = &diskMemory{}
+	if s.placeSome(placedTogether); len(s.unplaced) > 0 {
+		s.out.Send(s.self, &placing{})
+	}
+}
+
+// placedTogether is how many partitions of the start are placed in a step. With ten thousand of them others would wait
+// for tens of milliseconds.
+const placedTogether = 16
+
+// unplaced is a partition of the start whose log is still to be opened.
+type unplaced struct {
+	topic     *metadata.Topic
+	partition *metadata.Partition
+}
+
+// placeSome places the next partitions of the start.
+func (s *Shard) placeSome(most int) {
+	if s.unplaced == nil {
+		return
+	}
+	now := s.unplaced[:min(most, len(s.unplaced))]
+	for _, x := range now {
+		s.place(x.topic, x.partition, false)
+	}
+	if s.unplaced = s.unplaced[len(now):]; len(s.unplaced) == 0 {
+		// What the disk remembers is of the partitions of the start. A topic that is created again has a new log.
+		s.unplaced, s.disk = nil, &diskMemory{}
+	}
 }
 
 // lost reports whether the metadata do not rely on this broker's replica.
@@ -247,9 +285,10 @@ func (s *Shard) place(t *metadata.Topic, p *metadata.Partition, fresh bool) {
 		return
 	}
 	name := core.TopicPartition{Topic: t.Name, Partition: p.ID}
-	dir := s.directory(p, name.String(), fresh)
-	path := dir.Path + "/" + name.String()
-	found := slices.Contains(s.disk.holders[name.String()], dir.Path)
+	folder := name.String()
+	dir := s.directory(p, folder, fresh)
+	path := dir.Path + "/" + folder
+	found := slices.Contains(s.disk.holders[folder], dir.Path)
 	// A folder that is not there was never made if no checkpoint knows of it, even after a clean stop: the broker may
 	// have stopped before it heard of the topic. Were that called a loss, and all replicas were stopped so, none could
 	// lead. A directory that is gone has taken its replicas with it, and what another one has of them is old.
@@ -262,7 +301,7 @@ func (s *Shard) place(t *metadata.Topic, p *metadata.Partition, fresh bool) {
 		RecoveryPoint: s.disk.recovery[path], LogStart: s.disk.startOf(dir.Path, path),
 		StartKnown: s.disk.ahead[dir.Path], HighWatermark: s.disk.marks[path],
 		Unsure:  s.disk.unsure[dir.Path] && !fresh || found && moved,
-		Emptied: !found && (s.disk.lost[name.String()] || moved),
+		Emptied: !found && (s.disk.lost[folder] || moved),
 		Lost:    s.lost(p), Replicated: s.replicated, Offline: dir.Offline}, &s.out)
 	s.locate(p, id, dir, moved)
 	if s.replicated {
