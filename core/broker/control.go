@@ -145,7 +145,7 @@ func (c *Control) Deadline() (time.Duration, bool) {
 			at = min(at, d)
 		}
 		at = min(at, c.quorum.snapshotDue(c.settings.Metadata.SnapshotIntervalMs))
-		if c.leads() {
+		if c.mayPropose() {
 			if d, ok := c.controller.Deadline(c.lead.draft); ok {
 				at = min(at, d)
 			}
@@ -195,7 +195,7 @@ func (c *Control) message(in core.Input) {
 		}
 	case *bye:
 		c.sessions = slices.DeleteFunc(c.sessions, func(a core.Address) bool { return a == m.from })
-		if c.leads() {
+		if c.mayPropose() {
 			c.controller.Parted(c.now, c.lead.draft, m.from)
 			c.knock()
 		}
@@ -467,7 +467,7 @@ func (c *Control) tick() {
 	}
 	c.knock()
 	// After the heartbeat: a pause of the whole process is not to fence the broker that the controller lives in.
-	for c.leads() {
+	for c.mayPropose() {
 		c.catchUp()
 		records := c.controller.Tick(c.now, c.lead.draft)
 		if len(records) == 0 {

@@ -35,6 +35,10 @@ func (c *Control) leads() bool {
 	return c.lead.active && c.quorum.Active() && c.quorum.Epoch() == c.lead.epoch
 }
 
+// mayPropose reports whether this node decides by itself what nobody has asked for. When it stops, its metadata log is
+// closed while it still leads: a session that ends then, or a broker that is gone, is its successor's business.
+func (c *Control) mayPropose() bool { return c.leads() && !c.quorum.closed }
+
 // takeLead begins to decide, once all that is in the log is committed and known.
 func (c *Control) takeLead() {
 	m := c.quorum

@@ -53,7 +53,7 @@ func (l *links) tickKnocks(now core.Instant, out *core.Outbox) {
 
 // knock tries the addresses of brokers that the controller suspects to be gone.
 func (c *Control) knock() {
-	for c.leads() {
+	for c.mayPropose() {
 		b, due := c.controller.Knock(c.now, c.lead.draft)
 		if !due {
 			return
