@@ -31,7 +31,7 @@ func newFired(clustered bool) Fired {
 	}
 	delete(f, fault.SlowNetwork.String()) // the network has faults of its own
 	for _, name := range []string{firedLongPause, firedSkew, firedDrift, firedUnclean, firedCaching,
-		firedWipe, firedSpared, firedRot, firedRepaired, firedSoundLeft, firedNeeded, firedLoss} {
+		firedWipe, firedSpared, firedRot, firedRepaired, firedSoundLeft, firedNeeded, firedLoss, firedLate} {
 		f[name] = 0
 	}
 	for k := fault.Misdirected; k <= fault.Misdated; k++ {
@@ -67,6 +67,7 @@ const (
 	firedSpared    = "wiped disk withheld"
 	firedAmbush    = "ambush"
 	firedLoss      = "answer to a broker lost"
+	firedLate      = "request between brokers late"
 	firedHarm      = "rot "
 	firedUnread    = "rot unreadable read"
 	firedLost      = "rot lying power cut"

@@ -46,6 +46,9 @@ type wired struct {
 	stream  []byte   // bytes that are no whole frame yet
 	last    time.Duration
 	doomed  bool // the next answer is lost with the connection
+	// kept is what comes late, at held; all that is behind it waits.
+	kept *netsim.Event[[]byte]
+	held time.Duration
 }
 
 func (w *World) addNetwork() {
@@ -92,6 +95,9 @@ func (w *World) happens(e *netsim.Event[[]byte]) {
 	}
 	x := w.net.wires[e.End]
 	if x == nil || w.forgotten(e) {
+		return
+	}
+	if w.late(x, e) {
 		return
 	}
 	if e.Kind.Final() {

@@ -47,6 +47,7 @@ type World struct {
 	patience    patience
 	moments     map[moment]int // how often each was met
 	losses      core.PRNG
+	lates       core.PRNG
 	// finishing says that the next clean stop is the last.
 	finishing bool
 
@@ -129,6 +130,7 @@ func New(plan *fault.Plan, to func(line []byte)) *World {
 	w.addSetup(workload.Fork(1 << 32))
 	w.planFaults()
 	w.planAmbushes()
+	w.planLates()
 	return w
 }
 

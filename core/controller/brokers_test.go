@@ -149,6 +149,18 @@ func TestAnOldHeartbeatDoesNotUnfence(t *testing.T) {
 	}
 }
 
+// Nor one from before a clean stop: its process is gone.
+func TestAnOldHeartbeatDoesNotBringBackWhoHasStopped(t *testing.T) {
+	k := newCluster(t).brokers(1)
+	if r := k.heartbeat(1, shutdown); !r.ShouldShutdown || !k.img.Broker(1).Fenced {
+		t.Fatalf("not stopped: %+v", r)
+	}
+	r := k.heartbeat(1, func(r *kmsg.BrokerHeartbeatRequest) { r.CurrentMetadataOffset = int64(k.img.Broker(1).Epoch) })
+	if !r.IsFenced || !k.img.Broker(1).Fenced {
+		t.Errorf("a heartbeat from before: %+v", r)
+	}
+}
+
 func TestTheSessionThatEndedFirstIsFencedFirst(t *testing.T) {
 	k := newCluster(t).brokers(1, 2)
 	k.now = at(time.Second)

@@ -168,6 +168,7 @@ func (c *Controller) heartbeat(now core.Instant, img *metadata.Image, req *kmsg.
 	switch v {
 	case getsFenced, mayStop:
 		records = append(records, c.fence(seen, b)...)
+		c.fencedAt[id] = endOf(img, len(records))
 	case getsUnfenced:
 		c.Reached.Add(probe.BrokerUnfenced)
 		records = append(records, c.unfence(seen, b)...)

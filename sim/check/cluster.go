@@ -29,6 +29,7 @@ type Cluster struct {
 	shard     int // whose step is judged
 	brokers   []seenBroker
 	replicas  map[replicaKey]*seenReplica
+	fences    []fence // by machine
 
 	leaders   leaders   // S1
 	votes     votes     // S2
@@ -99,6 +100,7 @@ func (seen *seenReplica) readers() []batchReader {
 // NewCluster returns the judge of brokers with these disks.
 func NewCluster(disks []*disk.Disk, l *Ledger, fail Fail) *Cluster {
 	c := &Cluster{fail: fail, ledger: l, disks: disks, brokers: make([]seenBroker, len(disks)),
+		fences:   make([]fence, len(disks)),
 		replicas: map[replicaKey]*seenReplica{}, leaders: newLeaders(), votes: votes{}, batches: batches{},
 		committed: committed{}, images: images{hashes: map[core.Offset]uint64{}}, Met: func(int, Moment) {}}
 	l.ByTime, l.Answered, l.CommittedBy = c.byTime, c.answered, c.committedBy
@@ -174,6 +176,7 @@ func (c *Cluster) Control(node, life int, q *raft.Quorum, image *metadata.Image)
 		}
 	}
 	if image != nil && image != b.image {
+		c.fences[node].knows = max(c.fences[node].knows, image.Offset())
 		was := b.image
 		b.image = image
 		c.judgeImage(node, was, image)

@@ -33,6 +33,7 @@ func (c *Cluster) judgeImage(node int, was, image *metadata.Image) {
 	if latest != nil {
 		c.watchBrokerEpochs(node, latest, image)
 		c.watchReturns(node, latest, image)
+		c.watchUnfencing(node, latest, image)
 	}
 	for t := range image.Topics() {
 		var before *metadata.Topic

@@ -60,6 +60,8 @@ func (p *Plan) drawBeside() {
 		p.drawLosses(&losses)
 		p.drawMoves(&moves)
 		p.drawHarms(&harms)
+		lates := p.Stream(StreamLates)
+		p.drawLates(&lates)
 	}
 }
 

@@ -103,6 +103,9 @@ func (r *reader) line(p *Plan, line string) error {
 	case "loss":
 		p.Losses = append(p.Losses, Loss{})
 		p.Losses[len(p.Losses)-1].fields(f)
+	case "late":
+		p.Lates = append(p.Lates, Late{})
+		p.Lates[len(p.Lates)-1].fields(f)
 	case "operation":
 		p.Operations = append(p.Operations, Operation{})
 		p.Operations[len(p.Operations)-1].fields(f, p)

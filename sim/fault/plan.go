@@ -37,6 +37,7 @@ type Plan struct {
 	Rots     []Rot
 	Ambushes []Ambush
 	Losses   []Loss
+	Lates    []Late
 	// StaleCache lets a broker that halts after a failed sync be started again with the same page cache, which holds bytes
 	// that are not on the disk and count as clean.
 	StaleCache bool
@@ -241,6 +242,7 @@ const (
 	StreamLosses      = 1022
 	streamMoves       = 1023
 	streamHarms       = 1030
+	StreamLates       = 1031
 )
 
 // Habits is the part of a client's stream for what it does beside its work, so that the rest is not reshuffled by it.

@@ -67,6 +67,9 @@ func (p *Plan) AppendText(dst []byte) []byte {
 	for i := range p.Losses {
 		line("loss", p.Losses[i].fields)
 	}
+	for i := range p.Lates {
+		line("late", p.Lates[i].fields)
+	}
 	for i := range p.Operations {
 		line("operation", func(f *fields) { p.Operations[i].fields(f, p) })
 	}

@@ -38,6 +38,7 @@ var parts = [...]part{
 	of(func(p *fault.Plan) *[]fault.Rot { return &p.Rots }, func(r *fault.Rot) time.Duration { return r.At }),
 	of(func(p *fault.Plan) *[]fault.Ambush { return &p.Ambushes }, nil),
 	of(func(p *fault.Plan) *[]fault.Loss { return &p.Losses }, nil),
+	of(func(p *fault.Plan) *[]fault.Late { return &p.Lates }, nil),
 	of(windows, func(w *netsim.Window) time.Duration { return w.From }),
 	of(func(p *fault.Plan) *[]fault.Operation { return &p.Operations },
 		func(o *fault.Operation) time.Duration { return o.At }),

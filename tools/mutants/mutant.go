@@ -25,12 +25,17 @@ const (
 	Single  Worlds = "single"
 	Cluster Worlds = "cluster"
 	Damage  Worlds = "damage" // clusters in which files rot
+	Late    Worlds = "late"   // clusters in which requests between brokers come late
 	Rot     Worlds = "rot"    // those of them in which bytes flip and files are cut or lost, and no other harm is done
 )
 
 // Known reports whether there are such worlds.
 func (w Worlds) Known() bool {
-	return w == Mixed || w == Single || w == Cluster || w == Damage || w == Rot
+	switch w {
+	case Mixed, Single, Cluster, Damage, Late, Rot:
+		return true
+	}
+	return false
 }
 
 // Mutant is a planted bug.
@@ -86,7 +91,7 @@ func Parse(name, text string) (*Mutant, error) {
 	case m.Origin == "" || m.Sees == "" || m.Why == "":
 		return nil, fmt.Errorf("%s%s: origin, sees and why must be there", name, Suffix)
 	case !m.Worlds.Known():
-		return nil, fmt.Errorf("%s%s: worlds are mixed, single, cluster, damage or rot", name, Suffix)
+		return nil, fmt.Errorf("%s%s: worlds are mixed, single, cluster, damage, late or rot", name, Suffix)
 	case len(m.edits) == 0:
 		return nil, fmt.Errorf("%s%s: it changes nothing", name, Suffix)
 	}

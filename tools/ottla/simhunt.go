@@ -53,7 +53,7 @@ func huntCommand() *cobra.Command {
 	f.Uint64Var(&o.from, "from", 0, "how many worlds to pass over")
 	f.IntVar(&o.jobs, "jobs", runtime.NumCPU(), "seeds to run at the same time")
 	f.StringVar(&o.worlds, "worlds", string(mutants.Mixed), "single, cluster, damage or rot (clusters in which "+
-		"files rot), or mixed: single and cluster in turn")
+		"files rot), late (clusters in which requests come late), or mixed: single and cluster in turn")
 	f.BoolVar(&o.json, "json", false, "print the result as one JSON object, and no progress")
 	f.BoolVar(&o.untilFirst, "until-first", false, "end at the first failure")
 	return cmd
@@ -64,7 +64,7 @@ func (o *huntOptions) run(out io.Writer) error {
 	case o.jobs < 1:
 		return fmt.Errorf("--jobs %d: at least 1", o.jobs)
 	case !worlds.Known():
-		return fmt.Errorf("--worlds %s: single, cluster, damage, rot or mixed", o.worlds)
+		return fmt.Errorf("--worlds %s: single, cluster, damage, rot, late or mixed", o.worlds)
 	}
 	if o.forTime == 0 && o.seeds == 0 && o.cpu == 0 {
 		o.forTime = 10 * time.Minute
@@ -91,8 +91,11 @@ func (o *huntOptions) at(n uint64) quarry {
 	if o.worlds == string(mutants.Mixed) {
 		seed, cluster = uint64(o.start)+n/2, n%2 == 1
 	}
-	if o.worlds == string(mutants.Damage) || o.worlds == string(mutants.Rot) {
-		return rotten(uint64(o.start) + n*rottenAmong)
+	switch mutants.Worlds(o.worlds) {
+	case mutants.Damage, mutants.Rot:
+		return among(uint64(o.start)+n*rottenAmong, rottenAmong, func(p *fault.Plan) bool { return len(p.Rots) > 0 })
+	case mutants.Late:
+		return among(uint64(o.start)+n*lateAmong, lateAmong, func(p *fault.Plan) bool { return len(p.Lates) > 0 })
 	}
 	if !cluster {
 		return quarry{seed, 1}
@@ -104,13 +107,16 @@ func (o *huntOptions) at(n uint64) quarry {
 	return quarry{seed, 3}
 }
 
-// rottenAmong is among how many seeds one is looked for in whose world files rot. One in five has such a world.
-const rottenAmong = 20
+// Among how many seeds one is looked for in whose world files rot, or requests come late. One in five has such a world.
+const (
+	rottenAmong = 20
+	lateAmong   = 10
+)
 
-// rotten finds the first seed from one on in whose world files rot.
-func rotten(seed uint64) quarry {
-	for s := seed; s < seed+rottenAmong; s++ {
-		if q := (quarry{s, 3}); len(q.plan().Rots) > 0 {
+// among finds the first of some seeds whose world is of a kind.
+func among(seed, seeds uint64, is func(*fault.Plan) bool) quarry {
+	for s := seed; s < seed+seeds; s++ {
+		if q := (quarry{s, 3}); is(q.plan()) {
 			return q
 		}
 	}

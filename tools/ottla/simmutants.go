@@ -223,8 +223,11 @@ const (
 
 // firstSeed is where the seeds of a mutant begin: those of damage where there is every kind of it.
 func firstSeed(m *mutants.Mutant) int64 {
-	if m.Worlds == mutants.Damage {
+	switch m.Worlds {
+	case mutants.Damage:
 		return fault.HarmsFrom
+	case mutants.Late:
+		return fault.LatesFrom
 	}
 	return 0
 }
