@@ -34,7 +34,7 @@ func newFired(clustered bool) Fired {
 		firedWipe, firedSpared, firedRot, firedRepaired, firedSoundLeft, firedNeeded, firedLoss, firedLate} {
 		f[name] = 0
 	}
-	for k := fault.Misdirected; k <= fault.Misdated; k++ {
+	for k := fault.Misdirected; k <= fault.Aimed; k++ {
 		f[firedHarm+k.String()] = 0
 	}
 	for k := netsim.Partition; int(k) < netsim.Kinds; k++ {

@@ -19,6 +19,8 @@ func (n *node) harm(r *fault.Rot, paths []string, sizes []int64) bool {
 		return true
 	case fault.Misdated:
 		return n.misdate(r, paths)
+	case fault.Aimed:
+		return n.aim(r, paths)
 	}
 	struck := false
 	for range r.Spots {

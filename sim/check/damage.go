@@ -26,6 +26,9 @@ type vouched struct {
 	dir  string      // the log directory
 	end  core.Offset // everything below it was committed, synced, and called synced by the checkpoint
 	lost bool        // the checkpoint was damaged as well
+	// begin is where the log began, or was about to, and life the process in which it did: NoOffset if it goes on.
+	begin core.Offset
+	life  int
 }
 
 // promise is what a voter had.
@@ -44,10 +47,10 @@ func (c *Cluster) promises(node int) *damage {
 	if len(plan.DirFailures) > 0 {
 		return d
 	}
-	points := map[string]map[string]core.Offset{}
+	points, starts := map[string]map[string]core.Offset{}, map[string]map[string]core.Offset{}
 	for _, dir := range plan.DirNames() {
 		d.files[dir], _ = c.disks[node].Bytes(dir + recoveryPoints)
-		points[dir] = pointsIn(c.disks[node], dir+recoveryPoints)
+		points[dir], starts[dir] = pointsIn(c.disks[node], dir+recoveryPoints), pointsIn(c.disks[node], dir+logStarts)
 	}
 	for _, key := range c.sortedReplicas(node) {
 		seen, x := c.replicas[key], c.committed.of(key.id)
@@ -56,7 +59,8 @@ func (c *Cluster) promises(node int) *damage {
 		}
 		dir := seen.dir[:strings.LastIndexByte(seen.dir, '/')]
 		if end := min(points[dir][seen.Name.String()], x.end, seen.Synced); end > 0 {
-			d.vouched[key.id] = vouched{dir: dir, end: end}
+			d.vouched[key.id] = vouched{dir: dir, end: end, life: seen.Life,
+				begin: max(seen.Start, starts[dir][seen.Name.String()])}
 		}
 	}
 	q := &c.brokers[node].quorum
@@ -127,7 +131,18 @@ func (c *Cluster) watchSilence(was, s *Sighting, r *partition.Replica) {
 		return
 	}
 	v, ok := d.vouched[s.ID]
-	if !ok || s.End >= v.end || s.Start >= v.end || v.lost && r.Suspected() != nil {
+	if !ok {
+		return
+	}
+	begin := v.begin
+	if v.begin = core.NoOffset; begin != v.begin {
+		d.vouched[s.ID] = v // it is judged once: in service the log may begin later and later
+	}
+	if s.Life != v.life && begin >= 0 && s.Start > begin && s.Start < s.End && r.Suspected() == nil {
+		c.wrong("silent-damage", s.Node, s.Name.String()+": the log begins at "+offsetText(s.Start)+
+			" after damage, and began at "+offsetText(begin)+" before; the controller was not told")
+	}
+	if s.End >= v.end || s.Start >= v.end || v.lost && r.Suspected() != nil {
 		return
 	}
 	c.wrong("silent-damage", s.Node, s.Name.String()+": the log ends at "+offsetText(s.End)+" after damage, and offset "+

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"ottla.dev/core"
+	"ottla.dev/core/partition"
 	"ottla.dev/core/raft"
 )
 
@@ -24,18 +25,38 @@ func TestDamageIsNotSilent(t *testing.T) {
 		{"the controller knows", 7, 0, 2, true, nil},
 		{"it begins anew behind all of it", 7, 8, 2, false, nil},
 		{"the process is that of before", 7, 0, 1, false, nil},
+		{"it begins later than before", 9, 2, 2, false, []string{"silent-damage"}},
+		{"it begins where it was about to", 9, 1, 2, false, nil},
 	} {
 		x := newTheatre()
-		d := &damage{vouched: map[core.TopicIDPartition]vouched{partitionID: {end: 8}}}
+		d := &damage{vouched: map[core.TopicIDPartition]vouched{partitionID: {end: 8, begin: 1, life: 1}}}
 		if c.told {
 			delete(d.vouched, partitionID)
 		}
 		x.brokers[0].damage = d
 		was, s := x.now[0], x.now[0]
 		s.End, s.Start, s.Life = c.end, c.start, c.life
-		x.watchSilence(&was, &s, nil)
+		x.watchSilence(&was, &s, new(partition.Replica))
 		if !slices.Equal(x.failed, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, x.failed, c.want)
+		}
+	}
+}
+
+// Retention goes on in a process below which files are damaged, and after the first look at one that began later.
+func TestALogMayBeginLaterInService(t *testing.T) {
+	for _, life := range []int{1, 2} {
+		x := newTheatre()
+		x.brokers[0].damage = &damage{vouched: map[core.TopicIDPartition]vouched{partitionID: {end: 8, begin: 1, life: 1}}}
+		s := x.now[0]
+		for i, start := range []core.Offset{1, 2, 3} {
+			if s.Start, s.End, s.Life = start, 9, life+i; life == 1 {
+				s.Start++
+			}
+			x.watchSilence(&Sighting{}, &s, new(partition.Replica))
+		}
+		if len(x.failed) > 0 {
+			t.Errorf("from life %d on: %v", life, x.failed)
 		}
 	}
 }

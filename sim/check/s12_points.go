@@ -12,6 +12,7 @@ import (
 const (
 	recoveryPoints = "/recovery-point-offset-checkpoint"
 	highWatermarks = "/replication-offset-checkpoint"
+	logStarts      = "/log-start-offset-checkpoint"
 	cleanMarker    = "/.kafka_cleanshutdown"
 )
 

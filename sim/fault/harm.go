@@ -21,12 +21,15 @@ const (
 	Unreadable
 	// Misdated are batches at the end of a leader epoch that claim the next one: no checksum covers that.
 	Misdated
-	lastHarm = Misdated
+	// Aimed is damage where damage anywhere seldom strikes: the file of a log's oldest or newest segment is lost, or one
+	// digit of an offset checkpoint, or one bit of the newest producer snapshot of a log, is another.
+	Aimed
+	lastHarm = Aimed
 )
 
 // String gives the harm's name.
 func (h Harm) String() string {
-	return [...]string{"", "misdirected", "lying", "unreadable", "misdated"}[h]
+	return [...]string{"", "misdirected", "lying", "unreadable", "misdated", "aimed"}[h]
 }
 
 func (h *Harm) field(l *fields) {
@@ -44,6 +47,9 @@ func (h *Harm) field(l *fields) {
 // HarmsFrom is the first seed whose plan may have harms. Those before it have been run without: they are to mean what
 // they did.
 const HarmsFrom = 5_000_000
+
+// AimsFrom is the first seed whose plan may have damage that is aimed.
+const AimsFrom = 6_000_000
 
 // longestHarm is how long a disk lies, or sectors cannot be read, at most.
 const longestHarm = 8 * time.Second
@@ -75,6 +81,12 @@ func (p *Plan) drawHarms(r *core.PRNG) {
 		rot.Harm = pick(r, Misdirected, Misdirected, Lying, Lying, Unreadable, Misdated, Misdated)
 		if rot.Harm == Lying || rot.Harm == Unreadable {
 			rot.For = between(r, 100*time.Millisecond, longestHarm)
+		}
+	}
+	aims := p.Stream(streamAims)
+	for i := range p.Rots {
+		if rot := &p.Rots[i]; p.Seed >= AimsFrom && rot.Kind != 0 && aims.Chance(1, 2) {
+			rot.Harm, rot.For = Aimed, 0
 		}
 	}
 }

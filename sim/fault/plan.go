@@ -243,6 +243,7 @@ const (
 	streamMoves       = 1023
 	streamHarms       = 1030
 	StreamLates       = 1031
+	streamAims        = 1032
 )
 
 // Habits is the part of a client's stream for what it does beside its work, so that the rest is not reshuffled by it.

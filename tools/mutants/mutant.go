@@ -27,16 +27,20 @@ const (
 	Damage  Worlds = "damage" // clusters in which files rot
 	Late    Worlds = "late"   // clusters in which requests between brokers come late
 	Rot     Worlds = "rot"    // those of them in which bytes flip and files are cut or lost, and no other harm is done
+	Aimed   Worlds = "aimed"  // those in which half of the damage is aimed
 )
 
 // Known reports whether there are such worlds.
 func (w Worlds) Known() bool {
 	switch w {
-	case Mixed, Single, Cluster, Damage, Late, Rot:
+	case Mixed, Single, Cluster, Late:
 		return true
 	}
-	return false
+	return w.Rotten()
 }
+
+// Rotten reports whether files rot in them.
+func (w Worlds) Rotten() bool { return w == Damage || w == Rot || w == Aimed }
 
 // Mutant is a planted bug.
 type Mutant struct {
@@ -91,7 +95,7 @@ func Parse(name, text string) (*Mutant, error) {
 	case m.Origin == "" || m.Sees == "" || m.Why == "":
 		return nil, fmt.Errorf("%s%s: origin, sees and why must be there", name, Suffix)
 	case !m.Worlds.Known():
-		return nil, fmt.Errorf("%s%s: worlds are mixed, single, cluster, damage, late or rot", name, Suffix)
+		return nil, fmt.Errorf("%s%s: worlds are mixed, single, cluster, damage, rot, aimed or late", name, Suffix)
 	case len(m.edits) == 0:
 		return nil, fmt.Errorf("%s%s: it changes nothing", name, Suffix)
 	}

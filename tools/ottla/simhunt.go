@@ -52,8 +52,8 @@ func huntCommand() *cobra.Command {
 	f.Int64Var(&o.start, "start", -1, "the first seed; by default one that depends on the time")
 	f.Uint64Var(&o.from, "from", 0, "how many worlds to pass over")
 	f.IntVar(&o.jobs, "jobs", runtime.NumCPU(), "seeds to run at the same time")
-	f.StringVar(&o.worlds, "worlds", string(mutants.Mixed), "single, cluster, damage or rot (clusters in which "+
-		"files rot), late (clusters in which requests come late), or mixed: single and cluster in turn")
+	f.StringVar(&o.worlds, "worlds", string(mutants.Mixed), "single, cluster, damage, rot or aimed (clusters in "+
+		"which files rot), late (clusters in which requests come late), or mixed: single and cluster in turn")
 	f.BoolVar(&o.json, "json", false, "print the result as one JSON object, and no progress")
 	f.BoolVar(&o.untilFirst, "until-first", false, "end at the first failure")
 	return cmd
@@ -64,7 +64,7 @@ func (o *huntOptions) run(out io.Writer) error {
 	case o.jobs < 1:
 		return fmt.Errorf("--jobs %d: at least 1", o.jobs)
 	case !worlds.Known():
-		return fmt.Errorf("--worlds %s: single, cluster, damage, rot, late or mixed", o.worlds)
+		return fmt.Errorf("--worlds %s: single, cluster, damage, rot, aimed, late or mixed", o.worlds)
 	}
 	if o.forTime == 0 && o.seeds == 0 && o.cpu == 0 {
 		o.forTime = 10 * time.Minute
@@ -92,7 +92,7 @@ func (o *huntOptions) at(n uint64) quarry {
 		seed, cluster = uint64(o.start)+n/2, n%2 == 1
 	}
 	switch mutants.Worlds(o.worlds) {
-	case mutants.Damage, mutants.Rot:
+	case mutants.Damage, mutants.Rot, mutants.Aimed:
 		return among(uint64(o.start)+n*rottenAmong, rottenAmong, func(p *fault.Plan) bool { return len(p.Rots) > 0 })
 	case mutants.Late:
 		return among(uint64(o.start)+n*lateAmong, lateAmong, func(p *fault.Plan) bool { return len(p.Lates) > 0 })

@@ -228,6 +228,8 @@ func firstSeed(m *mutants.Mutant) int64 {
 		return fault.HarmsFrom
 	case mutants.Late:
 		return fault.LatesFrom
+	case mutants.Aimed:
+		return fault.AimsFrom
 	}
 	return 0
 }
