@@ -18,7 +18,7 @@ type fence struct {
 func (c *Cluster) watchUnfencing(node int, was, image *metadata.Image) {
 	for _, b := range image.Brokers() {
 		before, at := was.Broker(b.ID), int(b.ID)-1
-		if before == nil || before.Epoch != b.Epoch || at >= len(c.fences) {
+		if before == nil || before.Epoch != b.Epoch || at < 0 || at >= len(c.fences) {
 			continue
 		}
 		f := &c.fences[at]
