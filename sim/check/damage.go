@@ -142,7 +142,14 @@ func (c *Cluster) watchSilence(was, s *Sighting, r *partition.Replica) {
 		c.wrong("silent-damage", s.Node, s.Name.String()+": the log begins at "+offsetText(s.Start)+
 			" after damage, and began at "+offsetText(begin)+" before; the controller was not told")
 	}
-	if s.End >= v.end || s.Start >= v.end || v.lost && r.Suspected() != nil {
+	switch {
+	case v.lost && r.Suspected() != nil:
+		return
+	case v.lost && s.Life != v.life:
+		c.wrong("silent-damage", s.Node, s.Name.String()+": the checkpoint of its log directory is damaged, and it counts "+
+			"as whole")
+		return
+	case s.End >= v.end || s.Start >= v.end:
 		return
 	}
 	c.wrong("silent-damage", s.Node, s.Name.String()+": the log ends at "+offsetText(s.End)+" after damage, and offset "+

@@ -26,6 +26,7 @@ const (
 	Cluster Worlds = "cluster"
 	Damage  Worlds = "damage" // clusters in which files rot
 	Late    Worlds = "late"   // clusters in which requests between brokers come late
+	Moves   Worlds = "moves"  // clusters in which the leaders of a partition move back and forth
 	Rot     Worlds = "rot"    // those of them in which bytes flip and files are cut or lost, and no other harm is done
 	Aimed   Worlds = "aimed"  // those in which half of the damage is aimed
 )
@@ -33,7 +34,7 @@ const (
 // Known reports whether there are such worlds.
 func (w Worlds) Known() bool {
 	switch w {
-	case Mixed, Single, Cluster, Late:
+	case Mixed, Single, Cluster, Late, Moves:
 		return true
 	}
 	return w.Rotten()
@@ -95,7 +96,7 @@ func Parse(name, text string) (*Mutant, error) {
 	case m.Origin == "" || m.Sees == "" || m.Why == "":
 		return nil, fmt.Errorf("%s%s: origin, sees and why must be there", name, Suffix)
 	case !m.Worlds.Known():
-		return nil, fmt.Errorf("%s%s: worlds are mixed, single, cluster, damage, rot, aimed or late", name, Suffix)
+		return nil, fmt.Errorf("%s%s: worlds are mixed, single, cluster, damage, rot, aimed, late or moves", name, Suffix)
 	case len(m.edits) == 0:
 		return nil, fmt.Errorf("%s%s: it changes nothing", name, Suffix)
 	}

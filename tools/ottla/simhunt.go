@@ -53,7 +53,7 @@ func huntCommand() *cobra.Command {
 	f.Uint64Var(&o.from, "from", 0, "how many worlds to pass over")
 	f.IntVar(&o.jobs, "jobs", runtime.NumCPU(), "seeds to run at the same time")
 	f.StringVar(&o.worlds, "worlds", string(mutants.Mixed), "single, cluster, damage, rot or aimed (clusters in "+
-		"which files rot), late (clusters in which requests come late), or mixed: single and cluster in turn")
+		"which files rot), late or moves (requests come late, leaders move), or mixed: single and cluster in turn")
 	f.BoolVar(&o.json, "json", false, "print the result as one JSON object, and no progress")
 	f.BoolVar(&o.untilFirst, "until-first", false, "end at the first failure")
 	return cmd
@@ -64,7 +64,7 @@ func (o *huntOptions) run(out io.Writer) error {
 	case o.jobs < 1:
 		return fmt.Errorf("--jobs %d: at least 1", o.jobs)
 	case !worlds.Known():
-		return fmt.Errorf("--worlds %s: single, cluster, damage, rot, aimed, late or mixed", o.worlds)
+		return fmt.Errorf("--worlds %s: single, cluster, damage, rot, aimed, late, moves or mixed", o.worlds)
 	}
 	if o.forTime == 0 && o.seeds == 0 && o.cpu == 0 {
 		o.forTime = 10 * time.Minute
@@ -96,6 +96,8 @@ func (o *huntOptions) at(n uint64) quarry {
 		return among(uint64(o.start)+n*rottenAmong, rottenAmong, func(p *fault.Plan) bool { return len(p.Rots) > 0 })
 	case mutants.Late:
 		return among(uint64(o.start)+n*lateAmong, lateAmong, func(p *fault.Plan) bool { return len(p.Lates) > 0 })
+	case mutants.Moves:
+		return among(uint64(o.start)+n*rottenAmong, rottenAmong, moving)
 	}
 	if !cluster {
 		return quarry{seed, 1}
@@ -107,7 +109,18 @@ func (o *huntOptions) at(n uint64) quarry {
 	return quarry{seed, 3}
 }
 
-// Among how many seeds one is looked for in whose world files rot, or requests come late. One in five has such a world.
+// moving reports whether somebody has the leaders of a partition move back and forth all the time.
+func moving(p *fault.Plan) bool {
+	elections := 0
+	for i := range p.Operations {
+		if p.Operations[i].Kind == fault.ElectPreferred {
+			elections++
+		}
+	}
+	return elections >= 15
+}
+
+// Among how many seeds one is looked for in whose world files rot, leaders move, or requests come late.
 const (
 	rottenAmong = 20
 	lateAmong   = 10
