@@ -16,9 +16,9 @@ func (n *node) aim(r *fault.Rot, paths []string) bool {
 		at := int64(0)
 		switch random.Below(4) {
 		case 0:
-			path = n.loseEnd(paths, false)
+			path = n.loseOldest(paths)
 		case 1:
-			path = n.loseEnd(paths, true)
+			path, at = n.cutVouched(paths)
 		case 2:
 			path, at = n.changeDigit(paths)
 		default:
@@ -71,9 +71,41 @@ func (n *node) oneOf(paths []string) string {
 	return paths[n.rots.random.Below(uint64(len(paths)))]
 }
 
-// loseEnd loses the log file of the oldest or newest of several segments.
-func (n *node) loseEnd(paths []string, newest bool) string {
-	path := n.oneOf(n.outermost(paths, log.LogSuffix, newest, 2))
+// cutVouched ends the newest segment of a log before a batch that a checkpoint of recovery points vouches for.
+func (n *node) cutVouched(paths []string) (string, int64) {
+	points := map[string]core.Offset{}
+	for _, path := range paths {
+		if !strings.HasSuffix(path, "/recovery-point-offset-checkpoint") {
+			continue
+		}
+		b, _ := n.disk.Bytes(path)
+		if entries, err := log.ReadOffsetCheckpoint(b); err == nil {
+			for _, e := range entries {
+				points[folderOf(path)+"/"+e.TopicPartition.String()] = e.Offset
+			}
+		}
+	}
+	var files []string
+	var cuts []int64
+	for _, path := range n.outermost(paths, log.LogSuffix, true, 1) {
+		b, _ := n.disk.Bytes(path)
+		for _, v := range batchesOf(b) {
+			if v.BaseOffset() < points[folderOf(path)] {
+				files, cuts = append(files, path), append(cuts, v.at)
+			}
+		}
+	}
+	if len(files) == 0 {
+		return "", 0
+	}
+	i := n.rots.random.Below(uint64(len(files)))
+	n.disk.Damage(files[i], func(b []byte) []byte { return b[:min(cuts[i], int64(len(b)))] })
+	return files[i], cuts[i]
+}
+
+// loseOldest loses the log file of the oldest of several segments.
+func (n *node) loseOldest(paths []string) string {
+	path := n.oneOf(n.outermost(paths, log.LogSuffix, false, 2))
 	if path != "" {
 		n.disk.Lose(path)
 	}

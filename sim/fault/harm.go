@@ -21,8 +21,9 @@ const (
 	Unreadable
 	// Misdated are batches at the end of a leader epoch that claim the next one: no checksum covers that.
 	Misdated
-	// Aimed is damage where damage anywhere seldom strikes: the file of a log's oldest or newest segment is lost, or one
-	// digit of an offset checkpoint, or one bit of the newest producer snapshot of a log, is another.
+	// Aimed is damage where damage anywhere seldom strikes: the file of a log's oldest segment is lost, the newest one is
+	// cut short before a batch that a checkpoint vouches for, or one digit of an offset checkpoint, or one bit of the
+	// newest producer snapshot of a log, is another.
 	Aimed
 	lastHarm = Aimed
 )
