@@ -184,12 +184,12 @@ func (n *node) spared(p *metadata.Partition, damaged []core.BrokerID) bool {
 }
 
 // rottable lists the files that may be damaged: not meta.properties, which has no checksum, not what a voter needs
-// that cannot ask the others, or has too few of them, and not bootstrap.checkpoint before a controller has begun the
-// metadata: they begin with what that says.
+// that cannot ask the others, has too few of them, or may ask one that has forgotten, too, and not bootstrap.checkpoint
+// before a controller has begun the metadata: they begin with what that says.
 func (n *node) rottable(live bool) (paths []string, sizes []int64) {
 	p := n.controller()
 	begun := p != nil && len(p.Image.Features()) > 0
-	lonely := n.Controller && (n.plan.Dynamic || n.votersLeft() < leastVoters)
+	lonely := n.Controller && (n.plan.Dynamic || n.votersLeft() < leastVoters || n.othersForget())
 	for _, dir := range n.plan.DirNames() {
 		n.disk.Files(dir, func(path string, size int64) {
 			quorum := strings.Contains(path, "/"+quorumFolder+"/")
@@ -204,6 +204,17 @@ func (n *node) rottable(live bool) (paths []string, sizes []int64) {
 		})
 	}
 	return paths, sizes
+}
+
+// othersForget reports whether another machine would come back as one that has forgotten what it knows: it has it
+// again, and has not removed the marker yet. Two who have forgotten wait for each other.
+func (n *node) othersForget() bool {
+	return slices.ContainsFunc(n.nodes, func(other *node) bool {
+		return other != n && slices.ContainsFunc(n.plan.DirNames(), func(dir string) bool {
+			_, marked := other.disk.Bytes(dir + "/metadata-forgotten")
+			return marked
+		})
+	})
 }
 
 const quorumFolder = "__cluster_metadata-0"
