@@ -112,6 +112,15 @@ func TestARemovedFileCanBeSentOn(t *testing.T) {
 	}
 }
 
+// Its owner may have closed it while the answer waited for another shard. Nobody asks for such a range who is alone.
+func TestARangeOfAFileThatIsGoneCannotBeRead(t *testing.T) {
+	d, _, _ := open(t)
+	d.Replicated = true
+	if _, err := NewTable(d).Range(1, 2, 3).Append(nil); !errors.Is(err, ErrShort) {
+		t.Errorf("read: %v", err)
+	}
+}
+
 func TestAFullDiskTakesNothingMoreAndThenAgain(t *testing.T) {
 	d, fs, f := open(t)
 	must(t, f.WriteAt([]byte("12345678"), 0))
