@@ -15,13 +15,17 @@ const (
 	refusalsOfAbsence = 3
 	// knockInterval lies between them: a broker that lives beats again within it.
 	knockInterval = 100 * time.Millisecond
+	// knocksMost is how often an address is tried that answers, or is silent. The system closes what a process has open
+	// one after the other: its connection may be gone when somebody is still connected to where it listened.
+	knocksMost = 10
 )
 
 // absence is the suspicion that an incarnation of a broker is gone.
 type absence struct {
 	epoch    core.BrokerEpoch
 	at       time.Duration // of the next attempt to reach it; core.Never while one is under way
-	refusals int
+	refusals int           // the last ones in a row
+	others   int           // attempts that came to something else
 }
 
 // Came notes over which session of this node a heartbeat came that was decided just now.
@@ -76,7 +80,10 @@ func (c *Controller) Knocked(now core.Instant, id core.BrokerID, epoch core.Brok
 		return // it was heard, or this was asked before that
 	}
 	if !refused {
-		delete(c.absences, id)
+		a.refusals, a.at = 0, now.Mono+knockInterval
+		if a.others++; a.others == knocksMost {
+			delete(c.absences, id)
+		}
 		return
 	}
 	if a.refusals++; a.refusals < refusalsOfAbsence {

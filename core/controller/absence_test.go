@@ -74,16 +74,33 @@ func TestABrokerThatAnswersOrIsSilentHasItsSession(t *testing.T) {
 	k := parted(t)
 	k.knock(1, true)
 	k.wait(knockInterval)
-	k.knock(1, false)
-	k.wait(knockInterval)
+	for range knocksMost {
+		k.knock(1, false)
+		k.wait(knockInterval)
+	}
 	k.nobody()
-	k.wait(timeout - 2*knockInterval - 1)
+	k.wait(timeout - (1+knocksMost)*knockInterval - 1)
 	if k.apply(k.c.Expire(k.now, k.img)); k.img.Broker(1).Fenced {
 		t.Fatal("fenced before its session has ended")
 	}
 	k.wait(1)
 	if k.apply(k.c.Expire(k.now, k.img)); !k.img.Broker(1).Fenced {
 		t.Fatal("its session has no end")
+	}
+}
+
+// Its connection ended first; then somebody was connected who came before it had stopped to listen.
+func TestAProcessThatIsGoneBitByBitIsFenced(t *testing.T) {
+	k := parted(t)
+	for _, refused := range []bool{false, true, false, true, true, true} {
+		if k.img.Broker(1).Fenced {
+			t.Fatal("too early")
+		}
+		k.knock(1, refused)
+		k.wait(knockInterval)
+	}
+	if !k.img.Broker(1).Fenced {
+		t.Fatal("not fenced")
 	}
 }
 
