@@ -52,8 +52,10 @@ func (n *node) pause(until time.Duration) {
 	}
 }
 
+// setFull has the disk take nothing more, or takes that back. A broker halts because of it, and may not where damage
+// elsewhere has left it the last sound replica.
 func (n *node) setFull(full bool) {
-	n.disk.Full = full && !n.healed
+	n.disk.Full = full && !n.healed && !n.needed()
 	n.injected++
 	if n.disk.Full {
 		n.fire(fault.DiskFull.String())

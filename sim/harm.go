@@ -235,7 +235,7 @@ func (n *node) lose(r *fault.Rot, patience int) {
 // before.
 func (n *node) mayLose() bool {
 	c := n.controller()
-	if c == nil || slices.ContainsFunc(n.nodes, (*node).crippled) {
+	if c == nil || slices.ContainsFunc(n.nodes, func(o *node) bool { return o.crippled() || o != n && o.disk.Full }) {
 		return false
 	}
 	self := core.BrokerID(n.index + 1)

@@ -110,6 +110,9 @@ func (n *node) mayRot() string {
 	if n.proc == nil || slices.ContainsFunc(n.nodes, (*node).crippled) {
 		return "directories"
 	}
+	if slices.ContainsFunc(n.nodes, func(o *node) bool { return o != n && o.disk.Full }) {
+		return "a full disk" // whoever has it halts, and the last sound replica must not
+	}
 	p := n.controller()
 	if p == nil {
 		return "no controller"
