@@ -92,9 +92,38 @@ func (c *Cluster) Damaged(node int) {
 			d.promise.vouched = 0
 		}
 	}
+	if c.likeNew(node) {
+		d.promise = nil
+	}
 	if c.images.latest != nil {
 		c.watchTold(c.images.latest)
 	}
+}
+
+// likeNew reports whether damage has left a machine as one that has never promised anything: without election state,
+// metadata log, snapshots, partitions, and checkpoints that name any of that. Nothing that a start believes tells it
+// from a node that was stopped before it first voted.
+func (c *Cluster) likeNew(node int) bool {
+	disk := c.disks[node]
+	for i, dir := range c.ledger.plan.DirNames() {
+		if i == 0 {
+			folder := dir + "/" + raft.Topic + "-0"
+			_, saved := disk.Bytes(folder + "/" + raft.StateFile)
+			if saved || len(segments(disk, folder)) > 0 || snapshotEnd(disk, folder) > 0 {
+				return false
+			}
+		}
+		if len(pointsIn(disk, dir+recoveryPoints)) > 0 {
+			return false
+		}
+		entries, _ := disk.List(dir)
+		if slices.ContainsFunc(entries, func(e core.DirEntry) bool {
+			return e.Dir && isPartition(e.Name) && !strings.HasPrefix(e.Name, raft.Topic)
+		}) {
+			return false
+		}
+	}
+	return true
 }
 
 // watchTold forgets of damaged machines what the committed metadata do not expect of them: replicas that they call

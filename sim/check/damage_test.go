@@ -2,6 +2,7 @@ package check
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"ottla.dev/core"
@@ -93,6 +94,37 @@ func TestNoVoteIsForgottenUnnoticed(t *testing.T) {
 		x.watchForgotten(&x.brokers[0], &s)
 		if !slices.Equal(x.failed, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, x.failed, c.want)
+		}
+	}
+}
+
+// What looks like a machine that has never promised anything is not expected to know that it has; anything that is left
+// of it is enough to know.
+func TestAMachineMayLookLikeANewOne(t *testing.T) {
+	dir := newTheatre().ledger.plan.DirNames()[0]
+	for _, c := range []struct {
+		left string // a file or a folder, of those that a start goes by
+		want bool
+	}{
+		{"", true},
+		{"/" + raft.Topic + "-0/" + raft.StateFile, false},
+		{"/" + raft.Topic + "-0/00000000000000000000.log", false},
+		{"/t0-0/partition.metadata", false},
+	} {
+		x := newTheatre()
+		x.brokers[0].damage = &damage{promise: &promise{}}
+		if c.left != "" {
+			fs := x.disks[0].FS(nil)
+			if err := fs.Mkdir(dir + c.left[:strings.LastIndexByte(c.left, '/')]); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := fs.Create(dir + c.left); err != nil {
+				t.Fatal(err)
+			}
+		}
+		x.Damaged(0)
+		if got := x.brokers[0].damage.promise == nil; got != c.want {
+			t.Errorf("%q is left: like new %v", c.left, got)
 		}
 	}
 }
