@@ -40,6 +40,7 @@ type node struct {
 	rotting     *fault.Rot // strikes before the next start
 	rotWait     int        // how often that may wait
 	repairedAt  time.Duration
+	spoiled     map[string]bool // files that were ever damaged
 	stopKind    fault.StopKind
 	stopDue     bool
 	vanished    bool          // without power: the network knows it no more
@@ -49,7 +50,7 @@ type node struct {
 
 // addNode adds a machine whose broker starts at once.
 func (w *World) addNode() {
-	n := &node{World: w, index: len(w.nodes)}
+	n := &node{World: w, index: len(w.nodes), spoiled: map[string]bool{}}
 	if w.plan.Clustered() {
 		n.Machine = w.plan.Machines[n.index]
 		n.skew = n.Skew

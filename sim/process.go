@@ -218,7 +218,7 @@ func (n *node) stopNow() {
 	if kind == fault.Clean && n.rots.victim != n {
 		for _, dir := range n.plan.DirNames() {
 			if !slices.Contains(p.offline, dir) {
-				check.Files(n.disk, dir, n.plan, n.fail)
+				check.Files(n.disk, dir, n.plan, n.spoiled, n.fail)
 			}
 		}
 	}

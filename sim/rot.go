@@ -289,6 +289,7 @@ func (n *node) spoil(path string, at int, drawn uint64, live bool) bool {
 	if do != nil {
 		n.disk.Damage(path, do)
 	}
+	n.spoiled[path] = true
 	n.begin("rot").Word(how).Word(path).Num("at", int64(at)).End()
 	n.fire(firedRot)
 	n.fire("rot in " + kindOf(path))
@@ -351,6 +352,11 @@ func (n *node) unsound() string {
 			if dir, ok := part.Directory(id); ok && (dir == metadata.LostDirectory() || !part.InSync(id)) {
 				return who + " " + name + " is not in sync;"
 			}
+		}
+	}
+	for _, dir := range n.plan.DirNames() {
+		if why := check.Checkpoints(n.disk, dir); why != "" {
+			return who + " " + why + ";"
 		}
 	}
 	for _, r := range p.Replicas {

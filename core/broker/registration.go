@@ -247,10 +247,11 @@ func (c *Control) beaten(r *kmsg.BrokerHeartbeatResponse, req *kmsg.BrokerHeartb
 	}
 }
 
-// join has the broker unfenced: its logs are open.
+// join has the broker unfenced: its logs are open. What was wrong with a checkpoint has been looked for in them, and
+// until there is a sound one again another crash makes them doubtful once more.
 func (c *Control) join() {
 	c.phase = joining
-	if c.points.again { // a follower that has to truncate waits for one
+	if c.points.again || len(c.memory.unsure) > 0 { // or a follower that has to truncate waits for one
 		c.startCheckpoint()
 	}
 	c.beatAnew()

@@ -78,7 +78,8 @@ type seenReplica struct {
 	Sighting
 	dir    string
 	cursor cursor
-	// loose says that the metadata have taken the replica away: if the broker hears of it, what it has goes.
+	// loose says that the metadata have taken the replica away: if the broker hears of it, what it has goes. It may be
+	// seen with what it had for a while, and hear of it only in its next life.
 	loose bool
 	saved core.Offset // the high watermark that the last process has left, or none
 
@@ -250,13 +251,23 @@ func (c *Cluster) arrange(node int, before []seenSlot, replicas []*partition.Rep
 	return now
 }
 
-// judge lets every invariant look at a replica that has changed.
-func (c *Cluster) judge(seen *seenReplica, s *Sighting, r *partition.Replica) {
+// past is what a replica is compared with: how it was seen last, unless the broker may have heard in its new life that
+// the metadata had taken it away.
+func (seen *seenReplica) past(s *Sighting) Sighting {
 	was := seen.Sighting
-	if seen.loose && was.Life != s.Life {
+	if was.Life == s.Life {
+		return was
+	}
+	if seen.loose {
 		was = Sighting{}
 	}
 	seen.loose = false
+	return was
+}
+
+// judge lets every invariant look at a replica that has changed.
+func (c *Cluster) judge(seen *seenReplica, s *Sighting, r *partition.Replica) {
+	was := seen.past(s)
 	if c.brokers[s.Node].rotten {
 		c.leaders.partition(c, s)
 		c.watchSilence(&was, s, r)

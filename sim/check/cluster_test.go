@@ -58,7 +58,8 @@ func (x *theatre) see(node int, change func(s *Sighting)) {
 	}
 	seen := x.replicas[key]
 	change(&x.now[node])
-	was, s := seen.Sighting, x.now[node]
+	s := x.now[node]
+	was := seen.past(&s)
 	x.watchEpoch(&was, &s)
 	x.leaders.partition(x.Cluster, &s)
 	x.watchRecovered(&was, &s)
@@ -233,6 +234,16 @@ func TestReplicasAreJudged(t *testing.T) {
 		{"S12: a wiped disk has nothing", "", func(x *theatre) {
 			x.Wiped(1, nil)
 			x.see(1, func(s *Sighting) { s.Life, s.End, s.Written, s.Synced = 2, 0, 0, 0 })
+		}},
+		{"S12: what was taken away is forgotten when the broker hears of it, in its next life perhaps", "", func(x *theatre) {
+			x.replicas[replicaKey{1, partitionID}].loose = true
+			x.see(1, func(s *Sighting) { s.HighWatermark = 5 })
+			x.see(1, func(s *Sighting) { s.Life, s.HighWatermark, s.End, s.Written, s.Synced = 2, 0, 0, 0, 0 })
+		}},
+		{"S12: which is no excuse for the life after that", "recovery", func(x *theatre) {
+			x.replicas[replicaKey{1, partitionID}].loose = true
+			x.see(1, func(s *Sighting) { s.Life = 2 })
+			x.see(1, func(s *Sighting) { s.Life, s.End = 3, 9 })
 		}},
 		{"S19: a log begins at or below its high watermark", "log-start", func(x *theatre) {
 			x.see(1, func(s *Sighting) { s.HighWatermark, s.Start = 3, 4 })

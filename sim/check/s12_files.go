@@ -20,13 +20,15 @@ import (
 // code with the broker's.
 // A replica that the broker was about to remove, where replicas are moved, is not looked at: the checkpoint does not
 // vouch for it.
-func Files(d *disk.Disk, dir string, plan *fault.Plan, fail Fail) {
+// Spoiled are the files that were ever damaged: an index may wait for the next pass through the log, and nobody
+// believes its entries until then. When a world has come to rest, [Sound] looks at them, too.
+func Files(d *disk.Disk, dir string, plan *fault.Plan, spoiled map[string]bool, fail Fail) {
 	vouched, _ := d.Bytes(dir + "/recovery-point-offset-checkpoint")
 	for i := range plan.Topics {
 		t := &plan.Topics[i]
 		for p := range t.Partitions {
 			name := t.Name + "-" + strconv.Itoa(int(p))
-			f := files{disk: d, dir: dir + "/" + name, name: name, fail: fail}
+			f := files{disk: d, dir: dir + "/" + name, name: name, spoiled: spoiled, fail: fail}
 			if _, err := d.List(f.dir); err != nil {
 				continue // the topic had no time to be made
 			}
@@ -44,10 +46,11 @@ func Files(d *disk.Disk, dir string, plan *fault.Plan, fail Fail) {
 }
 
 type files struct {
-	disk *disk.Disk
-	dir  string
-	name string
-	fail Fail
+	disk    *disk.Disk
+	dir     string
+	name    string
+	fail    Fail
+	spoiled map[string]bool // nil: all are to be sound
 	// sealed looks only at segments that get no more batches.
 	sealed bool
 }
@@ -79,7 +82,7 @@ func (f *files) indexes(interval int64) {
 func (f *files) sameIndex(s segment, suffix string, want []byte) {
 	name := strings.TrimSuffix(s.name, logSuffix) + suffix
 	got, ok := f.disk.Bytes(f.dir + "/" + name)
-	if !ok && len(want) == 0 || string(got) == string(want) {
+	if !ok && len(want) == 0 || string(got) == string(want) || f.spoiled[f.dir+"/"+name] {
 		return
 	}
 	// A segment that was the last one at an earlier clean shutdown got a time entry then.

@@ -16,6 +16,18 @@ const (
 	cleanMarker    = "/.kafka_cleanshutdown"
 )
 
+// Checkpoints says which of the files in a log directory is damaged or gone without which the next start doubts all
+// replicas in it, or nothing.
+func Checkpoints(d *disk.Disk, dir string) string {
+	for _, name := range []string{recoveryPoints, logStarts} {
+		b, _ := d.Bytes(dir + name)
+		if _, err := log.ReadOffsetCheckpoint(b); err != nil {
+			return dir + name + " cannot be read"
+		}
+	}
+	return ""
+}
+
 // Ending is how a process has ended.
 type Ending struct {
 	Clean   bool // it has shut down cleanly
