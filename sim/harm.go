@@ -171,7 +171,7 @@ func (n *node) logStarts() map[string]core.Offset {
 		})
 	}
 	if n.alive() && n.proc.see != nil {
-		for _, r := range n.proc.see.Probe().Replicas {
+		for _, r := range n.proc.see.Inspect().Replicas {
 			if r.Online() {
 				starts[r.Log().Dir()] = r.Log().Start()
 			}
@@ -243,7 +243,7 @@ func (n *node) mayLose() bool {
 		for _, p := range t.Partitions {
 			if p.HasReplica(self) && !slices.ContainsFunc(p.ISR, func(id core.BrokerID) bool {
 				o := n.nodes[id-1]
-				return o != n && o.alive() && o.proc.see != nil && o.proc.see.ProbeControl().Serving
+				return o != n && o.alive() && o.proc.see != nil && o.proc.see.InspectControl().Serving
 			}) {
 				return false
 			}

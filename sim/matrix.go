@@ -94,7 +94,7 @@ func (c *cells) comes(n *node, a *actor, in *core.Input) {
 
 func (c *cells) shard(n *node, a *actor, in *core.Input) {
 	see, index := n.proc.see, int(a.address.Index)
-	replicas := see.ProbeShard(index)
+	replicas := see.InspectShard(index)
 	all := func(event string, of func(*partition.Replica) bool) {
 		for _, r := range replicas {
 			if of(r) {
@@ -218,7 +218,7 @@ func firstWord(m core.Message) string {
 func (c *cells) group(n *node, shard int, op *api.GroupOp) {
 	event, ids := groupsOf(op.Call.Request)
 	for _, id := range ids {
-		c.count("group", n.proc.see.ProbeGroup(shard, op.Partition, id), event)
+		c.count("group", n.proc.see.InspectGroup(shard, op.Partition, id), event)
 	}
 }
 
@@ -254,8 +254,8 @@ func groupsOf(req kmsg.Request) (event string, ids []string) {
 
 func (c *cells) control(n *node, a *actor, in *core.Input) {
 	see := n.proc.see
-	c.count("broker", broker.Phases()[see.ProbePhase()], inputName(in.Kind))
-	p := see.ProbeControl()
+	c.count("broker", broker.Phases()[see.InspectPhase()], inputName(in.Kind))
+	p := see.InspectControl()
 	if op, ok := in.Message.(*api.ControlOp); ok && op.Direct && p.Controller {
 		c.registration(p.Image, op.Request)
 	}

@@ -26,7 +26,7 @@ func newObserver(w *World) *observer {
 	o.cluster.Met = func(node int, what check.Moment) { w.nodes[node].meet(moment{on: moments[what]}) }
 	o.cluster.Followers = func(node, shard int, r *partition.Replica) []partition.FollowerSeen {
 		p := w.nodes[node].proc
-		return p.see.ProbeFollowers(shard, w.nodes[node].instant(p), r)
+		return p.see.InspectFollowers(shard, w.nodes[node].instant(p), r)
 	}
 	o.cluster.Lossy = func(p core.TopicPartition) {
 		w.trace.Begin(w.now, "unclean").Word(p.String()).End()
@@ -43,12 +43,12 @@ func (o *observer) stepped(n *node, a *actor) {
 	}
 	switch a.address.Role {
 	case core.RoleControl:
-		seen := p.see.ProbeControl()
+		seen := p.see.InspectControl()
 		o.cluster.Control(n.index, n.starts, seen.Quorum, seen.Image)
 	case core.RoleShard:
 		i := int(a.address.Index)
-		o.cluster.Shard(n.index, n.starts, i, p.see.ProbeShard(i))
-		p.see.ProbeCoordinators(i, func(p *broker.CoordinatorProbe) { o.cluster.Coordinator(n.index, p) })
+		o.cluster.Shard(n.index, n.starts, i, p.see.InspectShard(i))
+		p.see.InspectCoordinators(i, func(p *broker.CoordinatorInspection) { o.cluster.Coordinator(n.index, p) })
 	case core.RoleSession:
 	}
 }
@@ -64,13 +64,13 @@ func (o *observer) stopped(n *node, kind fault.StopKind, closing bool) {
 // settled reports whether the cluster has come to rest (L1): one controller, everybody serving, every partition led and
 // all its replicas in sync.
 func (o *observer) settled() bool {
-	var probes []broker.Probe
+	var probes []broker.Inspection
 	for _, n := range o.world.nodes {
 		if !n.alive() || !n.proc.listening {
 			o.unsettled = " broker " + itoa(n.index+1) + " is not open;"
 			return false
 		}
-		probes = append(probes, n.proc.see.Probe())
+		probes = append(probes, n.proc.see.Inspect())
 	}
 	if o.unsettled = check.Settled(probes); o.unsettled == "" && !o.world.repaired() {
 		o.unsettled = o.world.rots.why

@@ -45,7 +45,7 @@ func (w *World) copied() core.Offset {
 		if w.net == nil || !n.alive() || n.proc.see == nil {
 			continue
 		}
-		for _, r := range n.proc.see.Probe().Replicas {
+		for _, r := range n.proc.see.Inspect().Replicas {
 			if r.Online() && !r.Leading() {
 				sum += r.Log().SyncedOffset()
 			}

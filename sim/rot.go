@@ -145,7 +145,7 @@ func (w *World) led(id core.TopicIDPartition, p *metadata.Partition) bool {
 	leads := func(r *partition.Replica) bool {
 		return r.ID() == id && r.Leading() && r.LeaderEpoch() == p.LeaderEpoch
 	}
-	return n.alive() && n.proc.see != nil && slices.ContainsFunc(n.proc.see.Probe().Replicas, leads)
+	return n.alive() && n.proc.see != nil && slices.ContainsFunc(n.proc.see.Inspect().Replicas, leads)
 }
 
 // needed reports whether a damaged replica, or nobody, would be what is left in sync of some partition if the machine
@@ -341,7 +341,7 @@ func (n *node) unsound() string {
 	if n.disk.LiesAt != nil || n.disk.Unreadable() {
 		return who + " its disk is bad;"
 	}
-	p := n.proc.see.Probe()
+	p := n.proc.see.Inspect()
 	if p.Quorum == nil || p.Quorum.Recalling() {
 		return who + " it has forgotten;"
 	}
@@ -387,7 +387,7 @@ func (w *World) alike() string {
 		if !n.Broker {
 			continue
 		}
-		for _, r := range n.proc.see.Probe().Replicas {
+		for _, r := range n.proc.see.Inspect().Replicas {
 			if !r.Online() {
 				return " " + r.Name().String() + " is not online;"
 			}

@@ -131,9 +131,9 @@ func (t *tap) stepped(n *node, a *actor) {
 	}
 	switch a.address.Role {
 	case core.RoleControl:
-		t.control(n, n.proc.see.ProbeControl())
+		t.control(n, n.proc.see.InspectControl())
 	case core.RoleShard:
-		for _, r := range n.proc.see.ProbeShard(int(a.address.Index)) {
+		for _, r := range n.proc.see.InspectShard(int(a.address.Index)) {
 			if r.Log() == nil {
 				continue // not open yet
 			}
@@ -155,7 +155,7 @@ func (t *tap) stepped(n *node, a *actor) {
 	}
 }
 
-func (t *tap) control(n *node, p broker.Probe) {
+func (t *tap) control(n *node, p broker.Inspection) {
 	if q := p.Quorum; q != nil {
 		t.line = append(append(t.line[:0], "quorum node="...), itoa(n.index)...)
 		t.line = append(append(t.line, ' '), [...]string{"follows", "leads"}[map[bool]int{true: 1}[p.Controller]]...)

@@ -99,13 +99,13 @@ func (n *node) survives(p *metadata.Partition, id core.BrokerID) bool {
 		return false
 	}
 	leader := n.nodes[p.Leader-1]
-	return leader.alive() && leader.proc.see != nil && leader.proc.see.ProbeControl().Serving && !leader.crippled()
+	return leader.alive() && leader.proc.see != nil && leader.proc.see.InspectControl().Serving && !leader.crippled()
 }
 
 // controller is the active controller, nil if there is a doubt. A majority of the voters is alive and knows of no newer
 // one: so there is none that has committed anything, not even one that is without power by now.
-func (w *World) controller() *broker.Probe {
-	var found *broker.Probe
+func (w *World) controller() *broker.Inspection {
+	var found *broker.Inspection
 	newest := core.LeaderEpoch(-1)
 	for _, n := range w.nodes {
 		p, ok := n.quorum()
@@ -136,11 +136,11 @@ func (w *World) controller() *broker.Probe {
 
 // quorum shows what a machine that is alive knows of the metadata quorum. One that is paused has not looked yet at what
 // has come meanwhile, such as the heartbeat of a broker that has been killed since, which unfences it.
-func (n *node) quorum() (broker.Probe, bool) {
+func (n *node) quorum() (broker.Inspection, bool) {
 	if !n.alive() || n.proc.see == nil || n.pausedUntil > n.now {
-		return broker.Probe{}, false
+		return broker.Inspection{}, false
 	}
-	p := n.proc.see.ProbeControl()
+	p := n.proc.see.InspectControl()
 	return p, p.Quorum != nil
 }
 

@@ -105,7 +105,7 @@ func TestADiskIsLostOnlyWhenAllThatItHasIsElsewhere(t *testing.T) {
 		w.until(t, "led again", func() bool {
 			serving := false
 			for _, o := range []*node{w.nodes[0], w.nodes[2]} {
-				serving = serving || o.alive() && o.proc.see.ProbeControl().Serving
+				serving = serving || o.alive() && o.proc.see.InspectControl().Serving
 			}
 			if !serving && n.mayWipe() == "" {
 				t.Fatal("the disk may be lost while nobody leads")

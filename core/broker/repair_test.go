@@ -145,7 +145,7 @@ func TestADamagedReplicaIsCopiedAnew(t *testing.T) {
 			c.start(down)
 			c.until(t, 60*time.Second, k.name+": in sync again", c.whole(t, up, "t"))
 			c.until(t, 20*time.Second, k.name+": a voter again", func() bool {
-				p := c.worlds[down-1].broker.Probe()
+				p := c.worlds[down-1].broker.Inspect()
 				return !p.Quorum.Recalling() && c.file(down, ".", "metadata-forgotten", false) == ""
 			})
 			produce(1)
@@ -267,7 +267,7 @@ func damageAtRandom(t *testing.T, seed uint64, rounds int) {
 		from := c.now.Mono
 		same := func() bool {
 			w := c.worlds[down-1]
-			return w.listens && !w.broker.Probe().Quorum.Recalling() && c.whole(t, up, "t")() &&
+			return w.listens && !w.broker.Inspect().Quorum.Recalling() && c.whole(t, up, "t")() &&
 				c.batches(down, folder) == c.batches(up, folder)
 		}
 		for !same() {

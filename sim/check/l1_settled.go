@@ -27,7 +27,7 @@ func brokersText(p *metadata.Partition) string {
 }
 
 // Settled says what stands in the way of a cluster at rest (L1), nothing if it has come to that.
-func Settled(all []broker.Probe) string {
+func Settled(all []broker.Inspection) string {
 	controllers := 0
 	for i := range all {
 		p := &all[i]

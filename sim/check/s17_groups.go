@@ -116,7 +116,7 @@ const inspectEvery = 64
 
 // Coordinator judges the coordinator of a partition of __consumer_offsets after a step of its shard: it lives on a
 // leadership of the partition (S16), has in memory what the log says (S17), and waits for nothing without an end (L1).
-func (c *Cluster) Coordinator(node int, p *broker.CoordinatorProbe) {
+func (c *Cluster) Coordinator(node int, p *broker.CoordinatorInspection) {
 	seen := c.replicas[replicaKey{node, p.Replica.ID()}]
 	if p.Machine == nil || seen == nil || !p.Replica.Online() || c.brokers[node].rotten {
 		return

@@ -29,8 +29,8 @@ type FollowerSeen struct {
 	Eligible bool        // the controller would take it into the ISR
 }
 
-// ProbeFollowers returns what the leader of a partition knows of the others.
-func (s *Set) ProbeFollowers(now core.Instant, r *Replica) []FollowerSeen {
+// InspectFollowers returns what the leader of a partition knows of the others.
+func (s *Set) InspectFollowers(now core.Instant, r *Replica) []FollowerSeen {
 	if r.lead == nil {
 		return nil
 	}

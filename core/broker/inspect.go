@@ -9,9 +9,9 @@ import (
 	"ottla.dev/core/raft"
 )
 
-// Probe is a broker's insides for a judge who looks on from outside: the simulator, between two steps. Nothing in it
-// may be written, or kept until after the next step.
-type Probe struct {
+// Inspection is a broker's insides for a judge who looks on from outside: the simulator, between two steps. Nothing in
+// it may be written, or kept until after the next step.
+type Inspection struct {
 	// Quorum is nil until the log directories have been read.
 	Quorum *raft.Quorum
 	// Image is what the broker knows to be committed, nil until there is one.
@@ -26,11 +26,11 @@ type Probe struct {
 	Replicas []*partition.Replica
 }
 
-// ProbeControl returns the broker's insides but for the replicas. Only who steps all machines of a broker himself may
+// InspectControl returns the broker's insides but for the replicas. Only who steps all machines of a broker himself may
 // call it.
-func (b *Broker) ProbeControl() Probe {
+func (b *Broker) InspectControl() Inspection {
 	c := b.control
-	p := Probe{Image: c.committed, Serving: c.phase == serving}
+	p := Inspection{Image: c.committed, Serving: c.phase == serving}
 	if c.quorum != nil {
 		p.Quorum, p.Controller = c.quorum.Quorum, c.leads()
 	}
@@ -40,21 +40,21 @@ func (b *Broker) ProbeControl() Probe {
 	return p
 }
 
-// ProbeShard returns the replicas of a shard. The slice belongs to the shard.
-func (b *Broker) ProbeShard(i int) []*partition.Replica { return b.shards[i].set.Replicas() }
+// InspectShard returns the replicas of a shard. The slice belongs to the shard.
+func (b *Broker) InspectShard(i int) []*partition.Replica { return b.shards[i].set.Replicas() }
 
-// CoordinatorProbe is the coordinator of one partition of __consumer_offsets. The machine is nil unless it serves.
-type CoordinatorProbe struct {
+// CoordinatorInspection is the coordinator of one partition of __consumer_offsets. The machine is nil unless it serves.
+type CoordinatorInspection struct {
 	Replica  *partition.Replica
 	Epoch    core.LeaderEpoch
 	Appended core.Offset // after the last record that the machine's state holds
 	Machine  *group.Machine
 }
 
-// ProbeCoordinators gives the coordinators of a shard to yield.
-func (b *Broker) ProbeCoordinators(i int, yield func(*CoordinatorProbe)) {
+// InspectCoordinators gives the coordinators of a shard to yield.
+func (b *Broker) InspectCoordinators(i int, yield func(*CoordinatorInspection)) {
 	for _, h := range b.shards[i].coordinators {
-		p := CoordinatorProbe{Replica: h.replica, Epoch: h.epoch, Appended: h.runtime.Appended()}
+		p := CoordinatorInspection{Replica: h.replica, Epoch: h.epoch, Appended: h.runtime.Appended()}
 		if h.runtime.State() == coordinator.Active {
 			p.Machine = h.machine
 		}
@@ -62,14 +62,14 @@ func (b *Broker) ProbeCoordinators(i int, yield func(*CoordinatorProbe)) {
 	}
 }
 
-// ProbeFollowers returns what the leader of a partition knows of the others.
-func (b *Broker) ProbeFollowers(i int, now core.Instant, r *partition.Replica) []partition.FollowerSeen {
-	return b.shards[i].set.ProbeFollowers(now, r)
+// InspectFollowers returns what the leader of a partition knows of the others.
+func (b *Broker) InspectFollowers(i int, now core.Instant, r *partition.Replica) []partition.FollowerSeen {
+	return b.shards[i].set.InspectFollowers(now, r)
 }
 
-// Probe returns the broker's insides. Only who steps all machines of a broker himself may call it.
-func (b *Broker) Probe() Probe {
-	p := b.ProbeControl()
+// Inspect returns the broker's insides. Only who steps all machines of a broker himself may call it.
+func (b *Broker) Inspect() Inspection {
+	p := b.InspectControl()
 	for _, s := range b.shards {
 		p.Replicas = append(p.Replicas, s.set.Replicas()...)
 	}
@@ -82,8 +82,8 @@ func Phases() []string {
 		"stopped"}
 }
 
-// ProbePhase tells which of the phases the broker is in.
-func (b *Broker) ProbePhase() int { return int(b.control.phase) }
+// InspectPhase tells which of the phases the broker is in.
+func (b *Broker) InspectPhase() int { return int(b.control.phase) }
 
 // The states of a group's coordinator that are none of the group.
 const (
@@ -92,8 +92,8 @@ const (
 	GroupUnknown       = "no-group"
 )
 
-// ProbeGroup tells in which state a shard has a group: one of the group's own, or why there is none.
-func (b *Broker) ProbeGroup(shard int, p core.PartitionID, group string) string {
+// InspectGroup tells in which state a shard has a group: one of the group's own, or why there is none.
+func (b *Broker) InspectGroup(shard int, p core.PartitionID, group string) string {
 	for _, h := range b.shards[shard].coordinators {
 		if h.replica.ID().Partition != p {
 			continue
