@@ -47,12 +47,33 @@ func (j *OpenJob) again(SnapshotID) *OpenJob {
 
 // Run opens everything.
 func (j *OpenJob) Run(fs core.FS) {
-	for _, step := range [...]func(core.FS) error{j.list, j.voters, j.openLog, j.readState, j.replay} {
+	for _, step := range [...]func(core.FS) error{j.witnessed, j.list, j.voters, j.openLog, j.readState, j.replay} {
 		if err := forgotten(step(fs)); err != nil {
 			j.Err = fmt.Errorf("opening %s: %w", j.Dir, err)
 			return
 		}
 	}
+}
+
+// witnessed refuses a folder that has leader epochs and no election state: no epoch is written down before the election
+// state that knows of it. The log may be gone, too, and the node would look like one that has never voted. It comes
+// before the log is opened, which drops epochs that nothing is there of.
+func (j *OpenJob) witnessed(fs core.FS) error {
+	if _, err := log.ReadFile(fs, j.Dir+"/"+StateFile); !errors.Is(err, core.ErrNotExist) {
+		return err
+	}
+	b, err := log.ReadFile(fs, j.Dir+"/"+log.EpochCheckpointName)
+	if errors.Is(err, core.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if epochs, err := log.ReadEpochCheckpoint(b); err == nil && len(epochs) > 0 {
+		return fmt.Errorf("%s is missing, and %s says that there was one: restore it, or this node may vote twice in an "+
+			"epoch (%w)", StateFile, log.EpochCheckpointName, ErrForgotten)
+	}
+	return nil // an empty one is written before any election; a damaged one says nothing
 }
 
 // list finds the snapshots and removes what is not whole.

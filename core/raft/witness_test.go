@@ -118,3 +118,34 @@ func TestAnEmptyLogHasNoEpoch(t *testing.T) {
 		t.Errorf("the epochs are %v", all)
 	}
 }
+
+// A voter that has lost its election state and its log, too, does not take itself for new: leader epochs are written
+// down after the election state. It does not forget that by being started twice.
+func TestLeaderEpochsAreASignThatThereWasAnElectionState(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		epochs []log.EpochStart
+		known  bool
+	}{
+		{"a node that has voted", []log.EpochStart{{Epoch: 1}}, true},
+		{"a node that was stopped before it did", nil, false},
+	} {
+		disk := logtest.NewDisk()
+		n := start(t, disk)
+		n.deliver()
+		n.elect()
+		for _, name := range []string{StateFile, log.FileName(0, log.LogSuffix)} {
+			if err := disk.Remove(testDir + "/" + name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		disk.Put(testDir+"/"+log.EpochCheckpointName, log.AppendEpochCheckpoint(nil, c.epochs), true)
+		for range 2 {
+			job := &OpenJob{Slot: 1, Parent: "/data", Dir: testDir, Settings: log.DefaultSettings(),
+				Static: []record.Voter{{ID: 3}, {ID: 4}}}
+			if job.Run(disk); errors.Is(job.Err, ErrForgotten) != c.known {
+				t.Errorf("%s: %v", c.name, job.Err)
+			}
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"ottla.dev/core"
+	"ottla.dev/core/log"
 	"ottla.dev/core/metadata"
 	"ottla.dev/core/partition"
 	"ottla.dev/core/raft"
@@ -101,15 +102,17 @@ func (c *Cluster) Damaged(node int) {
 }
 
 // likeNew reports whether damage has left a machine as one that has never promised anything: without election state,
-// metadata log, snapshots, partitions, and checkpoints that name any of that. Nothing that a start believes tells it
-// from a node that was stopped before it first voted.
+// metadata log, snapshots, leader epochs, partitions, and checkpoints that name any of that. Nothing that a start
+// believes tells it from a node that was stopped before it first voted.
 func (c *Cluster) likeNew(node int) bool {
 	disk := c.disks[node]
 	for i, dir := range c.ledger.plan.DirNames() {
 		if i == 0 {
 			folder := dir + "/" + raft.Topic + "-0"
 			_, saved := disk.Bytes(folder + "/" + raft.StateFile)
-			if saved || len(segments(disk, folder)) > 0 || snapshotEnd(disk, folder) > 0 {
+			b, _ := disk.Bytes(folder + "/" + log.EpochCheckpointName)
+			epochs, err := log.ReadEpochCheckpoint(b)
+			if saved || err == nil && len(epochs) > 0 || len(segments(disk, folder)) > 0 || snapshotEnd(disk, folder) > 0 {
 				return false
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"ottla.dev/core"
+	"ottla.dev/core/log"
 	"ottla.dev/core/partition"
 	"ottla.dev/core/raft"
 )
@@ -103,13 +104,16 @@ func TestNoVoteIsForgottenUnnoticed(t *testing.T) {
 func TestAMachineMayLookLikeANewOne(t *testing.T) {
 	dir := newTheatre().ledger.plan.DirNames()[0]
 	for _, c := range []struct {
-		left string // a file or a folder, of those that a start goes by
+		left string // a file, of those that a start goes by
+		text string
 		want bool
 	}{
-		{"", true},
-		{"/" + raft.Topic + "-0/" + raft.StateFile, false},
-		{"/" + raft.Topic + "-0/00000000000000000000.log", false},
-		{"/t0-0/partition.metadata", false},
+		{"", "", true},
+		{"/" + raft.Topic + "-0/" + log.EpochCheckpointName, "0\n0\n", true},
+		{"/" + raft.Topic + "-0/" + log.EpochCheckpointName, "0\n1\n1 0\n", false},
+		{"/" + raft.Topic + "-0/" + raft.StateFile, "", false},
+		{"/" + raft.Topic + "-0/00000000000000000000.log", "", false},
+		{"/t0-0/partition.metadata", "", false},
 	} {
 		x := newTheatre()
 		x.brokers[0].damage = &damage{promise: &promise{}}
@@ -118,7 +122,11 @@ func TestAMachineMayLookLikeANewOne(t *testing.T) {
 			if err := fs.Mkdir(dir + c.left[:strings.LastIndexByte(c.left, '/')]); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := fs.Create(dir + c.left); err != nil {
+			f, err := fs.Create(dir + c.left)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := f.WriteAt([]byte(c.text), 0); err != nil {
 				t.Fatal(err)
 			}
 		}
