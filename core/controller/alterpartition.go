@@ -87,6 +87,9 @@ func (d *draft) propose(
 	p := d.partition(topic, core.PartitionID(id))
 	if code := s.refuse(d.img, p); code != core.NoError {
 		d.c.noteRefused(code)
+		if code == core.IneligibleReplica {
+			d.renew(topic.ID, p)
+		}
 		out.ErrorCode = int16(code)
 		return out
 	}
@@ -105,6 +108,21 @@ func (d *draft) propose(
 		out.ISR[i] = int32(b)
 	}
 	return out
+}
+
+// renew gives a partition a new epoch, and changes nothing else: no proposal from before it is taken any more. Of all
+// refusals that of an ineligible replica alone may be another one's luck. The leader asks; its connection breaks, and
+// the network keeps the request. It asks again, is refused, and counts the member no more. Then the member is eligible
+// again, and the first request arrives: were its epoch still that of the partition, the member would be in an ISR that
+// moves the high watermark without it. Kafka's controllers leave the epoch as it is.
+func (d *draft) renew(topic core.UUID, p *metadata.Partition) {
+	record := metadata.NewPartitionChange(topic, p.ID)
+	after, err := p.Change(record)
+	if err != nil {
+		panic("controller: a partition's new epoch does not apply: " + err.Error())
+	}
+	d.records = append(d.records, record)
+	d.changed[core.TopicIDPartition{Topic: topic, Partition: p.ID}] = after
 }
 
 func (c *Controller) noteRefused(code core.ErrorCode) {

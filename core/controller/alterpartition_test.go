@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 
@@ -126,8 +127,20 @@ func TestAProposedISRIsRefused(t *testing.T) {
 			if code != c.want {
 				t.Fatalf("%v, want %v", code, c.want)
 			}
-			if after := k.partition("t", 0); (after != before) != (code == core.NoError) {
+			after := k.partition("t", 0)
+			if (after != before) != (code == core.NoError || code == core.IneligibleReplica) {
 				t.Fatalf("%v: %+v became %+v", code, before, after)
+			}
+			if code != core.IneligibleReplica {
+				return
+			}
+			// Another copy of it, which the network has kept, may arrive when the member is eligible again.
+			renewed := *before
+			if renewed.PartitionEpoch++; !reflect.DeepEqual(*after, renewed) {
+				t.Errorf("%+v became %+v", before, after)
+			}
+			if again := k.propose(req); again != core.InvalidUpdateVersion {
+				t.Errorf("the same proposal again: %v", again)
 			}
 		})
 	}
