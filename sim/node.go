@@ -40,7 +40,7 @@ type node struct {
 	rotting     *fault.Rot // strikes before the next start
 	rotWait     int        // how often that may wait
 	repairedAt  time.Duration
-	spoiled     map[string]bool // files that were ever damaged
+	spoiled     map[string]bool // files that [node.spoil] has ever damaged
 	stopKind    fault.StopKind
 	stopDue     bool
 	vanished    bool          // without power: the network knows it no more

@@ -381,12 +381,15 @@ func (f *FetchCall) tell(s *Server, e *fetchEntry, it *partition.FetchItem) bool
 	return news
 }
 
+// toldAll is above all log start offsets: there is nothing to be told of them at once.
+const toldAll core.Offset = 1<<63 - 1
+
 // toldStart is what a follower was told of where the log of its leader begins. Without a session nobody knows, and an
 // answer each time would be too many: it hears of it when its wait is over.
 func (f *FetchCall) toldStart(e *fetchEntry) core.Offset {
 	switch {
 	case f.sessionID == 0:
-		return 1<<63 - 1
+		return toldAll
 	case !e.told:
 		return core.NoOffset
 	}

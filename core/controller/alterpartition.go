@@ -116,13 +116,7 @@ func (d *draft) propose(
 // again, and the first request arrives: were its epoch still that of the partition, the member would be in an ISR that
 // moves the high watermark without it. Kafka's controllers leave the epoch as it is.
 func (d *draft) renew(topic core.UUID, p *metadata.Partition) {
-	record := metadata.NewPartitionChange(topic, p.ID)
-	after, err := p.Change(record)
-	if err != nil {
-		panic("controller: a partition's new epoch does not apply: " + err.Error())
-	}
-	d.records = append(d.records, record)
-	d.changed[core.TopicIDPartition{Topic: topic, Partition: p.ID}] = after
+	d.keep(p, metadata.NewPartitionChange(topic, p.ID))
 }
 
 func (c *Controller) noteRefused(code core.ErrorCode) {

@@ -36,12 +36,17 @@ func (d *draft) change(n *transition) *metadata.Partition {
 	if record == nil {
 		return n.before
 	}
-	after, err := n.before.Change(record)
+	return d.keep(n.before, record)
+}
+
+// keep keeps a record about a partition, and returns the partition after it.
+func (d *draft) keep(before *metadata.Partition, record *metadata.PartitionChangeRecord) *metadata.Partition {
+	after, err := before.Change(record)
 	if err != nil {
 		panic("controller: a partition's change does not apply: " + err.Error())
 	}
 	d.records = append(d.records, record)
-	d.changed[core.TopicIDPartition{Topic: n.topic, Partition: after.ID}] = after
+	d.changed[core.TopicIDPartition{Topic: record.Topic, Partition: after.ID}] = after
 	return after
 }
 

@@ -117,8 +117,11 @@ func moving(p *fault.Plan) bool {
 			elections++
 		}
 	}
-	return elections >= 15
+	return elections >= leastMoves
 }
+
+// leastMoves is how many elections of preferred leaders make a world one of moves.
+const leastMoves = 15
 
 // Among how many seeds one is looked for in whose world files rot, leaders move, or requests come late.
 const (
