@@ -21,7 +21,7 @@ func TestEveryHarmIsRepaired(t *testing.T) {
 		}
 		return sum.Fired[firedRepaired] > 0
 	}
-	for seed := uint64(fault.HarmsFrom); worlds > 0 && !all(); seed++ {
+	for seed := uint64(0); worlds > 0 && !all(); seed++ {
 		plan := fault.DrawCluster(seed, 3)
 		if len(plan.Rots) < 3 {
 			continue
@@ -40,16 +40,5 @@ func TestEveryHarmIsRepaired(t *testing.T) {
 	}
 	if sum.Fired[firedRepaired] == 0 {
 		t.Error("nothing was repaired")
-	}
-}
-
-// Seeds before the first with harms draw what they drew without.
-func TestOlderSeedsHaveNoHarm(t *testing.T) {
-	for seed := range uint64(200) {
-		for _, r := range fault.DrawCluster(seed, 3).Rots {
-			if r.Harm != 0 || r.For != 0 {
-				t.Fatalf("seed %d: %+v", seed, r)
-			}
-		}
 	}
 }

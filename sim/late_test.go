@@ -9,7 +9,7 @@ import (
 // Requests between brokers arrive when their senders have given them up, and nothing is hurt by that.
 func TestRequestsComeLate(t *testing.T) {
 	late := 0
-	for seed, worlds := uint64(fault.LatesFrom), 12; worlds > 0 && late == 0; seed++ {
+	for seed, worlds := uint64(0), 12; worlds > 0 && late == 0; seed++ {
 		plan := fault.DrawCluster(seed, 3)
 		if len(plan.Lates) == 0 {
 			continue
@@ -23,14 +23,5 @@ func TestRequestsComeLate(t *testing.T) {
 	}
 	if late == 0 {
 		t.Error("no request came late")
-	}
-}
-
-// Seeds before the first with late requests draw what they drew without.
-func TestOlderSeedsHaveNothingLate(t *testing.T) {
-	for seed := range uint64(200) {
-		if n := len(fault.DrawCluster(seed, 3).Lates); n > 0 {
-			t.Fatalf("seed %d: %d", seed, n)
-		}
 	}
 }

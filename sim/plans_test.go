@@ -9,6 +9,20 @@ import (
 	"ottla.dev/sim/fault"
 )
 
+// readPlan reads the file of a plan.
+func readPlan(t *testing.T, file string) *fault.Plan {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := fault.Parse(string(text))
+	if err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	return plan
+}
+
 // Plans that have found bugs, most of them shrunk, are run again. Each says in a line "# bug:" what it has found.
 func TestPlansThatHaveFoundBugs(t *testing.T) {
 	files, err := filepath.Glob("testdata/plans/*.plan")

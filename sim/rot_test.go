@@ -36,14 +36,3 @@ func TestFilesRotAndAreRepaired(t *testing.T) {
 		t.Errorf("%d places were damaged, %d machines repaired", struck, repaired)
 	}
 }
-
-func TestSeedsOfRotThatHaveFoundBugs(t *testing.T) {
-	for _, s := range []struct {
-		seed    uint64
-		brokers int
-	}{{29, 3}, {1230, 3}, {1321, 4}, {1391, 5}} {
-		if f := New(fault.DrawSecond(s.seed, s.brokers), nil).Run().Failure; f != nil {
-			t.Errorf("seed %d of %d brokers: %v", s.seed, s.brokers, f)
-		}
-	}
-}

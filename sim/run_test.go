@@ -59,41 +59,10 @@ func TestClusters(t *testing.T) {
 	}
 }
 
-func TestSeedsOfClustersThatHaveFoundBugs(t *testing.T) {
-	for _, seed := range []uint64{1163, 2032, 3206} {
-		plan := fault.DrawSecond(seed, 3)
-		plan.Dirs, plan.DirFailures = 1, nil // of before there were several
-		if f := New(plan, nil).Run().Failure; f != nil {
-			t.Errorf("seed %d: %v", seed, f)
-		}
-	}
-	for _, seed := range []uint64{800110, 830142, 876283} {
-		if f := New(fault.DrawCluster(seed, 3), nil).Run().Failure; f != nil {
-			t.Errorf("seed %d: %v", seed, f)
-		}
-	}
-	for _, seed := range []uint64{1059} {
-		if f := New(fault.DrawSecond(seed, fault.DrawBrokers(seed)), nil).Run().Failure; f != nil {
-			t.Errorf("seed %d: %v", seed, f)
-		}
-	}
-}
-
-// Seeds that have found bugs (docs/bugs-found.md) are run for as long as they draw what they drew then.
-func TestSeedsThatHaveFoundBugs(t *testing.T) {
-	for _, plan := range []*fault.Plan{fault.DrawSecond(10056, 0), fault.DrawThird(870224, 0)} {
-		seed := plan.Seed
-		plan.Dirs, plan.DirFailures = 1, nil // of before there were several, or as it is
-		if f := New(plan, nil).Run().Failure; f != nil {
-			t.Errorf("seed %d: %v", seed, f)
-		}
-	}
-}
-
-// A partition that is away for long, as with its log directory in this seed, is not asked for without a pause: that was
+// A partition that is away for long, as with its log directory in this plan, is not asked for without a pause: that was
 // 16,000 requests a second.
 func TestProducersPauseBeforeTheyTryAgain(t *testing.T) {
-	r := New(fault.Draw(900006), nil).Run()
+	r := New(readPlan(t, "testdata/producers-pause.plan"), nil).Run()
 	if perSecond := r.Stats.Requests / int(r.Stats.Simulated/time.Second); perSecond > 1000 {
 		t.Errorf("%d requests a second", perSecond)
 	}

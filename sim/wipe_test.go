@@ -6,27 +6,13 @@ import (
 
 	"ottla.dev/core"
 	"ottla.dev/core/metadata"
-	"ottla.dev/netsim"
 	"ottla.dev/sim/fault"
 )
 
 // calm is a world of three brokers and a machine that votes, in which nothing goes wrong by itself.
-func calm(seed uint64) *World {
-	plan := fault.DrawSecond(seed, 3)
-	plan.Machines, plan.Dynamic = make([]fault.Machine, 4), false
-	for i := range 3 {
-		plan.Machines[i].Broker = true
-	}
-	plan.Machines[3].Controller, plan.Machines[3].Voter = true, true
-	plan.Net = &netsim.Schedule{Settings: plan.Net.Settings}
-	plan.Dirs, plan.Duration = 1, time.Minute
-	plan.Faults, plan.Stops, plan.Jumps, plan.Operations, plan.DirFailures = nil, nil, nil, nil, nil
-	plan.Static = append(plan.Static, fault.Setting{Name: "broker.session.timeout.ms", Value: "3000"},
-		fault.Setting{Name: "leader.imbalance.check.interval.seconds", Value: "300"})
-	for i := range plan.Topics {
-		plan.Topics[i].Replicas = 3
-	}
-	return New(plan, nil)
+func calm(t *testing.T) *World {
+	t.Helper()
+	return New(readPlan(t, "testdata/calm.plan"), nil)
 }
 
 // until runs the world until something holds.
@@ -53,7 +39,7 @@ func TestADiskIsLostOnlyWhenAllThatItHasIsElsewhere(t *testing.T) {
 	const victim = 1
 	id := core.BrokerID(victim + 1)
 	settled := func(t *testing.T) (*World, *node) {
-		w := calm(1)
+		w := calm(t)
 		w.until(t, "at rest", func() bool { return w.now > 4*time.Second && w.observer.settled() })
 		return w, w.nodes[victim]
 	}

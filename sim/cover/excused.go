@@ -45,7 +45,7 @@ var rare = map[probe.Point]string{
 	probe.DiskAwaited:              "a voter's disk must be slower than its patience with the leader",
 	probe.LoadFailed:               "a disk must fail to read while a coordinator is loaded, and not otherwise",
 	probe.LoadDiscarded:            "a coordinator's partition must move and come back while it is being read",
-	probe.EpochDenied:              "the last batch before an epoch must claim it: see fault.HarmsFrom",
+	probe.EpochDenied:              "the last batch before an epoch must claim it: see fault.Misdated",
 	probe.RolledForItsIndex:        "a mapped index must be damaged that a clean stop has made longer",
 }
 

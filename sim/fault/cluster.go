@@ -30,12 +30,6 @@ func DrawCluster(seed uint64, brokers int) *Plan {
 	if brokers < 1 || brokers > MaxBrokers {
 		panic("fault: no such number of brokers")
 	}
-	p := DrawThird(seed, brokers)
-	p.drawBeside()
-	return p
-}
-
-func drawCluster(seed uint64, brokers int, edged bool) *Plan {
 	p := draw(seed)
 	p.Brokers = brokers
 	r := p.Stream(streamCluster)
@@ -49,15 +43,14 @@ func drawCluster(seed uint64, brokers int, edged bool) *Plan {
 	p.clusterWipes(&wipes)
 	p.clusterOperations(&operations)
 	p.voterOperations(&voters)
-	if edged {
-		edges := p.Stream(streamEdges)
-		p.drawEdges(&edges)
-	}
+	edges := p.Stream(streamEdges)
+	p.drawEdges(&edges)
 	p.clusterNet(&net)
 	dirs := p.Stream(streamDirs)
 	p.drawDirs(&dirs, len(p.Machines))
 	rots := p.Stream(streamRots)
 	p.drawRots(&rots)
+	p.drawBeside()
 	return p
 }
 

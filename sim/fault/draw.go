@@ -10,28 +10,10 @@ import (
 
 // Draw draws the plan of a seed.
 func Draw(seed uint64) *Plan {
-	p := DrawThird(seed, 0)
-	p.drawBeside()
-	return p
-}
-
-// DrawSecond draws what version 2 of the drawing did, for seeds that have found bugs then; of 0 brokers one that is
-// alone.
-func DrawSecond(seed uint64, brokers int) *Plan {
-	if brokers == 0 {
-		return draw(seed)
-	}
-	return drawCluster(seed, brokers, false)
-}
-
-// DrawThird is [DrawSecond] for version 3.
-func DrawThird(seed uint64, brokers int) *Plan {
-	if brokers > 0 {
-		return drawCluster(seed, brokers, true)
-	}
 	p := draw(seed)
 	edges := p.Stream(streamEdges)
 	p.drawEdges(&edges)
+	p.drawBeside()
 	return p
 }
 

@@ -45,19 +45,13 @@ func (h *Harm) field(l *fields) {
 	l.fail("%q is no harm", name)
 }
 
-// HarmsFrom is the first seed whose plan may have harms. Those before it have been run without: they are to mean what
-// they did.
-const HarmsFrom = 5_000_000
-
-// AimsFrom is the first seed whose plan may have damage that is aimed.
-const AimsFrom = 6_000_000
-
 // longestHarm is how long a disk lies, or sectors cannot be read, at most.
 const longestHarm = 8 * time.Second
 
-// drawHarms draws harms for what rots, and damage for one in three of the clusters that have none.
+// drawHarms draws harms for what rots in two clusters of three, and damage for one in three of those that have none.
+// Where other harm is done all the time there are too few bits that flip.
 func (p *Plan) drawHarms(r *core.PRNG) {
-	if p.Seed < HarmsFrom {
+	if len(p.Rots) > 0 && r.Chance(1, 3) {
 		return
 	}
 	wiped := slices.ContainsFunc(p.Stops, func(s Stop) bool { return s.Wipe })
@@ -86,7 +80,7 @@ func (p *Plan) drawHarms(r *core.PRNG) {
 	}
 	aims := p.Stream(streamAims)
 	for i := range p.Rots {
-		if rot := &p.Rots[i]; p.Seed >= AimsFrom && rot.Kind != 0 && aims.Chance(1, 2) {
+		if rot := &p.Rots[i]; rot.Kind != 0 && aims.Chance(2, 5) {
 			rot.Harm, rot.For = Aimed, 0
 		}
 	}

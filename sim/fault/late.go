@@ -22,21 +22,17 @@ func (l *Late) fields(f *fields) {
 	f.time("for", &l.For, 0)
 }
 
-// LatesFrom is the first seed whose plan may have requests that come late: beyond those that a hunt draws by itself, as
-// long as one of the failures that they lead to is open (docs/bugs-found.md).
-const LatesFrom = 2_000_000_000
-
 // belated are APIs between brokers whose requests do harm if they count when their time is over: AlterPartition,
 // heartbeats, registration, votes, the beginning of a leadership, log directories.
 //
 //core:table
 var belated = [...]int16{56, 56, 56, 63, 63, 62, 52, 53, 73}
 
-// drawLates draws which requests come late, in one cluster of three in which no disk is lost or damaged: whether that
+// drawLates draws which requests come late, in one cluster of six in which no disk is lost or damaged: whether that
 // may be goes by what the controller knows, which such a request changes.
 func (p *Plan) drawLates(r *core.PRNG) {
 	wiped := slices.ContainsFunc(p.Stops, func(s Stop) bool { return s.Wipe })
-	if p.Seed < LatesFrom || wiped || len(p.Rots) > 0 || !r.Chance(1, 3) {
+	if wiped || len(p.Rots) > 0 || !r.Chance(1, 6) {
 		return
 	}
 	for range r.Between(1, 3) {

@@ -28,7 +28,7 @@ const (
 	Late    Worlds = "late"   // clusters in which requests between brokers come late
 	Moves   Worlds = "moves"  // clusters in which the leaders of a partition move back and forth
 	Rot     Worlds = "rot"    // those of them in which bytes flip and files are cut or lost, and no other harm is done
-	Aimed   Worlds = "aimed"  // those in which half of the damage is aimed
+	Aimed   Worlds = "aimed"  // those in which some of the damage is aimed
 )
 
 // Known reports whether there are such worlds.

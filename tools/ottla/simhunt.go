@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -92,12 +93,16 @@ func (o *huntOptions) at(n uint64) quarry {
 		seed, cluster = uint64(o.start)+n/2, n%2 == 1
 	}
 	switch mutants.Worlds(o.worlds) {
-	case mutants.Damage, mutants.Rot, mutants.Aimed:
-		return among(uint64(o.start)+n*rottenAmong, rottenAmong, func(p *fault.Plan) bool { return len(p.Rots) > 0 })
+	case mutants.Damage:
+		return o.among(n, func(p *fault.Plan) bool { return len(p.Rots) > 0 })
+	case mutants.Rot:
+		return o.among(n, func(p *fault.Plan) bool { return len(p.Rots) > 0 && !harmed(p, anyHarm) })
+	case mutants.Aimed:
+		return o.among(n, func(p *fault.Plan) bool { return harmed(p, aimed) })
 	case mutants.Late:
-		return among(uint64(o.start)+n*lateAmong, lateAmong, func(p *fault.Plan) bool { return len(p.Lates) > 0 })
+		return o.among(n, func(p *fault.Plan) bool { return len(p.Lates) > 0 })
 	case mutants.Moves:
-		return among(uint64(o.start)+n*rottenAmong, rottenAmong, moving)
+		return o.among(n, moving)
 	}
 	if !cluster {
 		return quarry{seed, 1}
@@ -123,15 +128,22 @@ func moving(p *fault.Plan) bool {
 // leastMoves is how many elections of preferred leaders make a world one of moves.
 const leastMoves = 15
 
-// Among how many seeds one is looked for in whose world files rot, leaders move, or requests come late.
-const (
-	rottenAmong = 20
-	lateAmong   = 10
-)
+// harmed reports whether harm of a kind is done to some file.
+func harmed(p *fault.Plan, is func(fault.Harm) bool) bool {
+	return slices.ContainsFunc(p.Rots, func(r fault.Rot) bool { return is(r.Harm) })
+}
 
-// among finds the first of some seeds whose world is of a kind.
-func among(seed, seeds uint64, is func(*fault.Plan) bool) quarry {
-	for s := seed; s < seed+seeds; s++ {
+func anyHarm(h fault.Harm) bool { return h != 0 }
+
+func aimed(h fault.Harm) bool { return h == fault.Aimed }
+
+// lookedAmong is among how many seeds one is looked for whose world is of a kind.
+const lookedAmong = 40
+
+// among finds the n-th world of a kind: the first of it among some seeds.
+func (o *huntOptions) among(n uint64, is func(*fault.Plan) bool) quarry {
+	seed := uint64(o.start) + n*lookedAmong
+	for s := seed; s < seed+lookedAmong; s++ {
 		if q := (quarry{s, 3}); is(q.plan()) {
 			return q
 		}

@@ -18,7 +18,6 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
-	"ottla.dev/sim/fault"
 	"ottla.dev/tools/mutants"
 )
 
@@ -204,7 +203,7 @@ func (r *mutantRun) try(m *mutants.Mutant) (mutants.Outcome, error) {
 		}
 		g := found.Groups[0]
 		spent.Seeds = int(g.Index) + 1
-		o := huntOptions{worlds: string(m.Worlds), start: firstSeed(m)}
+		o := huntOptions{worlds: string(m.Worlds)}
 		if clean := o.at(g.Index).run(searchOneIn); clean.Failure == nil || clean.Failure.Check != g.Check {
 			spent.Check, spent.Said, spent.Replay = g.Check, g.Text, g.Replay
 			return spent, nil
@@ -221,23 +220,10 @@ const (
 	mutantPatience = 30
 )
 
-// firstSeed is where the seeds of a mutant begin: those of damage where there is every kind of it.
-func firstSeed(m *mutants.Mutant) int64 {
-	switch m.Worlds {
-	case mutants.Damage:
-		return fault.HarmsFrom
-	case mutants.Late:
-		return fault.LatesFrom
-	case mutants.Aimed:
-		return fault.AimsFrom
-	}
-	return 0
-}
-
 // hunt runs a mutant's seeds from one on to its first failure.
 func (r *mutantRun) hunt(m *mutants.Mutant, binary string, from uint64, cpu time.Duration) (huntResult, error) {
 	cmd := exec.Command(binary, "sim", "hunt", "--json", "--until-first", "--jobs", "1", "--worlds", string(m.Worlds),
-		"--start", strconv.FormatInt(firstSeed(m), 10), "--from", strconv.FormatUint(from, 10),
+		"--start", "0", "--from", strconv.FormatUint(from, 10),
 		"--seeds", strconv.FormatUint(r.options.seeds, 10), "--cpu", cpu.String())
 	var text, trouble bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &text, &trouble
