@@ -9,6 +9,7 @@
 //     much later, but the writes, maps, truncations and removals of one file take effect in order.
 //     The [InputFailed] of an operation comes before the completion of any later sync of the same machine: a machine
 //     takes a sync without a failure before it for the word that everything until then is well.
+//     A sync that fails may have lost what others of the file were to keep: those under way then fail, too.
 //  4. Deliver messages between two machines in order, and never lose one while the process lives. Messages to a session
 //     that has said its last word, such as new metadata that control sent before it heard of that, are dropped.
 //  5. Step the machine with an [InputTick] at or after its Deadline.

@@ -66,6 +66,9 @@ func planned(p *fault.Plan) []string {
 		if p.Clients[i].Bad > 0 {
 			add(workload.SentWrong)
 		}
+		if p.Clients[i].Epoch > 0 {
+			add(workload.EpochsEnded)
+		}
 		if p.Clients[i].Kind == fault.Garbage {
 			add(workload.SentGarbage)
 		}

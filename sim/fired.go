@@ -23,7 +23,7 @@ func newFired(clustered bool) Fired {
 		f["stop "+k.String()] = 0
 	}
 	for _, name := range []string{firedAgain, firedEarly, firedJump, firedDir, firedDirSpared, firedOffline,
-		firedAmbush, workload.HungUp, workload.SentGarbage, workload.SentWrong} {
+		firedAmbush, workload.HungUp, workload.SentGarbage, workload.SentWrong, workload.EpochsEnded} {
 		f[name] = 0
 	}
 	if !clustered {

@@ -198,3 +198,28 @@ func TestAKillLosesNothingAndMakesNothingDurable(t *testing.T) {
 		t.Errorf("durable after a kill: %q", short(got))
 	}
 }
+
+// Of several syncs of a file that are under way none succeeds behind one that fails, which may have lost what they were
+// to keep.
+func TestASyncFailsWithAnotherOneThatWasUnderWay(t *testing.T) {
+	d := New(core.NewPRNG(1))
+	tab := NewTable(d)
+	for _, op := range []core.FileOp{{Kind: core.OpOpen, File: 1, Path: "/a"},
+		{Kind: core.OpWrite, File: 1, Data: sectors("a")}} {
+		_, err := tab.Apply(op)
+		must(t, err)
+	}
+	sync := core.FileOp{Kind: core.OpSync, File: 1}
+	before, failing := tab.BeginSync(sync), tab.BeginSync(sync)
+	d.Fault = func(Op, string) error { return ErrIO }
+	if failing.Finish() == nil {
+		t.Fatal("the sync did not fail")
+	}
+	d.Fault = nil
+	if before.Finish() == nil {
+		t.Error("a sync that had begun before succeeds")
+	}
+	if err := tab.BeginSync(sync).Finish(); err != nil {
+		t.Errorf("one that begins afterwards: %v", err)
+	}
+}

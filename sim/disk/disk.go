@@ -64,9 +64,11 @@ type node struct {
 	data    []byte   // what processes see
 	durable []byte   // what a crash leaves at least
 	changes []change // between the two, oldest first
-	first   uint64   // the number of changes[0], counted from the file's creation
-	mapped  bool
-	bad     []span // that cannot be read
+	// failures counts the syncs of it that have failed.
+	failures int
+	first    uint64 // the number of changes[0], counted from the file's creation
+	mapped   bool
+	bad      []span // that cannot be read
 
 	entries map[string]*node
 	stable  map[string]*node
@@ -162,6 +164,9 @@ func (n *node) mark() uint64 { return n.first + uint64(len(n.changes)) }
 
 // settle makes the changes before mark durable, or with fail some of them, and forgets them all.
 func (n *node) settle(mark uint64, fail bool, random *core.PRNG) {
+	if fail {
+		n.failures++
+	}
 	count := 0
 	if mark > n.first {
 		count = int(min(mark-n.first, uint64(len(n.changes))))

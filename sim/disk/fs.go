@@ -226,13 +226,16 @@ func (f *file) Truncate(size int64) error {
 }
 
 func (f *file) Sync() error {
-	mark := f.node.mark()
+	mark, failures := f.node.mark(), f.node.failures
 	if f.fs.gate != nil {
 		if err := f.fs.gate(); err != nil {
 			return err
 		}
 	}
 	err := f.fs.disk.enter(Sync, f.path)
+	if err == nil && f.node.failures > failures {
+		err = ErrIO
+	}
 	if err == nil && f.fs.disk.LiesAt != nil && f.fs.disk.LiesAt(f.path) {
 		return nil
 	}

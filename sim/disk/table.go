@@ -121,6 +121,8 @@ type Syncing struct {
 	path string
 	mark uint64
 	err  error
+	// failures is how many syncs of the file had failed when this one began.
+	failures int
 }
 
 // BeginSync begins an [core.OpSync] or [core.OpSyncDir].
@@ -137,17 +139,21 @@ func (t *Table) BeginSync(op core.FileOp) Syncing {
 		panic("sim/disk: a sync of a file id that is not bound")
 	}
 	if s.node, s.path, s.err = h.node, h.path, h.err; s.node != nil {
-		s.mark = s.node.mark()
+		s.mark, s.failures = s.node.mark(), s.node.failures
 	}
 	return s
 }
 
-// Finish ends a sync, well or badly.
+// Finish ends a sync, well or badly. It ends badly, too, if another one of the same file has failed meanwhile, which
+// may have lost what this one was to keep.
 func (s Syncing) Finish() error {
 	if s.node == nil {
 		return wrap("sync", s.path, s.err)
 	}
 	err := s.disk.enter(Sync, s.path)
+	if err == nil && s.node.failures > s.failures {
+		err = ErrIO
+	}
 	switch {
 	case s.disk.Lies, s.disk.LiesAt != nil && s.disk.LiesAt(s.path):
 	case !s.node.dir:

@@ -182,14 +182,10 @@ func (p *Plan) clusterNet(r *core.PRNG) {
 		}
 	}
 	widen(&p.Net.Settings.Link)
-	slow := p.Net.Settings.Link.DelayMean > wideDelay
 	for i := range p.Net.Paths {
 		widen(&p.Net.Paths[i].Link)
-		x := &p.Net.Paths[i]
-		between := int(x.From) < len(p.Machines) && int(x.To) < len(p.Machines)
-		slow = slow || between && x.Link.DelayMean > wideDelay
 	}
-	if slow {
+	if p.meanDelay() > wideDelay {
 		// The quorum suspects its leader after a fifth of the fetch timeout, which must be many times a delay.
 		p.set("controller.quorum.fetch.timeout.ms", 6000)
 		p.set("controller.quorum.election.timeout.ms", 2000)
@@ -197,4 +193,35 @@ func (p *Plan) clusterNet(r *core.PRNG) {
 		p.set("broker.session.timeout.ms", 9000)
 		p.set("replica.lag.time.max.ms", 10000)
 	}
+}
+
+// meanDelay is the longest mean delay of a message between two machines.
+func (p *Plan) meanDelay() time.Duration {
+	d := p.Net.Settings.Link.DelayMean
+	for i := range p.Net.Paths {
+		x := &p.Net.Paths[i]
+		if int(x.From) < len(p.Machines) && int(x.To) < len(p.Machines) {
+			d = max(d, x.Link.DelayMean)
+		}
+	}
+	return d
+}
+
+// briefestBroker is the shortest session of a broker, and longestBrief the longest of those that are brief.
+const (
+	briefestBroker = 50 * time.Millisecond
+	longestBrief   = 1200 * time.Millisecond
+)
+
+// drawBriefs draws in one cluster of five sessions of brokers that are as short as the disks and the network permit: a
+// few times what a heartbeat takes and the record that unfences a broker. They end whenever anything stands still for
+// a moment, and when nothing does they last.
+func (p *Plan) drawBriefs(r *core.PRNG) {
+	least := max(briefestBroker, 10*p.meanDelay()+8*p.Delays.Sync+4*p.Delays.Write+10*p.Delays.Message)
+	if !r.Chance(1, 5) || least > longestBrief {
+		return
+	}
+	session := between(r, least, min(3*least, longestBrief))
+	p.set("broker.session.timeout.ms", session.Milliseconds())
+	p.set("broker.heartbeat.interval.ms", max(session.Milliseconds()/8, 5))
 }

@@ -34,9 +34,10 @@ func draw(seed uint64) *Plan {
 
 // drawBeside draws what came later, from streams of its own.
 func (p *Plan) drawBeside() {
-	habits, ambushes := p.Stream(streamHabits), p.Stream(streamAmbushes)
+	habits, ambushes, wraps := p.Stream(streamHabits), p.Stream(streamAmbushes), p.Stream(streamWraps)
 	p.drawHabits(&habits)
 	p.drawAmbushes(&ambushes)
+	p.drawWraps(&wraps)
 	if p.Clustered() {
 		losses, moves, harms := p.Stream(StreamLosses), p.Stream(streamMoves), p.Stream(streamHarms)
 		p.drawLosses(&losses)
@@ -44,6 +45,8 @@ func (p *Plan) drawBeside() {
 		p.drawHarms(&harms)
 		lates := p.Stream(StreamLates)
 		p.drawLates(&lates)
+		briefs := p.Stream(streamBriefs)
+		p.drawBriefs(&briefs)
 	}
 }
 

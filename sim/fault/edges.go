@@ -41,6 +41,18 @@ func (p *Plan) edgeClients(r *core.PRNG) {
 	}
 }
 
+// nearLast is how many epochs before the largest one a producer begins at most.
+const nearLast = 5
+
+// drawWraps draws producers that soon have no epoch left, and take another producer id.
+func (p *Plan) drawWraps(r *core.PRNG) {
+	for i := range p.Clients {
+		if c := &p.Clients[i]; c.Kind == Producer && c.Idempotent && r.Chance(1, 4) {
+			c.Epoch, c.Bump = int16(math.MaxInt16-r.Below(nearLast)), int(r.Between(3, 30))
+		}
+	}
+}
+
 // briefest is the shortest session of a group's member.
 const briefest = 50 * time.Millisecond
 

@@ -110,6 +110,8 @@ type Client struct {
 	Bad        int // one request in so many is wrong on purpose; 0 never
 	// Sequence is the first sequence number of an idempotent producer.
 	Sequence int32
+	// Epoch is the first epoch of each of its producer ids, which Kafka's own producers begin with 0.
+	Epoch int16
 	// Session is the session timeout of a member; 0 has it drawn when the member starts.
 	Session time.Duration
 	// Instance is the group.instance.id of a static member. Members of a group that have the same are one to it.
@@ -244,6 +246,9 @@ const (
 	streamHarms       = 1030
 	StreamLates       = 1031
 	streamAims        = 1032
+	streamWraps       = 1040
+	streamBriefs      = 1041
+	streamFounding    = 1042
 )
 
 // Habits is the part of a client's stream for what it does beside its work, so that the rest is not reshuffled by it.

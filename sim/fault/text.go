@@ -205,6 +205,7 @@ func (c *Client) fields(f *fields, at *int) {
 	number(f, "drop-one-in", &c.Drop, 0, maxOneIn)
 	number(f, "bad-one-in", &c.Bad, 0, maxOneIn)
 	number(f, "sequence", &c.Sequence, 0, math.MaxInt32)
+	number(f, "epoch", &c.Epoch, 0, math.MaxInt16)
 	f.time("session", &c.Session, 0)
 	f.flag("old", &c.Old)
 	f.word("instance", &c.Instance)

@@ -43,6 +43,7 @@ const (
 	HungUp      = "client hangs up"
 	SentGarbage = "client sends garbage"
 	SentWrong   = "client sends a wrong batch"
+	EpochsEnded = "producer has no epoch left"
 )
 
 // Actor is a client as the world sees it.

@@ -92,8 +92,9 @@ func (p *producer) pump() {
 		}
 	case p.finish || p.resting || len(p.window) >= p.spec.InFlight || p.ahead():
 	case !p.refocus():
+	case p.bump():
+		p.askID()
 	default:
-		p.bump()
 		s := p.next()
 		p.window = append(p.window, s)
 		p.send(s)
@@ -134,7 +135,7 @@ func (p *producer) askID() {
 		resp := r.(*kmsg.InitProducerIDResponse)
 		switch {
 		case resp.ErrorCode == 0:
-			p.id, p.epoch = resp.ProducerID, resp.ProducerEpoch
+			p.id, p.epoch = resp.ProducerID, max(resp.ProducerEpoch, p.spec.Epoch)
 			p.pump()
 		case p.retriable(resp.ErrorCode):
 			p.net.After(100*time.Millisecond, p.pump)

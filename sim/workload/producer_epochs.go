@@ -8,16 +8,22 @@ import (
 )
 
 // bump begins a new epoch now and then, when nothing is under way, as producers do behind a batch that has failed
-// (KIP-360): sequence numbers begin with 0 again.
-func (p *producer) bump() {
-	if p.spec.Bump == 0 || len(p.window) > 0 || p.id < 0 || p.epoch == math.MaxInt16 ||
-		!p.habits.Chance(1, uint64(p.spec.Bump)) {
-		return
+// (KIP-360): sequence numbers begin with 0 again. Behind the largest epoch there is none, and it reports true: it needs
+// another producer id, of which nobody knows anything (Kafka: TransactionManager.bumpIdempotentProducerEpoch).
+func (p *producer) bump() bool {
+	if p.spec.Bump == 0 || len(p.window) > 0 || p.id < 0 || !p.habits.Chance(1, uint64(p.spec.Bump)) {
+		return false
+	}
+	if p.epoch == math.MaxInt16 {
+		p.net.Fired(EpochsEnded)
+		p.renew()
+		return true
 	}
 	p.net.Fired("producer epoch")
 	p.before, p.zombie = p.seqs, true
 	p.epoch++
 	p.seqs, p.acked = map[core.TopicPartition]int32{}, map[core.TopicPartition]uint64{}
+	return false
 }
 
 // haunts draws whether the next batch is one of the epoch before, as of an instance of the producer that does not know
