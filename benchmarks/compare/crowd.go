@@ -8,8 +8,8 @@ import (
 	"ottla.dev/benchmarks/load"
 )
 
-// longestRound is the metric that says how long a shard has kept everybody waiting.
-const longestRound = `ottla_longest_round_seconds{machine="shard"}`
+// longestStep is the metric that says how long a shard has taken for a step.
+const longestStep = `ottla_longest_step_seconds{machine="shard"}`
 
 // measureCrowd makes very many partitions, writes a record to each, leaves them alone, and starts the broker again
 // after a kill. What a partition costs is what memory has grown by, divided by their number.
@@ -39,7 +39,7 @@ func (c *comparison) measureCrowd(ctx context.Context, w workload, brokers clust
 	}
 	idle := p.memory("VmRSS")
 	figures["idle"], figures["each"] = idle/mebibyte, (idle-before)/1024/float64(w.partitions)
-	if figures["step"], err = p.metric(longestRound); err != nil {
+	if figures["step"], err = p.metric(longestStep); err != nil {
 		return nil, err
 	}
 	restarted, err := c.killAndStart(ctx, brokers, topics[len(topics)-1])
@@ -47,7 +47,7 @@ func (c *comparison) measureCrowd(ctx context.Context, w workload, brokers clust
 		return nil, err
 	}
 	figures["restart"] = milliseconds(restarted)
-	if figures["restartstep"], err = brokers[0].metric(longestRound); err != nil {
+	if figures["restartstep"], err = brokers[0].metric(longestStep); err != nil {
 		return nil, err
 	}
 	figures["step"], figures["restartstep"] = 1000*figures["step"], 1000*figures["restartstep"]

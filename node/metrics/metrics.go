@@ -37,9 +37,9 @@ func New(e *run.Engine, d *disk.Disk, s *server.Server, offline func() int64) *M
 	for name, role := range map[string]core.Role{"control": core.RoleControl, "shard": core.RoleShard,
 		"session": core.RoleSession} {
 		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace,
-			Name: "longest_round_seconds", Help: "The longest that a machine kept others waiting, since the start.",
+			Name: "longest_step_seconds", Help: "The longest that a machine took for a step, since the start.",
 			ConstLabels: prometheus.Labels{"machine": name}},
-			func() float64 { return e.LongestRound(role).Seconds() }))
+			func() float64 { return e.LongestStep(role).Seconds() }))
 	}
 
 	m.counter("connections_accepted_total", "Connections taken.", s.Accepted.Load)

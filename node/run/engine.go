@@ -40,7 +40,7 @@ type Engine struct {
 
 	// Steps counts the inputs that machines have taken.
 	Steps atomic.Int64
-	// longest is, by role, the longest that a machine has kept everybody else waiting, in nanoseconds.
+	// longest is, by role, the longest step of a machine, in nanoseconds.
 	longest [roles]atomic.Int64
 }
 
@@ -156,9 +156,9 @@ type Interference struct {
 // Interfere lets a test interfere, from before the first input.
 func (e *Engine) Interfere(i Interference) { e.faults, e.clock.shift = i, i.Shift }
 
-// observe notes how long a machine of a.address's role took for the steps of a round that began at from.
-func (e *Engine) observe(a *Actor, from core.Instant) {
-	took := int64(e.clock.now().Mono - from.Mono)
+// observe notes how long a machine of a.address's role took for a step.
+func (e *Engine) observe(a *Actor, step time.Duration) {
+	took := int64(step)
 	for most := &e.longest[a.address.Role]; ; {
 		if seen := most.Load(); took <= seen || most.CompareAndSwap(seen, took) {
 			return
@@ -166,9 +166,9 @@ func (e *Engine) observe(a *Actor, from core.Instant) {
 	}
 }
 
-// LongestRound returns the longest time that a machine of a role took for a round of steps, of which there are mostly
-// one, and at most 64: for so long everything else that wanted the machine had to wait.
-func (e *Engine) LongestRound(role core.Role) time.Duration {
+// LongestStep returns the longest time that a machine of a role took for a step: for so long everything else that
+// wanted the machine had to wait. It is wall-clock time, and on a busy machine mostly that of others.
+func (e *Engine) LongestStep(role core.Role) time.Duration {
 	return time.Duration(e.longest[role].Load())
 }
 

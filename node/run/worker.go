@@ -95,10 +95,12 @@ func (w *Worker) steps(a *Actor) {
 		before := len(w.out.Files)
 		a.machine.Drain(&w.out)
 		round++
+		ends := w.engine.clock.now()
+		w.engine.observe(a, ends.Mono-now.Mono)
+		now = ends
 		if i+1 < len(a.batch) && round < stepsPerRound && !w.urgent(a, before) {
 			continue
 		}
-		w.engine.observe(a, now)
 		w.execute(a)
 		round = 0
 		if i+1 < len(a.batch) {
