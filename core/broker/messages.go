@@ -51,6 +51,12 @@ type placing struct{}
 // AppendText implements [core.Message].
 func (m *placing) AppendText(dst []byte) []byte { return append(dst, "Placing"...) }
 
+// retaining has a shard go on with retention, in the same way.
+type retaining struct{}
+
+// AppendText implements [core.Message].
+func (m *retaining) AppendText(dst []byte) []byte { return append(dst, "Retaining"...) }
+
 // incarnation tells a shard that the broker has registered again.
 type incarnation struct{ epoch core.BrokerEpoch }
 

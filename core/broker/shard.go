@@ -92,6 +92,10 @@ func (s *Shard) message(m core.Message) {
 		}
 		return
 	}
+	if _, ok := m.(*retaining); ok {
+		s.retain()
+		return
+	}
 	s.placeSome(len(s.unplaced)) // whoever says something counts on what the metadata place here
 	switch m := m.(type) {
 	case *begin:
@@ -134,8 +138,15 @@ func (s *Shard) tick() {
 		s.tickCoordinators()
 	}
 	if s.now.Reached(s.retainAt) {
-		s.set.Retain(s.now, &s.out)
+		s.retain()
 		s.retainAt = s.now.Mono + time.Duration(s.cluster.Settings.RetentionCheckMs)*time.Millisecond
+	}
+}
+
+// retain has retention looked at for some logs, and sends itself a message to go on, so that others get their turn.
+func (s *Shard) retain() {
+	if s.set.Retain(s.now, &s.out) {
+		s.out.Send(s.self, &retaining{})
 	}
 }
 

@@ -18,7 +18,7 @@ type Set struct {
 	random  core.PRNG
 	byID    map[core.TopicIDPartition]*Replica
 	bySlot  map[uint32]*Replica
-	ordered []*Replica // by slot, for walks in a fixed order
+	ordered []*Replica // by age, for walks in a fixed order
 	slots   uint32
 	codecs  *record.Codecs
 
@@ -41,6 +41,7 @@ type Set struct {
 	held        []*Replica // new, waiting for a folder of the same name to go
 	closing     bool       // no more batches are taken
 	closed      int        // how many of ordered, from the front, are known to be closed
+	retained    int        // for how many of ordered, from the front, retention was looked at in this round
 
 	scrubs scrubbing
 	// ScrubRate is how many bytes a second are read again to find those that have gone bad, 0 for none; ScrubInterval
@@ -204,7 +205,11 @@ func (s *Set) Remove(now core.Instant, r *Replica, out *core.Outbox) {
 	r.removed = true
 	s.leave(r, out)
 	delete(s.byID, r.id)
-	s.ordered = slices.DeleteFunc(s.ordered, func(o *Replica) bool { return o == r })
+	i := slices.Index(s.ordered, r)
+	s.ordered = slices.Delete(s.ordered, i, i+1)
+	if i < s.retained {
+		s.retained--
+	}
 	s.leaving = append(s.leaving, r)
 	s.waiting.replicas = append(s.waiting.replicas, r)
 	if r.awaited() && !slices.Contains(s.held, r) {
@@ -525,19 +530,6 @@ func (s *Set) Deadline() (time.Duration, bool) {
 		at = min(at, s.scrubs.due)
 	}
 	return at, at != core.Never
-}
-
-// Retain removes the segments that retention no longer keeps.
-func (s *Set) Retain(now core.Instant, out *core.Outbox) {
-	for _, r := range slices.Clone(s.ordered) {
-		if r.Online() && (r.trunc == nil || r.trunc.stage == cutting) {
-			if r.log.Producers().Expire(now.Wall, s.ProducerExpiryMs) > 0 {
-				out.Sometimes(probe.ProducersExpired)
-			}
-			s.waiting.raised = r.log.Retain(now, r.highWatermark, out) || s.waiting.raised
-			s.settle(now, r, out)
-		}
-	}
 }
 
 // Loading reports whether any log is still being opened. One that waits for the folder of a deleted partition is not:
