@@ -21,8 +21,8 @@ type kind struct {
 	start func(t *tools, dir string, n int, settings []string) (cluster, error)
 }
 
-// ours is true of Ottla in any setting.
-func (k kind) ours() bool { return strings.HasPrefix(k.name, "ottla") }
+// asIs is true of Ottla with its defaults.
+func (k kind) asIs() bool { return k.name == "ottla" }
 
 // tools is where programs and jars are.
 type tools struct {

@@ -244,3 +244,27 @@ func TestWhatIsSaidToBeExplainedHasAHeading(t *testing.T) {
 		}
 	}
 }
+
+func TestTheSimulatorsLastWordCounts(t *testing.T) {
+	const seed = `{"seed":900000,"hash":"ab"}` + "\n"
+	const sum = `{"seeds":3,"failed":0,"speed":701.5,"eventsPerCPUSecond":840000,"cpuSeconds":2}`
+	got, err := parseSimulation([]byte(seed + seed + seed + sum + "\n"))
+	if err != nil || got["simulated"] != 701.5 || got["events"] != 840000 {
+		t.Errorf("%v, %v", got, err)
+	}
+	for _, text := range []string{"", seed, seed + "{", strings.Replace(sum, `"failed":0`, `"failed":1`, 1), "null",
+		strings.Replace(sum, `"seeds":3`, `"seeds":2`, 1), sum + seed} {
+		if got, err := parseSimulation([]byte(text)); err == nil {
+			t.Errorf("%q gives %v", text, got)
+		}
+	}
+}
+
+func TestWhatTargetsSpeakOfIsInTheDefaultSet(t *testing.T) {
+	for _, w := range workloads() {
+		spoken := slices.ContainsFunc(targetTable(), func(x target) bool { return x.workload == w.name })
+		if spoken && w.full {
+			t.Errorf("the default set lacks %s", w.name)
+		}
+	}
+}

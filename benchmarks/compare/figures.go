@@ -38,6 +38,8 @@ func figureTable() []figure {
 		{key: "requests", title: "produce requests a second", unit: "1/s"},
 		{key: "fetches", title: "fetch requests a second", unit: "1/s"},
 		{key: "client", title: "the client's CPU-seconds per GB", unit: "s/GB"},
+		{key: "simulated", title: "simulated seconds per CPU-second", unit: "", more: true},
+		{key: "events", title: "simulated events per CPU-second", unit: "1/s", more: true},
 		{key: "rate", title: "records due in a second", unit: "1/s"},
 		{key: "missing", title: "records that had not arrived at the end", unit: ""},
 	}

@@ -26,8 +26,8 @@ type options struct {
 
 const usage = `Compare measures Ottla side by side with Apache Kafka and with the least that a broker can do.
 
-  go run ./benchmarks/compare                    the default set, about ten minutes
-  go run ./benchmarks/compare --full             everything, about two hours
+  go run ./benchmarks/compare                    what the targets speak of, about forty minutes
+  go run ./benchmarks/compare --full             everything, some hours
   go run ./benchmarks/compare --list             what brokers and workloads there are
   go run ./benchmarks/compare --brokers ottla,kafka --workloads large,single --rounds 5 --for 10s --page ''
   go run ./benchmarks/compare --micro new.txt    the benchmarks of the hot paths instead, for benchstat
@@ -42,7 +42,7 @@ func main() {
 	flag.BoolVar(&o.list, "list", false, "say what there is, and do nothing")
 	flag.IntVar(&o.rounds, "rounds", 0, "how many `rounds` (default 3)")
 	flag.DurationVar(&o.duration, "for", 0, "how `long` a workload takes (default 3s)")
-	flag.DurationVar(&o.within, "within", 0, "start no more brokers after this `time` (default 30m, with --full 4h)")
+	flag.DurationVar(&o.within, "within", 0, "start no more brokers after this `time` (default 50m, with --full 6h)")
 	flag.IntVar(&o.warmup, "warmup", -1, "how many `MB` a broker takes before it counts (default 512)")
 	flag.IntVar(&o.rate, "rate", 0, "records a `second` of the workload half, instead of half of Kafka's peak")
 	flag.StringVar(&o.dir, "dir", "", "a `folder` for the brokers' data, which decides the disk")
@@ -62,9 +62,9 @@ func main() {
 
 // complete gives what was not said.
 func (o options) complete() options {
-	rounds, duration, warmup, within := 3, 3*time.Second, 512, 30*time.Minute
+	rounds, duration, warmup, within := 3, 3*time.Second, 512, 50*time.Minute
 	if o.full {
-		rounds, duration, warmup, within = 5, 20*time.Second, 4096, 4*time.Hour
+		rounds, duration, warmup, within = 5, 20*time.Second, 4096, 6*time.Hour
 	}
 	if o.rounds == 0 {
 		o.rounds = rounds

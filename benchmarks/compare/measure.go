@@ -20,10 +20,16 @@ func (w workload) produce(brokers cluster, topic string, duration time.Duration,
 	}
 }
 
+// lasts is how long a workload's loop goes on.
+func (c *comparison) lasts(w workload) time.Duration { return max(c.duration, w.atLeast) }
+
 // measure runs a workload.
 func (c *comparison) measure(ctx context.Context, w workload, brokers cluster) (map[string]float64, error) {
-	if w.way == crowdWay {
+	switch w.way {
+	case crowdWay:
 		return c.measureCrowd(ctx, w, brokers)
+	case simulateWay:
+		return c.measureSimulator(ctx)
 	}
 	topic, err := c.topic(ctx, w, brokers)
 	if err != nil {
@@ -61,7 +67,7 @@ func (c *comparison) measureProduce(ctx context.Context, w workload, brokers clu
 		return nil, err
 	}
 	client := ownCPU()
-	made, err := w.produce(brokers, topic, c.duration, mostBytes).Run(ctx)
+	made, err := w.produce(brokers, topic, c.lasts(w), mostBytes).Run(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -78,7 +78,9 @@ func (c *comparison) run(ctx context.Context) error {
 // session starts brokers of a kind, runs workloads on them, and leaves nothing behind.
 func (c *comparison) session(ctx context.Context, round int, k kind, s session) error {
 	dir := filepath.Join(c.dir, fmt.Sprintf("%s-%d-%d", k.name, s.brokers, round))
-	s.workloads = slices.DeleteFunc(slices.Clone(s.workloads), func(w workload) bool { return w.own && !k.ours() })
+	s.workloads = slices.DeleteFunc(slices.Clone(s.workloads), func(w workload) bool {
+		return w.own && !k.asIs() || w.once && round > 1 && len(c.workloads) > 1
+	})
 	if len(s.workloads) == 0 {
 		return nil
 	}
@@ -111,6 +113,9 @@ func (c *comparison) session(ctx context.Context, round int, k kind, s session) 
 
 // ready starts brokers, which have to be stopped whatever comes of it, and gives them work that does not count.
 func (c *comparison) ready(ctx context.Context, round int, k kind, s session, dir string) (cluster, error) {
+	if s.brokers == 0 {
+		return nil, nil
+	}
 	writeBack()
 	defer c.warmth.lend()()
 	brokers, err := k.start(c.tools, dir, s.brokers, s.settings)
@@ -186,7 +191,7 @@ func (c *comparison) topic(ctx context.Context, w workload, brokers cluster) (na
 
 // one runs a workload and notes its figures, or why there are none.
 func (c *comparison) one(ctx context.Context, round int, k kind, w workload, brokers cluster) {
-	ctx, cancel := context.WithTimeout(ctx, c.duration+besides)
+	ctx, cancel := context.WithTimeout(ctx, c.lasts(w)+besides)
 	defer cancel()
 	s := sample{Round: round, Kind: k.name, Workload: w.name}
 	figures, err := c.warmly(ctx, w, brokers)

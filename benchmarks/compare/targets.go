@@ -41,6 +41,7 @@ func targetTable() []target {
 		{"20,000 partitions, made and written to", "partitions20k", "step", "ottla", "", 10},
 		{"kill -9 of a leader, default timeouts", "failover", "gap", "ottla", "kafka", 1},
 		{"kill -9 of a leader, sessions of 1 s", "failover-1s", "gap", "ottla", "", 1.5},
+		{"the simulator's reference world", "simulator", "simulated", "ottla", "", 700},
 	}
 }
 

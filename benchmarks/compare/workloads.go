@@ -17,6 +17,7 @@ const (
 	failoverWay                // an open loop during which the leader is killed
 	restartWay                 // kill -9 and a new start
 	crowdWay                   // very many partitions: made, written to once, left alone, and there again after kill -9
+	simulateWay                // the simulator, without a broker
 )
 
 // workload is a way with its numbers. Every field is what the page says of it.
@@ -25,7 +26,7 @@ type workload struct {
 	way        way
 	// full ones are not in the default set.
 	full bool
-	// brokers is 1 or 3; topics have as many replicas.
+	// brokers is 1 or 3, or 0 for the simulator; topics have as many replicas.
 	brokers                 int
 	recordBytes, batchBytes int // of load.Produce
 	partitions, clients     int
@@ -35,9 +36,11 @@ type workload struct {
 	cold                    bool // the page cache is emptied before consumers begin
 	rate                    int  // of an open loop; 0 is half of Kafka's peak
 	settings                []string
-	last                    bool // it harms the brokers
-	own                     bool // only Ottla is asked: it says what of its own grows with what
-	fresh                   bool // it has brokers of its own, which are not warmed up
+	last                    bool          // it harms the brokers
+	own                     bool          // only Ottla with its defaults is asked
+	once                    bool          // only in the first round, if there are others: it takes a minute
+	atLeast                 time.Duration // it takes so long, however short others are
+	fresh                   bool          // it has brokers of its own, which are not warmed up
 }
 
 // single and whole are batch sizes.
@@ -63,7 +66,7 @@ func workloads() []workload {
 		{name: "p64", what: "1 KB records in batches of 16 KiB, 64 partitions, 16 connections", way: produceWay,
 			full: true, brokers: 1, recordBytes: 1000, batchBytes: 16 << 10, partitions: 64, clients: 16},
 		{name: "p1000", what: "1 KB records in batches of 16 KiB, 1,000 partitions, 16 connections", way: produceWay,
-			brokers: 1, recordBytes: 1000, batchBytes: 16 << 10, partitions: 1000, clients: 16},
+			brokers: 1, recordBytes: 1000, batchBytes: 16 << 10, partitions: 1000, clients: 16, atLeast: 10 * time.Second},
 		{name: "c500", what: "1 KB records in batches of 16 KiB, 64 partitions, 500 connections", way: produceWay,
 			full: true, brokers: 1, recordBytes: 1000, batchBytes: 16 << 10, partitions: 64, clients: 500},
 		{name: "zstd", what: "1 KB records of words in the largest batches, zstd; per GB before compression",
@@ -74,7 +77,7 @@ func workloads() []workload {
 			brokers: 1, recordBytes: 1000, batchBytes: 16 << 10, partitions: 8, clients: 1, consumers: 1},
 		{name: "fanout", what: "ten consumers read the same log from the page cache", way: consumeWay, full: true,
 			brokers: 1, recordBytes: 1000, partitions: 8, clients: 1, consumers: 10},
-		{name: "cold", what: "one consumer reads 1 KB records from the disk", way: consumeWay, full: true, brokers: 1,
+		{name: "cold", what: "one consumer reads 1 KB records from the disk", way: consumeWay, brokers: 1,
 			recordBytes: 1000, partitions: 8, clients: 1, consumers: 1, cold: true},
 		{name: "paced", what: "5,000 records of 1 KB a second, one consumer follows", way: pacedWay, brokers: 1,
 			recordBytes: 1000, partitions: 8, consumers: 1, rate: 5000},
@@ -85,11 +88,11 @@ func workloads() []workload {
 		{name: "restart", what: "1,000 partitions with a record each, kill -9, start", way: restartWay,
 			brokers: 1, partitions: 1000, last: true, own: true, fresh: true},
 		{name: "partitions5k", what: "5,000 partitions with a record each, left alone, kill -9, start", way: crowdWay,
-			full: true, brokers: 1, partitions: 5000, last: true, own: true},
+			once: true, brokers: 1, partitions: 5000, last: true, own: true, fresh: true},
 		{name: "partitions10k", what: "10,000 partitions with a record each, left alone, kill -9, start", way: crowdWay,
-			full: true, brokers: 1, partitions: 10_000, last: true, own: true},
+			full: true, brokers: 1, partitions: 10_000, last: true, own: true, fresh: true},
 		{name: "partitions20k", what: "20,000 partitions with a record each, left alone, kill -9, start", way: crowdWay,
-			full: true, brokers: 1, partitions: 20_000, last: true, own: true},
+			once: true, brokers: 1, partitions: 20_000, last: true, own: true, fresh: true},
 		{name: "rf3", what: "three brokers: 1 KB records in the largest batches", way: produceWay, brokers: 3,
 			recordBytes: 1000, partitions: 8, clients: 1},
 		{name: "rf3-16k", what: "three brokers: 1 KB records in batches of 16 KiB", way: produceWay, full: true,
@@ -98,9 +101,11 @@ func workloads() []workload {
 			brokers: 3, recordBytes: 1000, partitions: 8, consumers: 1, rate: 2000},
 		{name: "failover", what: "three brokers: kill -9 of a leader, default timeouts", way: failoverWay, brokers: 3,
 			recordBytes: 100, partitions: 1, rate: 500, last: true},
-		{name: "failover-1s", what: "three brokers: kill -9 of a leader, sessions of 1 s", way: failoverWay, full: true,
+		{name: "failover-1s", what: "three brokers: kill -9 of a leader, sessions of 1 s", way: failoverWay, own: true,
 			brokers: 3, recordBytes: 100, partitions: 1, rate: 500, last: true,
 			settings: []string{"broker.session.timeout.ms=1000", "broker.heartbeat.interval.ms=200"}},
+		{name: "simulator", what: "the reference world: three brokers, four clients, 21 operations a simulated second",
+			way: simulateWay, own: true, last: true},
 	}
 }
 
