@@ -31,10 +31,10 @@ func newFired(clustered bool) Fired {
 	}
 	delete(f, fault.SlowNetwork.String()) // the network has faults of its own
 	for _, name := range []string{firedLongPause, firedSkew, firedDrift, firedUnclean, firedCaching,
-		firedWipe, firedSpared, firedRot, firedRepaired, firedSoundLeft, firedNeeded, firedLoss, firedLate} {
+		firedWipe, firedSpared, firedRot, firedRepaired, firedSoundLeft, firedNeeded, firedLoss, firedLate, firedSecond} {
 		f[name] = 0
 	}
-	for k := fault.Misdirected; k <= fault.Aimed; k++ {
+	for k := fault.Misdirected; k <= fault.Amnesia; k++ {
 		f[firedHarm+k.String()] = 0
 	}
 	for k := netsim.Partition; int(k) < netsim.Kinds; k++ {
@@ -71,6 +71,7 @@ const (
 	firedHarm      = "rot "
 	firedUnread    = "rot unreadable read"
 	firedLost      = "rot lying power cut"
+	firedSecond    = "second strike after rot"
 )
 
 func (w *World) fire(what string) { w.fired[what]++ }

@@ -21,10 +21,12 @@ func (n *node) harm(r *fault.Rot, paths []string, sizes []int64) bool {
 		return n.misdate(r, paths)
 	case fault.Aimed:
 		return n.aim(r, paths)
+	case fault.Amnesia:
+		return n.loseMetadata(paths)
 	}
 	struck := false
 	for range r.Spots {
-		i := int(n.rots.random.Below(uint64(len(paths))))
+		i := n.target(r, paths)
 		switch {
 		case r.Harm == fault.Misdirected:
 			struck = n.misdirect(paths[i], sizes[i], r.Kind == 0) || struck

@@ -38,6 +38,7 @@ type node struct {
 	cut         int      // file operations until the process is stopped again
 	again       []int
 	rotting     *fault.Rot // strikes before the next start
+	second      *fault.Rot // whose second strike is due after the next start
 	rotWait     int        // how often that may wait
 	repairedAt  time.Duration
 	spoiled     map[string]bool // files that [node.spoil] has ever damaged

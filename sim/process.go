@@ -138,6 +138,10 @@ func (n *node) start() {
 		injected: n.injected}
 	n.syncFailed, n.unsynced = false, nil
 	n.proc = p
+	if r := n.second; r != nil {
+		n.second = nil
+		n.after(r.Then.After, func() { n.strikeOthers(r) })
+	}
 	n.plugIn()
 	n.begin("start").Num("number", int64(p.number)).End()
 	err := n.folder()

@@ -245,6 +245,7 @@ func (n *node) rot(r *fault.Rot) {
 	n.observer.cluster.Rotten(n.index)
 	n.damage(r, paths, sizes)
 	n.observer.cluster.Damaged(n.index)
+	n.planSecond(r)
 }
 
 func (n *node) damage(r *fault.Rot, paths []string, sizes []int64) {
@@ -256,7 +257,7 @@ func (n *node) damage(r *fault.Rot, paths []string, sizes []int64) {
 	}
 	lost := map[string]bool{}
 	for range r.Spots {
-		i := n.rots.random.Below(uint64(len(paths)))
+		i := n.target(r, paths)
 		if path := paths[i]; !lost[path] {
 			at, how := int(n.rots.random.Below(uint64(sizes[i]))), n.rots.random.Below(16)
 			lost[path] = n.spoil(path, at, how, r.Kind == 0)
@@ -304,13 +305,47 @@ func (n *node) spoil(path string, at int, drawn uint64, live bool) bool {
 func kindOf(path string) string {
 	name := path[strings.LastIndexByte(path, '/')+1:]
 	if strings.Contains(path, "/"+quorumFolder+"/") {
-		return "metadata"
+		return kindMetadata
 	}
 	if _, suffix, ok := log.ParseFileName(name); ok {
 		return suffix
 	}
 	return name
 }
+
+// target draws a file to be damaged: any one, or one of a kind that is drawn first.
+func (n *node) target(r *fault.Rot, paths []string) int {
+	random := &n.rots.random
+	if !r.Even {
+		return int(random.Below(uint64(len(paths))))
+	}
+	var kinds []string
+	of := map[string][]int{}
+	for i, path := range paths {
+		kind := fineKindOf(path)
+		if of[kind] == nil {
+			kinds = append(kinds, kind)
+		}
+		of[kind] = append(of[kind], i)
+	}
+	files := of[kinds[random.Below(uint64(len(kinds)))]]
+	return files[random.Below(uint64(len(files)))]
+}
+
+// fineKindOf is [kindOf] with the files of the metadata apart.
+func fineKindOf(path string) string {
+	kind := kindOf(path)
+	if kind != kindMetadata {
+		return kind
+	}
+	name := path[strings.LastIndexByte(path, '/')+1:]
+	if at := strings.LastIndexByte(name, '.'); at >= 0 {
+		name = name[at:]
+	}
+	return kind + name
+}
+
+const kindMetadata = "metadata"
 
 // repaired reports whether no machine is damaged.
 func (w *World) repaired() bool {

@@ -288,6 +288,9 @@ func (c *Control) quorumSettings() raft.Settings {
 	s.ElectionTimeout, s.FetchTimeout = ms(m.ElectionTimeoutMs), ms(m.FetchTimeoutMs)
 	s.RequestTimeout, s.RetryBackoff = ms(m.RequestTimeoutMs), ms(m.RetryBackoffMs)
 	s.LogBytes = m.RetentionBytes
+	if m.FetchBytes > 0 {
+		s.FetchBytes, s.SnapshotBytes = min(s.FetchBytes, m.FetchBytes), min(s.SnapshotBytes, m.FetchBytes)
+	}
 	return s
 }
 

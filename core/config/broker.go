@@ -106,6 +106,7 @@ type MetadataSettings struct {
 	SnapshotIntervalMs int64 // 0 is no limit
 	RetentionBytes     int64
 	RetentionMs        int64
+	FetchBytes         int32 // most that are fetched at once
 
 	ElectionTimeoutMs int32 // of the quorum, as are the next three
 	FetchTimeoutMs    int32
@@ -189,6 +190,7 @@ func (r brokerReader) metadata() MetadataSettings {
 		SnapshotIntervalMs:  r.long("metadata.log.max.snapshot.interval.ms"),
 		RetentionBytes:      r.long("metadata.max.retention.bytes"),
 		RetentionMs:         r.long("metadata.max.retention.ms"),
+		FetchBytes:          r.int("internal.metadata.max.fetch.size.in.bytes"),
 		ElectionTimeoutMs:   r.int("controller.quorum.election.timeout.ms"),
 		FetchTimeoutMs:      r.int("controller.quorum.fetch.timeout.ms"),
 		RequestTimeoutMs:    r.int("controller.quorum.request.timeout.ms"),

@@ -271,6 +271,7 @@ func (c *Cluster) judge(seen *seenReplica, s *Sighting, r *partition.Replica) {
 	if c.brokers[s.Node].rotten {
 		c.leaders.partition(c, s)
 		c.watchSilence(&was, s, r)
+		c.watchCutEarly(s)
 		c.watchCommitted(&was, s)
 		seen.dir, seen.Sighting = r.Log().Dir(), *s
 		return

@@ -20,6 +20,8 @@ type damage struct {
 	files   map[string][]byte // the checkpoints of recovery points, by log directory
 	life    int               // of the last process that the quorum was seen in
 	promise *promise          // nil if there is nothing left to be kept
+	held    map[core.TopicIDPartition]*held
+	epoch   core.BrokerEpoch // the newest that was known
 }
 
 // vouched is what one replica had.
@@ -43,7 +45,13 @@ type promise struct {
 // promises finds what a machine has promised, before its files are damaged. Where log directories fail it is not
 // followed which of them a replica is in.
 func (c *Cluster) promises(node int) *damage {
-	d := &damage{vouched: map[core.TopicIDPartition]vouched{}, files: map[string][]byte{}}
+	d := &damage{vouched: map[core.TopicIDPartition]vouched{}, files: map[string][]byte{},
+		held: map[core.TopicIDPartition]*held{}, epoch: -1}
+	if image := c.images.latest; image != nil {
+		if b := image.Broker(core.BrokerID(node + 1)); b != nil {
+			d.epoch = b.Epoch
+		}
+	}
 	plan := c.ledger.plan
 	if len(plan.DirFailures) > 0 {
 		return d
@@ -62,6 +70,7 @@ func (c *Cluster) promises(node int) *damage {
 		if end := min(points[dir][seen.Name.String()], x.end, seen.Synced); end > 0 {
 			d.vouched[key.id] = vouched{dir: dir, end: end, life: seen.Life,
 				begin: max(seen.Start, starts[dir][seen.Name.String()])}
+			d.held[key.id] = &held{committed: min(x.end, seen.Synced), vouched: end}
 		}
 	}
 	q := &c.brokers[node].quorum
@@ -86,7 +95,7 @@ func (c *Cluster) Damaged(node int) {
 		for id, v := range d.vouched {
 			if v.dir == dir {
 				v.lost = true
-				d.vouched[id] = v
+				d.vouched[id], d.held[id].vouched = v, 0
 			}
 		}
 		if d.promise != nil && dir == c.ledger.plan.DirNames()[0] {

@@ -24,6 +24,7 @@ func (c *Cluster) judgeImage(node int, was, image *metadata.Image) {
 		c.wrong("image", node, "the metadata at offset "+offsetText(at)+" are not those that another broker has")
 	}
 	c.images.hashes[at] = sum
+	c.watchLed(node, image)
 	if image.InTransaction() || c.images.latest != nil && at <= c.images.latest.Offset() {
 		return
 	}
@@ -34,6 +35,7 @@ func (c *Cluster) judgeImage(node int, was, image *metadata.Image) {
 		c.watchBrokerEpochs(node, latest, image)
 		c.watchReturns(node, latest, image)
 		c.watchUnfencing(node, latest, image)
+		c.watchStandings(node, latest, image)
 	}
 	for t := range image.Topics() {
 		var before *metadata.Topic

@@ -47,6 +47,9 @@ func (p *Plan) drawBeside() {
 		p.drawLates(&lates)
 		briefs := p.Stream(streamBriefs)
 		p.drawBriefs(&briefs)
+		damage, meta := p.Stream(streamDamage), p.Stream(streamMetadata)
+		p.drawDamage(&damage)
+		p.drawMetadata(&meta)
 	}
 }
 

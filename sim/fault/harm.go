@@ -25,12 +25,15 @@ const (
 	// cut short before a batch that a checkpoint vouches for, or one digit of an offset checkpoint, or one bit of the
 	// newest producer snapshot of a log, is another.
 	Aimed
-	lastHarm = Aimed
+	// Amnesia is damage to the metadata as a whole: the folder is empty, or its log, its snapshots or the election state
+	// are gone, or a digit of the latter is another.
+	Amnesia
+	lastHarm = Amnesia
 )
 
 // String gives the harm's name.
 func (h Harm) String() string {
-	return [...]string{"", "misdirected", "lying", "unreadable", "misdated", "aimed"}[h]
+	return [...]string{"", "misdirected", "lying", "unreadable", "misdated", "aimed", "amnesia"}[h]
 }
 
 func (h *Harm) field(l *fields) {

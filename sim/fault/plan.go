@@ -249,6 +249,8 @@ const (
 	streamWraps       = 1040
 	streamBriefs      = 1041
 	streamFounding    = 1042
+	streamDamage      = 1033
+	streamMetadata    = 1034
 )
 
 // Habits is the part of a client's stream for what it does beside its work, so that the rest is not reshuffled by it.

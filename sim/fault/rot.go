@@ -20,6 +20,9 @@ type Rot struct {
 	// Harm is what the damage is, and For how long it lasts, where that has a meaning.
 	Harm Harm
 	For  time.Duration
+	// Even says that what is damaged is drawn by kind of file first: there are few of some kinds, and small ones.
+	Even bool
+	Then Second
 }
 
 // rotReplicas is how many replicas partitions have where files are damaged, and rotMinISR how many of them must have a
@@ -82,6 +85,8 @@ func (r *Rot) fields(l *fields, p *Plan) {
 	l.time("down", &r.Down, 0)
 	r.Harm.field(l)
 	l.time("for", &r.For, 0)
+	l.flag("even", &r.Even)
+	r.Then.fields(l)
 }
 
 // maxSpots bounds how many places are damaged at once.

@@ -1,0 +1,58 @@
+package sim
+
+import (
+	"slices"
+	"strings"
+
+	"ottla.dev/core/raft"
+	"ottla.dev/sim/fault"
+)
+
+// loseMetadata damages the metadata of a process that is not there as a whole.
+func (n *node) loseMetadata(paths []string) bool {
+	random := &n.rots.random
+	paths = slices.DeleteFunc(slices.Clone(paths), func(path string) bool { return kindOf(path) != kindMetadata })
+	if len(paths) == 0 {
+		return false
+	}
+	state := func(path string) bool { return strings.HasSuffix(path, "/"+raft.StateFile) }
+	switch random.Below(4) {
+	case 0, 1: // the folder is empty
+	case 2: // all but the election state
+		paths = slices.DeleteFunc(paths, state)
+	default:
+		return n.changeState(paths)
+	}
+	for _, path := range paths {
+		n.disk.Lose(path)
+		n.harmed(fault.Amnesia, path, 0)
+	}
+	return len(paths) > 0
+}
+
+// changeState makes a digit in the election state another one.
+func (n *node) changeState(paths []string) bool {
+	i := slices.IndexFunc(paths, func(path string) bool { return strings.HasSuffix(path, "/"+raft.StateFile) })
+	if i < 0 {
+		return false
+	}
+	b, _ := n.disk.Bytes(paths[i])
+	var digits []int
+	for at := range b {
+		if b[at] >= '0' && b[at] <= '9' {
+			digits = append(digits, at)
+		}
+	}
+	if len(digits) == 0 {
+		return false
+	}
+	at, by := digits[n.rots.random.Below(uint64(len(digits)))], byte(n.rots.random.Between(1, 9))
+	n.disk.Damage(paths[i], func(b []byte) []byte {
+		if at < len(b) && b[at] >= '0' && b[at] <= '9' {
+			b[at] = '0' + (b[at]-'0'+by)%10
+		}
+		return b
+	})
+	n.harmed(fault.Amnesia, paths[i], int64(at))
+	return true
+}

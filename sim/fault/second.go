@@ -1,0 +1,87 @@
+package fault
+
+import (
+	"slices"
+	"time"
+
+	"ottla.dev/core"
+)
+
+// Whom a damage strikes beside its own machine.
+type Whom uint8
+
+// Those who are struck.
+const (
+	Leaders    Whom = iota + 1 // who leads a partition of which the damaged machine has a replica
+	Controller                 // the active controller
+	Both
+	lastWhom = Both
+)
+
+// String gives the name.
+func (w Whom) String() string { return [...]string{"", "leader", "controller", "both"}[w] }
+
+// Second is the second strike of a damage: those whom a damaged machine needs to get back what it had are gone, just
+// when it is there again. It is within what must be survived: nobody is ended whom a partition needs as its last sound
+// replica in sync.
+type Second struct {
+	Whom  Whom // 0: there is none
+	After time.Duration
+	// Kind is how they end. 0: they stand still, for the time that they would be down.
+	Kind StopKind
+	Down time.Duration
+}
+
+func (s *Second) fields(l *fields) {
+	name := s.Whom.String()
+	l.word("then", &name)
+	i := slices.IndexFunc([]Whom{0, Leaders, Controller, Both}, func(w Whom) bool { return w.String() == name })
+	if i < 0 {
+		l.fail("%q is nobody who could be struck", name)
+		return
+	}
+	s.Whom = Whom(i)
+	l.time("then-after", &s.After, 0)
+	kind := int(s.Kind)
+	number(l, "then-stop", &kind, 0, int(Crash))
+	s.Kind = StopKind(kind)
+	l.time("then-down", &s.Down, 0)
+}
+
+// drawDamage draws what came later to damage: even odds for all kinds of files, metadata that are gone, and second
+// strikes.
+func (p *Plan) drawDamage(r *core.PRNG) {
+	if len(p.Rots) > 0 && r.Chance(1, 2) {
+		// Nothing else wakes what rots below a process in the last seconds: the slow pass through the logs has to find it.
+		last := Rot{Node: int(r.Below(uint64(p.Brokers))), At: p.Duration - between(r, 300*time.Millisecond, 4*time.Second),
+			Spots: int(pick[int64](r, 1, 2, 5)), Harm: pick(r, 0, 0, Misdirected, Misdated)}
+		at := slices.IndexFunc(p.Rots, func(o Rot) bool { return o.At > last.At })
+		if at < 0 {
+			at = len(p.Rots)
+		}
+		p.Rots = slices.Insert(p.Rots, at, last)
+	}
+	for i := range p.Rots {
+		rot := &p.Rots[i]
+		rot.Even = r.Chance(4, 5)
+		if rot.Kind != 0 && r.Chance(1, 5) {
+			rot.Harm, rot.For = Amnesia, 0
+		}
+		if !r.Chance(1, 3) {
+			continue
+		}
+		rot.Then = Second{Whom: pick(r, Leaders, Controller, Controller, Both), Kind: pick(r, Crash, Kill, 0),
+			After: pick(r, 0, between(r, 0, 30*time.Millisecond), between(r, 0, time.Second)),
+			Down:  between(r, 100*time.Millisecond, pick(r, time.Second, 6*time.Second))}
+	}
+}
+
+// drawMetadata draws how small the pieces are that the metadata are kept and sent in.
+func (p *Plan) drawMetadata(r *core.PRNG) {
+	if r.Chance(1, 2) {
+		p.set("internal.metadata.log.segment.bytes", pick[int64](r, 1024, 4000, 20000))
+	}
+	if r.Chance(1, 2) {
+		p.set("internal.metadata.max.fetch.size.in.bytes", pick[int64](r, 300, 1000, 5000))
+	}
+}
