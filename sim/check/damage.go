@@ -67,17 +67,18 @@ func (c *Cluster) promises(node int) *damage {
 			continue
 		}
 		dir := seen.dir[:strings.LastIndexByte(seen.dir, '/')]
-		if end := min(points[dir][seen.Name.String()], x.end, seen.Synced); end > 0 {
+		committed := x.shared(seen.Epochs, seen.Start, min(x.end, seen.Synced))
+		if end := min(points[dir][seen.Name.String()], committed); end > 0 {
 			d.vouched[key.id] = vouched{dir: dir, end: end, life: seen.Life,
 				begin: max(seen.Start, starts[dir][seen.Name.String()])}
-			d.held[key.id] = &held{committed: min(x.end, seen.Synced), vouched: end}
+			d.held[key.id] = &held{committed: committed, vouched: end}
 		}
 	}
 	q := &c.brokers[node].quorum
 	self := core.BrokerID(node + 1)
 	if d.life = q.Life; q.Life > 0 && plan.Machines[node].Voter && !plan.Dynamic && slices.Contains(q.Voters, self) &&
 		!q.Recalling {
-		had := min(c.quorum.end, q.Synced)
+		had := c.quorum.shared(q.Epochs, q.Start, min(c.quorum.end, q.Synced))
 		d.promise = &promise{saved: q.Saved, had: had,
 			vouched: min(had, points[plan.DirNames()[0]][raft.Topic+"-0"])}
 	}

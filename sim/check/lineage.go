@@ -54,6 +54,23 @@ func (l *lineage) parts(epochs *log.Epochs, start, limit core.Offset) core.Offse
 	return core.NoOffset
 }
 
+// shared is up to where, at most a limit, a log that begins at start is the same as the lineage: what it has behind that
+// may be of a leader whose records were never committed.
+func (l *lineage) shared(epochs *log.Epochs, start, limit core.Offset) core.Offset {
+	at := l.parts(epochs, start, limit)
+	if at == core.NoOffset {
+		return limit
+	}
+	// Another epoch may have begun anywhere in what the lineage has of one.
+	shared := start
+	for _, e := range epochs.All() {
+		if e.Start <= at {
+			shared = max(shared, e.Start)
+		}
+	}
+	return shared
+}
+
 // at is the epoch of what is committed at an offset, or NoLeaderEpoch if that is not known.
 func (l *lineage) at(o core.Offset) core.LeaderEpoch {
 	epoch := core.NoLeaderEpoch
