@@ -30,7 +30,7 @@ func (n *node) loseMetadata(paths []string) bool {
 	return len(paths) > 0
 }
 
-// changeState makes a digit in the election state another one.
+// changeState makes a digit of the epoch or the vote in the election state another one.
 func (n *node) changeState(paths []string) bool {
 	i := slices.IndexFunc(paths, func(path string) bool { return strings.HasSuffix(path, "/"+raft.StateFile) })
 	if i < 0 {
@@ -38,9 +38,13 @@ func (n *node) changeState(paths []string) bool {
 	}
 	b, _ := n.disk.Bytes(paths[i])
 	var digits []int
-	for at := range b {
-		if b[at] >= '0' && b[at] <= '9' {
-			digits = append(digits, at)
+	for _, name := range []string{`"leaderEpoch":`, `"votedId":`} {
+		_, rest, _ := strings.Cut(string(b), name)
+		value, _, _ := strings.Cut(rest, ",")
+		for at := range value {
+			if digit := len(b) - len(rest) + at; b[digit] >= '0' && b[digit] <= '9' {
+				digits = append(digits, digit)
+			}
 		}
 	}
 	if len(digits) == 0 {

@@ -1,9 +1,11 @@
 package sim
 
 import (
+	"strings"
 	"time"
 
 	"ottla.dev/core"
+	"ottla.dev/core/log"
 	"ottla.dev/netsim"
 	"ottla.dev/sim/check"
 	"ottla.dev/sim/disk"
@@ -75,6 +77,13 @@ func (n *node) newDisk() {
 	n.disk = disk.New(n.faults.Fork(uint64(n.disks) + uint64(n.index)<<32))
 	n.disk.Unordered, n.disk.Replicated = n.plan.UnorderedNames, n.plan.Clustered()
 	n.disk.Fault = n.diskFault
+	if !n.plan.Clustered() {
+		n.disk.Renamed = func(from, to string) {
+			if n.alive() && n.proc.listening && n.ofPartition(from) && strings.HasSuffix(to, log.DeletedSuffix) {
+				check.SegmentGone(n.disk, from, n.fail)
+			}
+		}
+	}
 }
 
 func (n *node) instant(p *process) core.Instant {

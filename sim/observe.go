@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"slices"
+
 	"ottla.dev/core"
 	"ottla.dev/core/broker"
 	"ottla.dev/core/partition"
@@ -45,11 +47,26 @@ func (o *observer) stepped(n *node, a *actor) {
 	case core.RoleControl:
 		seen := p.see.InspectControl()
 		o.cluster.Control(n.index, n.starts, seen.Quorum, seen.Image)
+		o.tidied(n, &seen)
 	case core.RoleShard:
 		i := int(a.address.Index)
 		o.cluster.Shard(n.index, n.starts, i, p.see.InspectShard(i))
 		p.see.InspectCoordinators(i, func(p *broker.CoordinatorInspection) { o.cluster.Coordinator(n.index, p) })
 	case core.RoleSession:
+	}
+}
+
+// tidied judges the log directories when a start has put them in order, before anything is made or deleted.
+func (o *observer) tidied(n *node, seen *broker.Inspection) {
+	p := n.proc
+	if p.tidied || seen.Image == nil || broker.Phases()[p.see.InspectPhase()] != "loading" {
+		return
+	}
+	p.tidied = true
+	for _, dir := range n.plan.DirNames() {
+		if !slices.Contains(p.offline, dir) && !n.inDeadDir(dir) {
+			o.cluster.Tidied(n.index, dir, seen.Image)
+		}
 	}
 }
 

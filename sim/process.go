@@ -39,6 +39,7 @@ type process struct {
 	pending   int      // file operations and syncs under way
 	injected  int      // faults before it started
 	offline   []string // log directories that it does not use any more
+	tidied    bool     // its start has put the log directories in order
 }
 
 // link is a pair of machines, whose messages keep their order: two addresses in one number, which is found faster.

@@ -18,11 +18,14 @@ import (
 type damage struct {
 	vouched map[core.TopicIDPartition]vouched
 	files   map[string][]byte // the checkpoints of recovery points, by log directory
+	state   []byte            // the election state
 	life    int               // of the last process that the quorum was seen in
 	promise *promise          // nil if there is nothing left to be kept
 	held    map[core.TopicIDPartition]*held
 	epoch   core.BrokerEpoch // the newest that was known
 }
+
+const electionState = "/" + raft.Topic + "-0/" + raft.StateFile
 
 // vouched is what one replica had.
 type vouched struct {
@@ -37,6 +40,7 @@ type vouched struct {
 // promise is what a voter had.
 type promise struct {
 	saved     raft.ElectionState
+	spoiled   bool        // the file of it is damaged
 	vouched   core.Offset // as of a replica
 	had       core.Offset // everything below it was committed, and synced here
 	forgotten bool        // it knows that it does not have that any more
@@ -71,7 +75,7 @@ func (c *Cluster) promises(node int) *damage {
 		if end := min(points[dir][seen.Name.String()], committed); end > 0 {
 			d.vouched[key.id] = vouched{dir: dir, end: end, life: seen.Life,
 				begin: max(seen.Start, starts[dir][seen.Name.String()])}
-			d.held[key.id] = &held{committed: committed, vouched: end}
+			d.held[key.id] = &held{committed: committed, vouched: end, promised: c.promisedBy(key.id)}
 		}
 	}
 	q := &c.brokers[node].quorum
@@ -81,6 +85,10 @@ func (c *Cluster) promises(node int) *damage {
 		had := c.quorum.shared(q.Epochs, q.Start, min(c.quorum.end, q.Synced))
 		d.promise = &promise{saved: q.Saved, had: had,
 			vouched: min(had, points[plan.DirNames()[0]][raft.Topic+"-0"])}
+		d.state, _ = c.disks[node].Bytes(plan.DirNames()[0] + electionState)
+		if saved, err := raft.DecodeState(d.state); err == nil && saved.Epoch >= q.Saved.Epoch {
+			d.promise.saved = saved // it was written, and the process ended before it heard of that
+		}
 	}
 	return d
 }
@@ -102,6 +110,9 @@ func (c *Cluster) Damaged(node int) {
 		if d.promise != nil && dir == c.ledger.plan.DirNames()[0] {
 			d.promise.vouched = 0
 		}
+	}
+	if b, _ := c.disks[node].Bytes(c.ledger.plan.DirNames()[0] + electionState); d.promise != nil {
+		d.promise.spoiled = !bytes.Equal(b, d.state)
 	}
 	if c.likeNew(node) {
 		d.promise = nil
@@ -224,6 +235,9 @@ func (c *Cluster) watchForgotten(b *seenBroker, s *QuorumSighting) {
 	case s.Saved.Epoch < p.saved.Epoch, s.Saved.Epoch == p.saved.Epoch && p.saved.Voted != core.NoBroker &&
 		s.Saved.Voted != p.saved.Voted:
 		c.wrong("forgotten", s.Node, "its vote of epoch "+epochText(p.saved.Epoch)+" is gone, and it votes")
+	case p.spoiled && s.Saved.Epoch > p.saved.Epoch:
+		c.wrong("forgotten", s.Node, "it goes by an election state that was damaged, of epoch "+epochText(s.Saved.Epoch)+
+			", and had saved one of epoch "+epochText(p.saved.Epoch))
 	case s.End < p.vouched:
 		c.wrong("forgotten", s.Node, "its metadata end at offset "+offsetText(s.End)+", and those up to "+
 			offsetText(p.vouched)+" were committed and synced, and it votes")

@@ -65,6 +65,7 @@ func (c *Cluster) holds(x *commitment, s *Sighting, begins bool) {
 	if !begins {
 		return
 	}
+	c.begins(s)
 	if at := x.parts(s.Epochs, s.Start, s.End); at != core.NoOffset {
 		c.wrong("committed", s.Node, name()+", and offset "+offsetText(at)+" is of epoch "+epochText(s.Epochs.EpochAt(at))+
 			", where another record was committed")

@@ -1,10 +1,13 @@
 package check
 
 import (
+	"slices"
 	"strings"
 
 	"ottla.dev/core"
 	"ottla.dev/core/log"
+	"ottla.dev/core/metadata"
+	"ottla.dev/core/raft"
 	"ottla.dev/sim/disk"
 )
 
@@ -66,6 +69,48 @@ func (c *Cluster) watchPoints(node int, end Ending) {
 				offsetText(seen.HighWatermark))
 		default:
 			seen.saved = mark
+		}
+	}
+}
+
+// SegmentGone judges the deletion of a log segment that has just lost its name, for the broker of a single replica: the
+// checkpoint says before where the log begins then, or a crash leaves one that looks as if its beginning was lost.
+func SegmentGone(d *disk.Disk, path string, fail Fail) {
+	folder, name := path[:strings.LastIndexByte(path, '/')], path[strings.LastIndexByte(path, '/')+1:]
+	at, ok := segmentBase(name)
+	left := segments(d, folder)
+	if !ok || len(left) == 0 || left[0].base <= at {
+		return
+	}
+	dir, partition := folder[:strings.LastIndexByte(folder, '/')], folder[strings.LastIndexByte(folder, '/')+1:]
+	if start := pointsIn(d, dir+logStarts)[partition]; start < left[0].base {
+		fail(Correctness, "points", partition+": segment "+name+" is deleted, so that the log begins at "+
+			offsetText(left[0].base)+", and the checkpoint still says "+offsetText(start))
+	}
+}
+
+// Tidied judges what a start leaves in a log directory when it has put in order what it has found: the checkpoints name
+// partitions that are there, or whose folder is known to be lost. What they said of another one would be taken for
+// what a later partition of the name has.
+func (c *Cluster) Tidied(node int, dir string, image *metadata.Image) {
+	entries, _ := c.disks[node].List(dir)
+	for _, file := range []string{recoveryPoints, logStarts, highWatermarks} {
+		b, _ := c.disks[node].Bytes(dir + file)
+		list, err := log.ReadOffsetCheckpoint(b)
+		if err != nil {
+			continue
+		}
+		for _, e := range list {
+			name := e.TopicPartition.String()
+			t := image.TopicByName(e.Topic)
+			known := t != nil && t.Partition(e.Partition) != nil &&
+				t.Partition(e.Partition).HasReplica(core.BrokerID(node+1))
+			if e.Topic == raft.Topic || known ||
+				slices.ContainsFunc(entries, func(x core.DirEntry) bool { return x.Dir && x.Name == name }) {
+				continue
+			}
+			c.wrong("points", node, name+" is not in "+dir+", and after the start's tidying "+file[1:]+" still says "+
+				offsetText(e.Offset)+" of it")
 		}
 	}
 }

@@ -10,8 +10,11 @@ import (
 type held struct {
 	committed core.Offset // everything below it was committed, and synced here
 	vouched   core.Offset // and called synced by a checkpoint that is not damaged; 0 if it was judged
-	lost      bool        // the controller has been told
-	led       bool        // the machine has known a leader elsewhere since
+	// promised is the lowest high watermark of a leader since: one that was just elected may know of less than was
+	// committed, until its ISR has all that it has.
+	promised core.Offset
+	lost     bool // the controller has been told
+	led      bool // the machine has known a leader elsewhere since
 }
 
 // watchStandings follows what the committed metadata say of a damaged machine's replicas.
@@ -55,13 +58,39 @@ func isLost(p *metadata.Partition, b core.BrokerID) bool {
 // judgeRegained judges a replica that is to be relied on again, by its own word.
 func (c *Cluster) judgeRegained(node, at int, id core.TopicIDPartition, h *held) {
 	x, r := c.committed.of(id), c.replicas[replicaKey{at, id}]
-	if x.lossy || x.unclean != core.NoLeaderEpoch || r == nil || r.Life == 0 || r.Leading ||
-		r.Synced >= h.committed || r.Start >= h.committed {
+	must := min(h.committed, h.promised)
+	if x.lossy || x.unclean != core.NoLeaderEpoch || r == nil || r.Life == 0 || r.Leading || r.Synced >= must ||
+		r.Start >= must {
 		return
 	}
 	c.wrong("regained", node, r.Name.String()+": "+brokerText(core.BrokerID(at+1))+" is relied on again, with a log that "+
 		"is synced up to offset "+offsetText(r.Synced)+", and had, before the damage, all that was committed up to "+
-		offsetText(h.committed))
+		offsetText(must))
+}
+
+// promisedBy is the high watermark of whoever leads a partition, 0 if that is not known.
+func (c *Cluster) promisedBy(id core.TopicIDPartition) core.Offset {
+	if c.images.latest == nil {
+		return 0
+	}
+	p := partitionOf(c.images.latest, id)
+	if p == nil || p.Leader == core.NoBroker {
+		return 0
+	}
+	if r := c.replicas[replicaKey{int(p.Leader) - 1, id}]; r != nil && r.Leading && r.Epoch == p.LeaderEpoch {
+		return r.HighWatermark
+	}
+	return 0
+}
+
+// begins notes with what a leader begins.
+func (c *Cluster) begins(s *Sighting) {
+	for node := range c.brokers {
+		if d := c.brokers[node].damage; d != nil && d.held[s.ID] != nil {
+			h := d.held[s.ID]
+			h.promised = min(h.promised, s.HighWatermark)
+		}
+	}
 }
 
 // watchJoined judges a broker that may be elected from now on: its controller knows of every replica that it has found

@@ -51,7 +51,11 @@ type Disk struct {
 	LiesAt func(path string) bool
 	// Unread, if set, is told of each read that fails because of [Disk.Break].
 	Unread func(path string)
-	broken []broken
+	// Shrunk, if set, is told of each file of which the end is cut off.
+	Shrunk func(path string)
+	// Renamed, if set, is told of each file that has got another name.
+	Renamed func(from, to string)
+	broken  []broken
 	// Counts of what was done, by [Op].
 	Counts [Names + 1]int
 	random core.PRNG
@@ -294,6 +298,13 @@ func (d *Disk) write(n *node, path string, pos int64, b []byte) error {
 		n.change(change{pos: pos, bytes: b})
 	}
 	return err
+}
+
+// shrinks tells that the end of a file is cut off.
+func (d *Disk) shrinks(path string, n *node, size int64) {
+	if d.Shrunk != nil && size < int64(len(n.data)) {
+		d.Shrunk(path)
+	}
 }
 
 func (d *Disk) truncate(n *node, size int64) error {

@@ -84,6 +84,9 @@ func (d *Disk) rename(from, to string) error {
 	}
 	if old != name {
 		parent.move(move{from: old, to: name, node: parent.entries[old]})
+		if d.Renamed != nil {
+			d.Renamed(from, to)
+		}
 	}
 	return nil
 }
@@ -222,6 +225,7 @@ func (f *file) Truncate(size int64) error {
 	if err := f.fs.enter(Write, f.path); err != nil {
 		return wrap("truncate", f.path, err)
 	}
+	f.fs.disk.shrinks(f.path, f.node, size)
 	return wrap("truncate", f.path, f.fs.disk.truncate(f.node, size))
 }
 

@@ -61,6 +61,7 @@ func (t *Table) Apply(op core.FileOp) ([]byte, error) {
 	case core.OpWrite:
 		return nil, wrap("write", h.path, t.disk.write(h.node, h.path, op.Pos, op.Data))
 	case core.OpTruncate:
+		t.disk.shrinks(h.path, h.node, op.Size)
 		return nil, wrap("truncate", h.path, t.disk.truncate(h.node, op.Size))
 	case core.OpRename:
 		if err := t.disk.enter(Names, h.path); err != nil {
