@@ -54,8 +54,8 @@ func (l *lineage) parts(epochs *log.Epochs, start, limit core.Offset) core.Offse
 	return core.NoOffset
 }
 
-// shared is up to where, at most a limit, a log that begins at start is the same as the lineage: what it has behind that
-// may be of a leader whose records were never committed.
+// shared is up to where, at most a limit, a log that begins at start is the same as the lineage: what it has behind
+// that may be of a leader whose records were never committed.
 func (l *lineage) shared(epochs *log.Epochs, start, limit core.Offset) core.Offset {
 	at := l.parts(epochs, start, limit)
 	if at == core.NoOffset {

@@ -7,7 +7,8 @@ import (
 	"ottla.dev/core/log"
 )
 
-// What a log shares with what was committed ends where it has records of another leader, wherever in an epoch's that is.
+// What a log shares with what was committed ends where it has records of another leader, wherever in an epoch's that
+// is.
 func TestShared(t *testing.T) {
 	l := lineage{epochs: []log.EpochStart{{Epoch: 0, Start: 0}, {Epoch: 2, Start: 10}}, end: 30}
 	for _, c := range []struct {

@@ -6,7 +6,8 @@ import (
 )
 
 // held is what a replica of a machine had when its files were damaged. It is followed until the damage is repaired:
-// what the replica lacks is cut off only where another one leads, and nobody relies on it before it has all of it again.
+// what the replica lacks is cut off only where another one leads, and nobody relies on it before it has all of it
+// again.
 type held struct {
 	committed core.Offset // everything below it was committed, and synced here
 	vouched   core.Offset // and called synced by a checkpoint that is not damaged; 0 if it was judged
@@ -145,8 +146,8 @@ func (c *Cluster) watchCutEarly(s *Sighting) {
 	}
 	if x := c.committed.of(s.ID); !h.led && x.unclean == core.NoLeaderEpoch && !x.lossy {
 		c.wrong("cut-early", s.Node, s.Name.String()+": what was damaged is cut off at offset "+offsetText(s.End)+
-			", offset "+offsetText(h.vouched-1)+" was committed and synced there, and the broker has not known that another one "+
-			"leads and the controller was told")
+			", offset "+offsetText(h.vouched-1)+" was committed and synced there, and the broker has not known that another "+
+			"one leads and the controller was told")
 	}
 	h.vouched = 0
 }
