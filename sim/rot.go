@@ -186,19 +186,25 @@ func (n *node) spared(p *metadata.Partition, damaged []core.BrokerID) bool {
 	})
 }
 
-// rottable lists the files that may be damaged: not meta.properties, which has no checksum, not what a voter needs
-// that cannot ask the others, has too few of them, or may ask one that has forgotten, too, and not bootstrap.checkpoint
-// before a controller has begun the metadata: they begin with what that says.
-func (n *node) rottable(live bool) (paths []string, sizes []int64) {
-	p := n.controller()
+// rottable lists the files that may be damaged: meta.properties or its copy, of which the other is needed, not what a
+// voter needs that cannot ask the others, has too few of them, or may ask one that has forgotten, too, and not
+// bootstrap.checkpoint before a controller has begun the metadata: they begin with what that says.
+func (n *node) rottable(r *fault.Rot) (paths []string, sizes []int64) {
+	live, p := r.Kind == 0, n.controller()
 	begun := p != nil && len(p.Image.Features()) > 0
 	lonely := n.Controller && (n.plan.Dynamic || n.votersLeft() < leastVoters || n.othersForget())
 	for _, dir := range n.plan.DirNames() {
+		needed := metaFile
+		if meta, ok := n.disk.Bytes(dir + metaFile); r.Even && ok && n.rots.random.Chance(1, 2) {
+			if second, _ := n.disk.Bytes(dir + metaFile + ".copy"); string(second) == string(meta) {
+				needed += ".copy"
+			}
+		}
 		n.disk.Files(dir, func(path string, size int64) {
 			quorum := strings.Contains(path, "/"+quorumFolder+"/")
 			_, suffix, _ := log.ParseFileName(path[strings.LastIndexByte(path, '/')+1:])
 			switch {
-			case strings.HasSuffix(path, "/meta.properties"), quorum && (lonely || live):
+			case strings.HasSuffix(path, needed), quorum && (lonely || live):
 			case !begun && strings.HasSuffix(path, "/bootstrap.checkpoint"):
 			case live && suffix != log.LogSuffix && suffix != log.IndexSuffix && suffix != log.TimeIndexSuffix:
 			default:
@@ -220,6 +226,9 @@ func (n *node) othersForget() bool {
 	})
 }
 
+// metaFile says whose a log directory is.
+const metaFile = "/meta.properties"
+
 const quorumFolder = "__cluster_metadata-0"
 
 // leastVoters is how many voters there must be for one of them to forget what it knows.
@@ -236,7 +245,7 @@ func (w *World) votersLeft() int {
 
 // rot damages files of the machine.
 func (n *node) rot(r *fault.Rot) {
-	paths, sizes := n.rottable(r.Kind == 0)
+	paths, sizes := n.rottable(r)
 	if len(paths) == 0 {
 		n.fire(firedSoundLeft)
 		return
@@ -392,6 +401,10 @@ func (n *node) unsound() string {
 	for _, dir := range n.plan.DirNames() {
 		if why := check.Checkpoints(n.disk, dir); why != "" {
 			return who + " " + why + ";"
+		}
+		meta, _ := n.disk.Bytes(dir + metaFile)
+		if second, ok := n.disk.Bytes(dir + metaFile + ".copy"); !ok || string(second) != string(meta) {
+			return who + " " + dir + metaFile + " is not what its copy is;"
 		}
 	}
 	for _, r := range p.Replicas {

@@ -168,7 +168,10 @@ func (n *node) format() error {
 
 // formatted reports whether the data folder belongs to a cluster.
 func (n *node) formatted() bool {
-	_, ok := n.disk.Bytes(logDir + "/meta.properties")
+	_, ok := n.disk.Bytes(logDir + metaFile)
+	if !ok {
+		_, ok = n.disk.Bytes(logDir + metaFile + ".copy")
+	}
 	return ok
 }
 
