@@ -38,8 +38,11 @@ func (n *node) harm(r *fault.Rot, paths []string, sizes []int64) bool {
 	return struck
 }
 
-// harmed tells of a harm.
+// harmed tells of a harm. A disk that lies damages no file that is known by name.
 func (n *node) harmed(h fault.Harm, path string, at int64) {
+	if path != "" {
+		n.spoiled[path] = true
+	}
 	n.begin("rot").Word(h.String()).Word(path).Num("at", at).End()
 	n.fire(firedRot)
 	n.fire(firedHarm + h.String())

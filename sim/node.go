@@ -43,7 +43,7 @@ type node struct {
 	second      *fault.Rot // whose second strike is due after the next start
 	rotWait     int        // how often that may wait
 	repairedAt  time.Duration
-	spoiled     map[string]bool // files that [node.spoil] has ever damaged
+	spoiled     map[string]bool // files that were ever damaged by name
 	stopKind    fault.StopKind
 	stopDue     bool
 	vanished    bool          // without power: the network knows it no more

@@ -156,26 +156,28 @@ func (p *Plan) clusterWipes(r *core.PRNG) {
 	}
 	for i := range p.Stops {
 		s := &p.Stops[i]
-		m := &p.Machines[s.Node]
-		if (!m.Voter || p.Dynamic && len(p.Voters()) >= 3) && s.Kind != Clean && r.Chance(1, 2) {
+		if p.mayWipe(s.Node) && s.Kind != Clean && r.Chance(1, 2) {
 			s.Wipe, s.Again, s.Crash = true, nil, 0
 			s.Down = min(between(r, 0, pick(r, time.Second, 15*time.Second)), max(p.Duration-s.At-2*time.Second, 0))
 		}
 	}
+	p.replicateForWipes()
+}
+
+func (p *Plan) mayWipe(node int) bool {
+	return !p.Machines[node].Voter || p.Dynamic && len(p.Voters()) >= 3
+}
+
+// replicateForWipes gives topics a second replica where disks are lost: one with one replica is lost with its disk.
+func (p *Plan) replicateForWipes() {
 	for i := range p.Topics {
-		// A topic with one replica is lost with its disk.
 		p.Topics[i].Replicas = max(p.Topics[i].Replicas, int16(p.LeastReplicas()))
 	}
 }
 
 // clusterNet draws the network between brokers and clients, and its faults.
 func (p *Plan) clusterNet(r *core.PRNG) {
-	hosts := len(p.Machines) + len(p.Clients) + 1
-	budget := netsim.DefaultBudget(hosts, 0, p.Duration)
-	for _, v := range p.Voters() {
-		budget.Voters = append(budget.Voters, netsim.Host(v))
-	}
-	p.Net = netsim.Draw(r.Uint64(), budget)
+	p.Net = netsim.Draw(r.Uint64(), p.netBudget())
 	widen := func(l *netsim.Link) {
 		if l.Bandwidth > 0 {
 			l.Bandwidth = max(l.Bandwidth, leastBandwidth)
@@ -193,6 +195,15 @@ func (p *Plan) clusterNet(r *core.PRNG) {
 		p.set("broker.session.timeout.ms", 9000)
 		p.set("replica.lag.time.max.ms", 10000)
 	}
+}
+
+// netBudget is what the network's faults keep to.
+func (p *Plan) netBudget() netsim.Budget {
+	budget := netsim.DefaultBudget(len(p.Machines)+len(p.Clients)+1, 0, p.Duration)
+	for _, v := range p.Voters() {
+		budget.Voters = append(budget.Voters, netsim.Host(v))
+	}
+	return budget
 }
 
 // meanDelay is the longest mean delay of a message between two machines.

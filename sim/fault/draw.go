@@ -51,6 +51,11 @@ func (p *Plan) drawBeside() {
 		p.drawDamage(&damage)
 		p.drawMetadata(&meta)
 	}
+	founding, rare := p.Stream(streamFounding), p.Stream(streamRare)
+	p.drawFounding(&founding)
+	if p.Clustered() {
+		p.drawRare(&rare)
+	}
 }
 
 func pick[T any](r *core.PRNG, from ...T) T { return from[r.Below(uint64(len(from)))] }

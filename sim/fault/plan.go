@@ -114,6 +114,8 @@ type Client struct {
 	Epoch int16
 	// Session is the session timeout of a member; 0 has it drawn when the member starts.
 	Session time.Duration
+	// Patience is how long the client waits for an answer before it opens another connection; 0: as long as others do.
+	Patience time.Duration
 	// Instance is the group.instance.id of a static member. Members of a group that have the same are one to it.
 	Instance string
 	Restart  int  // one time in so many a member comes back as a new process; 0 never
@@ -249,6 +251,7 @@ const (
 	streamWraps       = 1040
 	streamBriefs      = 1041
 	streamFounding    = 1042
+	streamRare        = 1043
 	streamDamage      = 1033
 	streamMetadata    = 1034
 )

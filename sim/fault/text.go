@@ -207,6 +207,7 @@ func (c *Client) fields(f *fields, at *int) {
 	number(f, "sequence", &c.Sequence, 0, math.MaxInt32)
 	number(f, "epoch", &c.Epoch, 0, math.MaxInt16)
 	f.time("session", &c.Session, 0)
+	f.time("patience", &c.Patience, 0)
 	f.flag("old", &c.Old)
 	f.word("instance", &c.Instance)
 	number(f, "restart-one-in", &c.Restart, 0, maxOneIn)

@@ -210,6 +210,9 @@ func (c *client) request(req kmsg.Request, version int16, done func(kmsg.Respons
 	if c.plan.Clustered() {
 		within = answerWithinCluster
 	}
+	if c.spec.Patience > 0 {
+		within = c.spec.Patience
+	}
 	c.net.After(within, func() {
 		if c.up && c.conns == conns && len(c.pending) > 0 && c.pending[0].corr <= corr {
 			c.hang()

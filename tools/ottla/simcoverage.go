@@ -62,7 +62,7 @@ func coverageCommand() *cobra.Command {
 	f.BoolVar(&o.json, "json", false, "print one JSON object")
 	f.StringSliceVar(&o.from, "from", nil, "add up these `files` instead of running seeds")
 	f.BoolVar(&o.require, "require", false, "fail if a probe was not passed that could be")
-	f.Uint64Var(&o.further, "further", 0, "with --require: run up to so many more seeds of each kind")
+	f.Uint64Var(&o.further, "further", 0, "with --require: run up to so many more seeds of each kind asked for")
 	f.BoolVar(&o.all, "all", false, "list all probes, with what they mean, and the tables of states and events")
 	return cmd
 }
@@ -82,10 +82,8 @@ func (o *coverageOptions) run(out io.Writer) error {
 			}
 			sum.Add(c)
 		}
-	case o.brokers > 0 || o.cluster:
-		err = o.simulate(out, sum, o.worlds(), o.seeds)
 	default:
-		err = o.simulateBoth(out, sum, o.seeds)
+		err = o.simulateAll(out, sum, o.seeds)
 	}
 	if err == nil && o.require {
 		err = o.goOn(out, sum)
@@ -120,7 +118,7 @@ func (o *coverageOptions) goOn(out io.Writer, sum *cover.Coverage) error {
 			fmt.Fprintf(out, "after %d seeds %v are missing; running further seeds\n", sum.Seeds, sum.Required())
 		}
 		n := min(o.further, portion)
-		if err := o.simulateBoth(out, sum, n); err != nil {
+		if err := o.simulateAll(out, sum, n); err != nil {
 			return err
 		}
 		o.further -= n
@@ -128,13 +126,12 @@ func (o *coverageOptions) goOn(out io.Writer, sum *cover.Coverage) error {
 	return nil
 }
 
-// worlds are those that the flags ask for.
-func (o *coverageOptions) worlds() *simOptions {
-	return &simOptions{brokers: max(o.brokers, 1), cluster: o.cluster}
-}
-
-// simulateBoth runs so many seeds of single brokers and of clusters.
-func (o *coverageOptions) simulateBoth(out io.Writer, sum *cover.Coverage, seeds uint64) error {
+// simulateAll runs so many seeds of the worlds that the flags ask for: of single brokers and of clusters, if they ask
+// for none.
+func (o *coverageOptions) simulateAll(out io.Writer, sum *cover.Coverage, seeds uint64) error {
+	if o.brokers > 0 || o.cluster {
+		return o.simulate(out, sum, &simOptions{brokers: max(o.brokers, 1), cluster: o.cluster}, seeds)
+	}
 	if err := o.simulate(out, sum, &simOptions{brokers: 1}, seeds); err != nil {
 		return err
 	}
