@@ -17,6 +17,8 @@ type kind struct {
 	name, what string
 	// alone kinds have no replicas.
 	alone, kafka bool
+	// nats is a reference point with a client of its own.
+	nats bool
 	// start launches n brokers with data below dir. Settings are Kafka's, on top of the kind's own.
 	start func(t *tools, dir string, n int, settings []string) (cluster, error)
 }
@@ -30,6 +32,7 @@ type tools struct {
 	jars   string // of Kafka, "" without
 	kafka  string // its version
 	java   string // its version
+	nats   string // the version of NATS, "" without
 }
 
 func kinds() []kind {
@@ -43,10 +46,12 @@ func kinds() []kind {
 			start: startKafka()},
 		{name: "kafka-sync", what: "Apache Kafka with log.flush.interval.messages=1: answered from the disk",
 			kafka: true, start: startKafka("log.flush.interval.messages=1")},
+		{name: "nats", what: "NATS JetStream with its defaults, as a reference point: answered from the page cache, and " +
+			"driven by its own client", alone: true, nats: true, start: startNATS},
 	}
 }
 
-// prepare builds our programs and looks for Kafka. What is missing for Kafka is no error: why says it.
+// prepare builds our programs and looks for NATS and Kafka. What is missing for Kafka is no error: why says it.
 func prepare(folder string) (t *tools, why string, err error) {
 	t = &tools{folder: folder}
 	cmd := exec.Command("go", "build", "-o", folder+string(filepath.Separator), "ottla.dev/tools/ottla",
@@ -54,6 +59,7 @@ func prepare(folder string) (t *tools, why string, err error) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, "", fmt.Errorf("cannot build the brokers; run this inside the source tree: %w\n%s", err, out)
 	}
+	t.nats = buildNATS(folder)
 	jars := os.Getenv("OTTLA_INTEROP_CACHE")
 	if jars == "" {
 		cache, err := os.UserCacheDir()

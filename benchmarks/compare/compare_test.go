@@ -268,3 +268,26 @@ func TestWhatTargetsSpeakOfIsInTheDefaultSet(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatKafkasToolsSay(t *testing.T) {
+	const sent = "250000 records sent, 49990.0 records/sec (47.67 MB/sec), 3.2 ms avg latency, 9.0 ms max latency.\n" +
+		"500000 records sent, 123456.7 records/sec (117.74 MB/sec), 3.20 ms avg latency, 300.00 ms max latency, 1 ms 50th.\n"
+	if got, err := parseProducerPerformance(sent); err != nil || got != 123456.7 {
+		t.Errorf("producer: %v, %v", got, err)
+	}
+	const names = "start.time, end.time, data.consumed.in.MB, MB.sec, data.consumed.in.nMsg, nMsg.sec, rebalance.time.ms\n"
+	const row = "2026-01-01 00:00:00:000, 2026-01-01 00:00:01:000, 476.8, 476.8, 500012, 480001.5, 12\n"
+	if got, err := parseConsumerPerformance("a warning\n" + names + row); err != nil || got != 480001.5 {
+		t.Errorf("consumer: %v, %v", got, err)
+	}
+	for _, text := range []string{"", "\n", names, row, names + "x", strings.Replace(names+row, "500012", "499999", 1)} {
+		if got, err := parseConsumerPerformance(text); err == nil {
+			t.Errorf("consumer: %q gives %v", text, got)
+		}
+	}
+	for _, text := range []string{"", "0 records sent", strings.ReplaceAll(sent, "500000", "499999")} {
+		if got, err := parseProducerPerformance(text); err == nil {
+			t.Errorf("producer: %q gives %v", text, got)
+		}
+	}
+}

@@ -75,6 +75,9 @@ func describeVersions(t *tools) []string {
 	if t.jars != "" {
 		v = append(v, "Apache Kafka "+t.kafka, t.java)
 	}
+	if t.nats != "" {
+		v = append(v, "NATS "+t.nats)
+	}
 	return v
 }
 

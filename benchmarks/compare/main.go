@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -121,6 +122,10 @@ func compare(ctx context.Context, o options, dir string, chosenKinds []kind, cho
 	if t.jars == "" {
 		fmt.Printf("Comparing without Kafka: %s.\n", why)
 		chosenKinds = withoutKafka(chosenKinds)
+	}
+	if t.nats == "" {
+		fmt.Printf("Comparing without NATS: %s cannot be built.\n", natsModule)
+		chosenKinds = slices.DeleteFunc(chosenKinds, func(k kind) bool { return k.nats })
 	}
 	p := &page{Began: time.Now(), Command: commandLine(), Machine: describeMachine(dir), Versions: describeVersions(t),
 		NoKafka: why, LoadBefore: loadAverage(), Rounds: o.rounds, Seconds: o.duration.Seconds(), Warmup: o.warmup,

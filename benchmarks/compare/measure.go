@@ -31,6 +31,9 @@ func (c *comparison) measure(ctx context.Context, w workload, brokers cluster) (
 	case simulateWay:
 		return c.measureSimulator(ctx)
 	}
+	if brokers[0].nats != "" {
+		return c.measureNATS(ctx, w, brokers)
+	}
 	topic, err := c.topic(ctx, w, brokers)
 	if err != nil {
 		return nil, err
@@ -47,6 +50,10 @@ func (c *comparison) measure(ctx context.Context, w workload, brokers cluster) (
 		return c.measurePaced(ctx, w, brokers, topic)
 	case failoverWay:
 		return c.measureFailover(ctx, w, brokers, topic)
+	case javaProduceWay:
+		return c.measureJavaProducer(ctx, w, brokers, topic)
+	case javaConsumeWay:
+		return c.measureJavaConsumer(ctx, w, brokers, topic)
 	case restartWay:
 		return c.measureRestart(ctx, w, brokers, topic)
 	}

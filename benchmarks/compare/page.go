@@ -61,6 +61,10 @@ The host of a virtual machine takes memory back that nobody uses, and the first 
 as the copy. So the comparison keeps memory warm and lends it to each workload while it needs some, and what a workload
 wrote leaves the page cache behind it: nobody pays for what others wrote before.
 
+The workloads java and java-fetch are a second opinion: Kafka's own perf tools instead of franz-go, without the limit
+program, which does not speak to them. NATS has no Kafka protocol and is driven by a client of its own that does the
+same (benchmarks/jetstream): messages for records, so many of them on their way, acknowledged one by one.
+
 Kafka's storage is formatted before the clock of its start begins. The limit program does the least that a broker can
 (benchmarks/limit): it reads, checks the CRC-32C, writes once, syncs if asked to, and sends from mapped files in as few
 calls as there can be, which costs less than sendfile between processes of one machine (docs/decisions).
@@ -140,7 +144,7 @@ func (p *page) pairs() (pairs [][2]string) {
 		there[k.name] = true
 	}
 	for _, pair := range [][2]string{{"ottla", "kafka"}, {"ottla-cache", "kafka"}, {"ottla", "kafka-sync"},
-		{"ottla", "limit-sync"}, {"ottla-cache", "limit"}, {"kafka", "limit"}} {
+		{"ottla", "limit-sync"}, {"ottla-cache", "limit"}, {"kafka", "limit"}, {"nats", "kafka"}} {
 		if there[pair[0]] && there[pair[1]] {
 			pairs = append(pairs, pair)
 		}

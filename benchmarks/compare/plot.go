@@ -30,7 +30,7 @@ const (
 
 // colours are those of the kinds of brokers, told apart by the colour-blind as well.
 var colours = map[string]string{"limit": "#bbbbbb", "limit-sync": "#888888", "ottla": "#0072b2",
-	"ottla-cache": "#56b4e9", "kafka": "#d55e00", "kafka-sync": "#e69f00"}
+	"ottla-cache": "#56b4e9", "kafka": "#d55e00", "kafka-sync": "#e69f00", "nats": "#009e73"}
 
 // picture is an SVG that grows downwards.
 type picture struct {

@@ -24,6 +24,7 @@ const stopWithin = 20 * time.Second
 type process struct {
 	name, address, dir string
 	metrics            string // where it serves metrics, "" nowhere
+	nats               string // the client's program, of a server of NATS
 	cmd                *exec.Cmd
 	said               *tail
 	began              time.Time

@@ -75,12 +75,21 @@ func (c *comparison) run(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// takesPart is true if a kind of broker is asked to do a workload in a round.
+func (c *comparison) takesPart(k kind, w workload, round int) bool {
+	switch {
+	case w.own && !k.asIs(), k.nats && (!w.nats || c.tools.nats == ""):
+		return false
+	case w.java && (k.alone || c.tools.jars == ""):
+		return false
+	}
+	return !w.once || round == 1 || len(c.workloads) == 1
+}
+
 // session starts brokers of a kind, runs workloads on them, and leaves nothing behind.
 func (c *comparison) session(ctx context.Context, round int, k kind, s session) error {
 	dir := filepath.Join(c.dir, fmt.Sprintf("%s-%d-%d", k.name, s.brokers, round))
-	s.workloads = slices.DeleteFunc(slices.Clone(s.workloads), func(w workload) bool {
-		return w.own && !k.asIs() || w.once && round > 1 && len(c.workloads) > 1
-	})
+	s.workloads = slices.DeleteFunc(slices.Clone(s.workloads), func(w workload) bool { return !c.takesPart(k, w, round) })
 	if len(s.workloads) == 0 {
 		return nil
 	}
@@ -147,21 +156,34 @@ func (c *comparison) begin(ctx context.Context, brokers cluster) (map[string]flo
 			return nil, err
 		}
 	}
-	if err := load.CreateTopic(ctx, brokers.addresses(), "first", 1, len(brokers), nil); err != nil {
+	took, err := c.first(ctx, brokers)
+	if err != nil {
 		return nil, fmt.Errorf("%w; the first broker said:\n%s", err, brokers[0].said)
 	}
-	if err := load.Acknowledged(ctx, brokers.addresses(), "first"); err != nil {
-		return nil, err
-	}
-	took := time.Since(brokers[0].began)
 	time.Sleep(idleAfter)
 	return map[string]float64{"start": milliseconds(took), "idle": brokers.memory("VmRSS") / mebibyte}, nil
+}
+
+// first waits for the first acknowledged record, and gives the time that it took from the start of the process.
+func (c *comparison) first(ctx context.Context, brokers cluster) (time.Duration, error) {
+	if brokers[0].nats != "" {
+		return c.beginNATS(ctx, brokers[0])
+	}
+	if err := load.CreateTopic(ctx, brokers.addresses(), "first", 1, len(brokers), nil); err != nil {
+		return 0, err
+	}
+	err := load.Acknowledged(ctx, brokers.addresses(), "first")
+	return time.Since(brokers[0].began), err
 }
 
 // warm gives the brokers work that does not count.
 func (c *comparison) warm(ctx context.Context, brokers cluster) error {
 	if c.warmup == 0 {
 		return nil
+	}
+	if brokers[0].nats != "" {
+		_, err := fillNATS(ctx, brokers[0], "warm", 1000, c.warmup)
+		return err
 	}
 	w := workload{name: "warm", recordBytes: 1000, batchBytes: 16 << 10, partitions: 8, clients: 1, brokers: len(brokers)}
 	topic, err := c.topic(ctx, w, brokers)

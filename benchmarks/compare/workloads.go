@@ -11,13 +11,15 @@ import (
 type way int
 
 const (
-	produceWay  way = iota + 1 // a closed loop of producers
-	consumeWay                 // a closed loop of consumers over what was produced before
-	pacedWay                   // an open loop
-	failoverWay                // an open loop during which the leader is killed
-	restartWay                 // kill -9 and a new start
-	crowdWay                   // very many partitions: made, written to once, left alone, and there again after kill -9
-	simulateWay                // the simulator, without a broker
+	produceWay     way = iota + 1 // a closed loop of producers
+	consumeWay                    // a closed loop of consumers over what was produced before
+	pacedWay                      // an open loop
+	failoverWay                   // an open loop during which the leader is killed
+	restartWay                    // kill -9 and a new start
+	crowdWay                      // very many partitions: made, written to once, left alone, and there again after kill -9
+	javaProduceWay                // Kafka's own perf tool of producers
+	javaConsumeWay                // and of consumers
+	simulateWay                   // the simulator, without a broker
 )
 
 // workload is a way with its numbers. Every field is what the page says of it.
@@ -37,6 +39,8 @@ type workload struct {
 	rate                    int  // of an open loop; 0 is half of Kafka's peak
 	settings                []string
 	last                    bool          // it harms the brokers
+	nats                    bool          // NATS can be asked as well, with messages for records
+	java                    bool          // Kafka's tools are the client, which the limit program does not know
 	own                     bool          // only Ottla with its defaults is asked
 	once                    bool          // only in the first round, if there are others: it takes a minute
 	atLeast                 time.Duration // it takes so long, however short others are
@@ -52,7 +56,7 @@ const (
 func workloads() []workload {
 	return []workload{
 		{name: "large", what: "1 KB records in the largest batches", way: produceWay, brokers: 1, recordBytes: 1000,
-			partitions: 8, clients: 1},
+			partitions: 8, clients: 1, nats: true},
 		{name: "16k", what: "1 KB records in batches of 16 KiB", way: produceWay, brokers: 1, recordBytes: 1000,
 			batchBytes: 16 << 10, partitions: 8, clients: 1},
 		{name: "single", what: "batches of one record of 1 KB, 16 connections", way: produceWay, brokers: 1,
@@ -72,7 +76,7 @@ func workloads() []workload {
 		{name: "zstd", what: "1 KB records of words in the largest batches, zstd; per GB before compression",
 			way: produceWay, full: true, brokers: 1, recordBytes: 1000, partitions: 8, clients: 1, compression: "zstd"},
 		{name: "fetch", what: "one consumer reads 1 KB records from the page cache", way: consumeWay, brokers: 1,
-			recordBytes: 1000, partitions: 8, clients: 1, consumers: 1},
+			recordBytes: 1000, partitions: 8, clients: 1, consumers: 1, nats: true},
 		{name: "fetch16k", what: "one consumer reads batches of 16 KiB from the page cache", way: consumeWay, full: true,
 			brokers: 1, recordBytes: 1000, batchBytes: 16 << 10, partitions: 8, clients: 1, consumers: 1},
 		{name: "fanout", what: "ten consumers read the same log from the page cache", way: consumeWay, full: true,
@@ -85,6 +89,10 @@ func workloads() []workload {
 			recordBytes: 1000, partitions: 8, consumers: 1},
 		{name: "tail10", what: "5,000 records of 1 KB a second, ten consumers follow", way: pacedWay, full: true,
 			brokers: 1, recordBytes: 1000, partitions: 8, consumers: 10, rate: 5000},
+		{name: "java", what: "a second opinion: Kafka's producer-perf-test, 1 KB records, batches of 16 KiB, acks=all",
+			way: javaProduceWay, brokers: 1, recordBytes: javaRecordBytes, batchBytes: 16 << 10, partitions: 8, java: true},
+		{name: "java-fetch", what: "a second opinion: Kafka's consumer-perf-test reads 1 KB records from the page cache",
+			way: javaConsumeWay, brokers: 1, recordBytes: javaRecordBytes, partitions: 8, clients: 1, java: true},
 		{name: "restart", what: "1,000 partitions with a record each, kill -9, start", way: restartWay,
 			brokers: 1, partitions: 1000, last: true, own: true, fresh: true},
 		{name: "partitions5k", what: "5,000 partitions with a record each, left alone, kill -9, start", way: crowdWay,
