@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -18,6 +19,11 @@ const unsentAhead = 64 << 10
 
 // lingerAfterEnd is how long a client that has stopped sending may still wait for the answers under way.
 const lingerAfterEnd = 30 * time.Second
+
+// lentMost is how many bytes of large frames all sessions may have while connections read on that have lent one. The
+// others' next requests wait in the kernel until the disk has taken one of theirs: read ahead, they would be written no
+// sooner, and hold memory that grows with the number of connections.
+const lentMost = 8 << 20
 
 // conn is one client connection.
 type conn struct {
@@ -130,11 +136,18 @@ func (c *conn) serve() {
 func (c *conn) awaitTurn() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for !c.dead && (!c.resumed || c.closing || c.unsent > unsentAhead) {
+	for !c.dead && (!c.resumed || c.closing || c.unsent > unsentAhead || c.ahead()) {
 		c.wait()
 	}
 	c.resumed = false
 	return !c.dead
+}
+
+// ahead reports whether this connection has read enough for now. It may always lend one large frame, so that it never
+// waits for other connections; what it waits for is that the session gives back one of its own, which takes nothing
+// that this connection would have to read. It needs the lock.
+func (c *conn) ahead() bool {
+	return c.server.lent.Load() > lentMost && slices.ContainsFunc(c.lent, func(l lent) bool { return l.reserved > 0 })
 }
 
 // awaitAnswers lets requests come to their answers although no more are read: the client has closed its own direction,
@@ -227,7 +240,13 @@ func (c *conn) giveBack(l lent) {
 		}
 	}
 	c.unref(l.buf)
+	c.settle(l)
+}
+
+// settle ends a large frame's share of the budget.
+func (c *conn) settle(l lent) {
 	if l.reserved > 0 {
+		c.server.lent.Add(-l.reserved)
 		c.server.budget.release(l.reserved)
 	}
 }
@@ -249,9 +268,7 @@ func (c *conn) Retired() {
 		panic("server: a session is finished and holds frames")
 	}
 	for _, l := range c.lent {
-		if l.reserved > 0 {
-			c.server.budget.release(l.reserved)
-		}
+		c.settle(l)
 	}
 	c.lent = nil
 }

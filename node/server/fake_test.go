@@ -24,6 +24,8 @@ import (
 //	e…          answer the frame itself
 //	s…          the same, by way of the shard
 //	a…          the same by way of the shard, reading the next request meanwhile
+//	h…          the same, but the shard keeps it until it gets an r
+//	r…          answer the frame itself behind all that the shard has kept
 //	f pos len   answer a range of the shard's file (two 8-byte numbers)
 //	u           answer a range of a file that the shard does not have
 //	x           answer "bye" and close
@@ -42,6 +44,7 @@ func (e *echo) AppendText(dst []byte) []byte { return append(dst, "echo"...) }
 type fakeShard struct {
 	core.Outbox
 	path string
+	kept []core.Send
 }
 
 func (s *fakeShard) Deadline() (time.Duration, bool) { return 0, false }
@@ -50,6 +53,16 @@ func (s *fakeShard) Drain(out *core.Outbox)          { move(&s.Outbox, out) }
 func (s *fakeShard) Step(_ core.Instant, in core.Input) {
 	switch m := in.Message.(type) {
 	case *echo:
+		if m.frame[0] == 'h' {
+			s.kept = append(s.kept, core.Send{To: in.From, Message: m})
+			return
+		}
+		if m.frame[0] == 'r' {
+			for _, k := range s.kept {
+				s.Send(k.To, k.Message)
+			}
+			s.kept = nil
+		}
 		s.Send(in.From, m)
 	case *open:
 		s.File(core.FileOp{Kind: core.OpOpen, File: 7, Path: s.path})
@@ -99,7 +112,7 @@ func (s *fakeSession) Step(_ core.Instant, in core.Input) {
 		m := in.Message.(*echo)
 		s.waiting--
 		s.reply(m.frame, core.Part{Bytes: prefix(len(m.frame))}, core.Part{Bytes: m.frame})
-		if m.frame[0] == 's' {
+		if m.frame[0] == 's' || m.frame[0] == 'r' {
 			s.Resume = true
 		}
 	case core.InputAnswered:
@@ -126,10 +139,10 @@ func (s *fakeSession) take(frame []byte) {
 	case 'e':
 		s.reply(frame, core.Part{Bytes: prefix(len(frame))}, core.Part{Bytes: frame})
 		s.Resume = true
-	case 's', 'a':
+	case 's', 'a', 'h', 'r':
 		s.waiting++
 		s.Send(core.Shard(0), &echo{frame: frame})
-		s.Resume = frame[0] == 'a'
+		s.Resume = frame[0] == 'a' || frame[0] == 'h'
 	case 'f':
 		pos, size := binary.BigEndian.Uint64(frame[1:]), binary.BigEndian.Uint64(frame[9:])
 		s.reply(frame, core.Part{Bytes: prefix(int(size))},

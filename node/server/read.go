@@ -96,6 +96,7 @@ func (c *conn) lend(size int, reserved int64) []byte {
 	defer c.mu.Unlock()
 	c.buf.refs++
 	c.lent = append(c.lent, lent{frame, c.buf, reserved})
+	c.server.lent.Add(reserved)
 	if c.from == c.to {
 		c.unref(c.buf)
 		c.buf, c.from, c.to = nil, 0, 0

@@ -53,6 +53,7 @@ type Server struct {
 	log     *slog.Logger
 	buffers buffers
 	budget  *budget
+	lent    atomic.Int64 // bytes of large frames that sessions have
 	ranges  ranges
 
 	// Counters. Bytes that were sent are counted by the way they took, see SentBy.
