@@ -25,18 +25,22 @@ func written(t *testing.T) (*Log, *logtest.Driver) {
 	driver := logtest.NewDriver(disk)
 	l := New(core.Instant{}, 1, new(FileIDs), job, &out)
 	for i := range RingBatches + 200 {
-		v := testBatch(core.Timestamp(1000+i), 10)
-		l.Append(core.Instant{}, v, 0, &out)
-		driver.Execute(&out)
-		for driver.Pending() > 0 {
-			if in := driver.Take(0); in.Kind == core.InputMapped {
-				l.Mapped(in)
-			} else {
-				l.Completed(in)
-			}
-		}
+		appendWhole(l, driver, &out, core.Timestamp(1000+i))
 	}
 	return l, driver
+}
+
+// appendWhole appends a batch and waits for the disk.
+func appendWhole(l *Log, driver *logtest.Driver, out *core.Outbox, at core.Timestamp) {
+	l.Append(core.Instant{}, testBatch(at, 10), 0, out)
+	driver.Execute(out)
+	for driver.Pending() > 0 {
+		if in := driver.Take(0); in.Kind == core.InputMapped {
+			l.Mapped(in)
+		} else {
+			l.Completed(in)
+		}
+	}
 }
 
 // The indexes of the segment that is being written are mapped, and what goes bad in them is seen at once. Nobody is

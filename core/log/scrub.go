@@ -15,6 +15,9 @@ import (
 type Scrub struct {
 	Next core.Offset // of the batch to be looked at next
 	pos  int64       // where it is in its segment, 0 if that is not known
+	// through says that the pass has come to the end that the log had then. What is appended behind it is left to the
+	// next pass: a log that always grows would otherwise never let the pass go on to others.
+	through bool
 }
 
 // ScrubJob reads part of a segment again and checks every batch, and the indexes' entries for them. The indexes of a
@@ -69,7 +72,7 @@ func (j *ScrubJob) Long() bool { return true }
 // PlanScrub makes the job that goes on with a pass, about most bytes of it; nil if the pass is through, or if the log
 // is just being written where it would go on.
 func (l *Log) PlanScrub(s Scrub, most int64) *ScrubJob {
-	if l.failed != nil || l.closing || l.truncating || s.Next >= l.end {
+	if l.failed != nil || l.closing || l.truncating || s.through || s.Next >= l.end {
 		return nil
 	}
 	next := max(s.Next, l.segments[0].base)
@@ -129,7 +132,7 @@ func (l *Log) Scrubbed(now core.Instant, j *ScrubJob, out *core.Outbox) Scrub {
 		seg.read = j.Pos
 	}
 	if j.Pos >= j.Size {
-		return Scrub{Next: max(j.At, seg.base)}
+		return Scrub{Next: max(j.At, seg.base), through: !j.sealed}
 	}
 	return Scrub{Next: j.At, pos: j.Pos}
 }

@@ -87,3 +87,28 @@ func TestAPassFindsThatAnIndexLacksEntries(t *testing.T) {
 		t.Error("the segment has no index entries")
 	}
 }
+
+// A log that is written to all the time is read once in a pass, as far as it went when its end was come to, and the pass
+// goes on to other logs.
+func TestAPassEndsThoughTheLogGrows(t *testing.T) {
+	l, driver := written(t)
+	var out core.Outbox
+	size, read := l.active().size, int64(0)
+	for at, jobs := (Scrub{}), 0; ; jobs++ {
+		appendWhole(l, driver, &out, core.Timestamp(5000+jobs))
+		job := l.PlanScrub(at, 1<<14)
+		if job == nil {
+			break
+		}
+		if job.Run(driver.Disk); job.Err != nil {
+			t.Fatal(job.Err)
+		}
+		if read += job.Read; read > 2*size {
+			t.Fatalf("%d bytes of a log of %d were read in a pass", read, size)
+		}
+		at = l.Scrubbed(core.Instant{}, job, &out)
+	}
+	if read < size {
+		t.Errorf("%d bytes of a log of %d were read", read, size)
+	}
+}
