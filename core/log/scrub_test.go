@@ -88,7 +88,7 @@ func TestAPassFindsThatAnIndexLacksEntries(t *testing.T) {
 	}
 }
 
-// A log that is written to all the time is read once in a pass, as far as it went when its end was come to, and the pass
+// A log that is written to all the time is read once in a pass, as far as it goes when its end is come to, and the pass
 // goes on to other logs.
 func TestAPassEndsThoughTheLogGrows(t *testing.T) {
 	l, driver := written(t)
