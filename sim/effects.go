@@ -29,6 +29,7 @@ func (n *node) step(a *actor, in core.Input) {
 		n.probes.Count(&n.out.Reached)
 	}
 	n.effects(p, a, &n.out)
+	n.meetProbes(&n.out.Reached)
 	n.out.Reset()
 	n.arm(p, a)
 }

@@ -157,7 +157,7 @@ func (n *node) noteSync(op disk.Op, path string) {
 const slowFactor = 50
 
 func (n *node) slowly(d time.Duration) time.Duration {
-	if n.strikes(fault.SlowDisk) {
+	if n.now < n.slowUntil && !n.healed || n.strikes(fault.SlowDisk) {
 		n.fire(fault.SlowDisk.String())
 		return d * slowFactor
 	}

@@ -34,6 +34,10 @@ func newFired(clustered bool) Fired {
 		firedWipe, firedSpared, firedRot, firedRepaired, firedSoundLeft, firedNeeded, firedLoss, firedLate, firedSecond} {
 		f[name] = 0
 	}
+	f[firedDeaf], f[firedCreeps] = 0, 0
+	for c := fault.CutController; c <= fault.CutTogether; c++ {
+		f[firedCut+c.String()] = 0
+	}
 	for k := fault.Misdirected; k <= fault.Amnesia; k++ {
 		f[firedHarm+k.String()] = 0
 	}
@@ -66,6 +70,9 @@ const (
 	firedWipe      = "wiped disk"
 	firedSpared    = "wiped disk withheld"
 	firedAmbush    = "ambush"
+	firedDeaf      = "ambush answers lost"
+	firedCreeps    = "ambush slow disk"
+	firedCut       = "ambush cut "
 	firedLoss      = "answer to a broker lost"
 	firedLate      = "request between brokers late"
 	firedHarm      = "rot "

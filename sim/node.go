@@ -49,6 +49,9 @@ type node struct {
 	vanished    bool          // without power: the network knows it no more
 	stopping    time.Duration // since when a clean stop is under way, 0 if none is
 	before      *check.Logs   // the logs as the last process left them
+	deafTo      []int         // APIs to whose requests no answer comes
+	deafUntil   time.Duration
+	slowUntil   time.Duration // an ambush has made its disk slow
 }
 
 // addNode adds a machine whose broker starts at once.

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"slices"
+	"time"
 
 	"ottla.dev/core"
 	"ottla.dev/core/broker"
@@ -54,6 +55,15 @@ func (o *observer) stepped(n *node, a *actor) {
 		p.see.InspectCoordinators(i, func(p *broker.CoordinatorInspection) { o.cluster.Coordinator(n.index, p) })
 	case core.RoleSession:
 	}
+	if w := o.world; w.net != nil && w.now >= o.cluster.KeepAt() {
+		o.cluster.KeepUp(w.now, w.works)
+	}
+}
+
+// works reports whether a machine has been at its work since a time, neither paused nor about to end.
+func (w *World) works(node int, since time.Duration) bool {
+	n := w.nodes[node]
+	return n.alive() && n.proc.listening && n.pausedUntil <= since && n.stopping == 0
 }
 
 // tidied judges the log directories when a start has put them in order, before anything is made or deleted.

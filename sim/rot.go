@@ -166,15 +166,30 @@ func (n *node) needed() bool {
 	if c == nil {
 		return true
 	}
-	for t := range c.Image.Topics() {
+	// What the controller has decided and not committed yet counts as well: a broker that it has fenced so spares nobody.
+	// While it takes a damaged one that is gone for alive, those that spare it may be cut off and be fenced first.
+	taken := func(id core.BrokerID) bool {
+		b := c.Draft.Broker(id)
+		o := n.nodes[id-1]
+		return b != nil && !b.Fenced && (!o.alive() || !o.proc.listening)
+	}
+	if n.leaves(c.Image, damaged) && n.leaves(c.Draft, damaged) && !slices.ContainsFunc(damaged, taken) {
+		return false
+	}
+	n.fire(firedNeeded)
+	return true
+}
+
+// leaves reports whether metadata leave a sound replica to every partition of the damaged machines without this one.
+func (n *node) leaves(image *metadata.Image, damaged []core.BrokerID) bool {
+	for t := range image.Topics() {
 		for _, p := range t.Partitions {
 			if slices.ContainsFunc(damaged, p.HasReplica) && !n.spared(p, damaged) {
-				n.fire(firedNeeded)
-				return true
+				return false
 			}
 		}
 	}
-	return false
+	return true
 }
 
 // spared reports whether a partition with damaged replicas does without the machine: it has none there, or has a sound

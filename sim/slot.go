@@ -143,7 +143,7 @@ const lateAnswer = 10 * time.Second
 
 // Answered implements [workload.Net].
 func (s *slot) Answered(broker int, api int16) {
-	s.world.nodes[broker].meet(moment{fault.Answers, api})
+	s.world.nodes[broker].meet(moment{on: fault.Answers, api: api})
 }
 
 // Epoch implements [workload.Net].

@@ -45,7 +45,8 @@ type World struct {
 	votersUntil time.Duration // somebody may be changing the voters
 	rots        rots
 	patience    patience
-	moments     map[moment]int // how often each was met
+	met         []int // how often the moment of each ambush was
+	probed      bool  // somebody waits for a probe
 	losses      core.PRNG
 	lates       core.PRNG
 	// finishing says that the next clean stop is the last.

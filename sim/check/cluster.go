@@ -3,6 +3,7 @@ package check
 import (
 	"slices"
 	"strconv"
+	"time"
 
 	"ottla.dev/core"
 	"ottla.dev/core/api"
@@ -29,7 +30,9 @@ type Cluster struct {
 	shard     int // whose step is judged
 	brokers   []seenBroker
 	replicas  map[replicaKey]*seenReplica
-	fences    []fence // by machine
+	fences    []fence       // by machine
+	kept      time.Duration // when somebody looked last who keeps up
+	keepAt    time.Duration // and is to look next
 
 	leaders   leaders   // S1
 	votes     votes     // S2
@@ -86,6 +89,7 @@ type seenReplica struct {
 	producers    *producerLog
 	groups       *groupLog // of partitions of __consumer_offsets
 	coordination coordination
+	keeping      *keeping // of a leader
 }
 
 // readers are told of the batches of the replica.
@@ -292,6 +296,9 @@ func (c *Cluster) judge(seen *seenReplica, s *Sighting, r *partition.Replica) {
 	seen.Name = s.Name
 	c.readReplica(seen, &was, s)
 	c.watchProducers(seen, s, r)
+	if seen.keeping != nil {
+		seen.keeping.proposed = seen.keeping.proposed || s.Lead.Pending != nil
+	}
 	seen.Sighting = *s
 }
 

@@ -46,15 +46,17 @@ func (c *Cluster) byTime(p *Partition, at core.Timestamp, known, offset core.Off
 	}
 }
 
-// leaderOf is the replica that leads a partition in the newest epoch, nil if none was seen that can be read.
+// leaderOf is the replica that leads a partition in the newest epoch, nil if none was seen or it cannot be read.
 func (c *Cluster) leaderOf(name core.TopicPartition) *seenReplica {
 	var found *seenReplica
 	//core:unordered there is one leader in an epoch
-	for key, r := range c.replicas {
-		if r.Name == name && r.Leading && r.dir != "" && r.Life == c.brokers[key.node].life && !c.brokers[key.node].rotten &&
-			(found == nil || r.Epoch > found.Epoch) {
+	for _, r := range c.replicas {
+		if r.Name == name && r.Leading && (found == nil || r.Epoch > found.Epoch) {
 			found = r
 		}
+	}
+	if found == nil || found.dir == "" || found.Life != c.brokers[found.Node].life || c.brokers[found.Node].rotten {
+		return nil
 	}
 	return found
 }

@@ -38,6 +38,8 @@ func (p *Plan) drawBeside() {
 	p.drawHabits(&habits)
 	p.drawAmbushes(&ambushes)
 	p.drawWraps(&wraps)
+	probed := p.Stream(streamProbed)
+	p.drawProbed(&probed)
 	if p.Clustered() {
 		losses, moves, harms := p.Stream(StreamLosses), p.Stream(streamMoves), p.Stream(streamHarms)
 		p.drawLosses(&losses)
@@ -56,6 +58,8 @@ func (p *Plan) drawBeside() {
 	if p.Clustered() {
 		p.drawRare(&rare)
 	}
+	plain := p.Stream(streamPlain)
+	p.drawPlain(&plain)
 }
 
 func pick[T any](r *core.PRNG, from ...T) T { return from[r.Below(uint64(len(from)))] }

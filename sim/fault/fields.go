@@ -131,6 +131,24 @@ func kind[K interface {
 	f.fail("%q is no kind", word)
 }
 
+// named is a value that is one of some names, the first of them empty for none.
+func named[K interface {
+	~uint8
+	String() string
+}](f *fields, name string, v *K, last K) {
+	word := (*v).String()
+	f.word(name, &word)
+	for k := K(0); k <= last && !f.writing; k++ {
+		if k.String() == word {
+			*v = k
+			return
+		}
+	}
+	if !f.writing {
+		f.fail("%s=%s is unknown", name, word)
+	}
+}
+
 // flag is a word that is there or not.
 func (f *fields) flag(name string, v *bool) {
 	if f.writing {

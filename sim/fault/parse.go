@@ -98,8 +98,7 @@ func (r *reader) line(p *Plan, line string) error {
 		p.Rots = append(p.Rots, Rot{})
 		p.Rots[len(p.Rots)-1].fields(f, p)
 	case "ambush":
-		p.Ambushes = append(p.Ambushes, Ambush{})
-		p.Ambushes[len(p.Ambushes)-1].fields(f)
+		p.addAmbush(f)
 	case "loss":
 		p.Losses = append(p.Losses, Loss{})
 		p.Losses[len(p.Losses)-1].fields(f)
@@ -116,6 +115,14 @@ func (r *reader) line(p *Plan, line string) error {
 		return fmt.Errorf("%q is nothing that a plan has", what)
 	}
 	return f.done()
+}
+
+func (p *Plan) addAmbush(f *fields) {
+	var a Ambush
+	if a.fields(f); a.Networked() && !p.Clustered() {
+		f.fail("cuts and answers that get lost are for several machines, and they come first")
+	}
+	p.Ambushes = append(p.Ambushes, a)
 }
 
 // begins reads the first line.

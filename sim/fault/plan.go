@@ -205,13 +205,21 @@ func (p *Plan) Clustered() bool { return len(p.Machines) > 1 }
 
 // SessionTimeout is broker.session.timeout.ms.
 func (p *Plan) SessionTimeout() time.Duration {
+	return p.millis("broker.session.timeout.ms", 9*time.Second)
+}
+
+// ReplicaLag is replica.lag.time.max.ms.
+func (p *Plan) ReplicaLag() time.Duration { return p.millis("replica.lag.time.max.ms", 30*time.Second) }
+
+// millis is the time that a broker setting gives in milliseconds.
+func (p *Plan) millis(name string, absent time.Duration) time.Duration {
 	for _, s := range p.Static {
-		if s.Name == "broker.session.timeout.ms" {
+		if s.Name == name {
 			ms, _ := strconv.Atoi(s.Value)
 			return time.Duration(ms) * time.Millisecond
 		}
 	}
-	return 9 * time.Second
+	return absent
 }
 
 // StaticMap gives the broker's settings as a broker takes them.
@@ -254,6 +262,8 @@ const (
 	streamRare        = 1043
 	streamDamage      = 1033
 	streamMetadata    = 1034
+	streamProbed      = 1050
+	streamPlain       = 1051
 )
 
 // Habits is the part of a client's stream for what it does beside its work, so that the rest is not reshuffled by it.

@@ -33,8 +33,9 @@ func (s *Shrinker) simplify() {
 			func(p *fault.Plan) { p.Stops[i].Kind = fault.Kill }, func(p *fault.Plan) { p.Stops[i].Down = 0 })
 	}
 	for i := range s.best.Ambushes {
-		s.each(func(p *fault.Plan) { p.Ambushes[i].After = 0 }, func(p *fault.Plan) { p.Ambushes[i].Down = 0 },
-			func(p *fault.Plan) { p.Ambushes[i].Kind = fault.Kill })
+		s.each(func(p *fault.Plan) { p.Ambushes[i].After = 0 }, func(p *fault.Plan) { p.Ambushes[i].Shorten() },
+			func(p *fault.Plan) { p.Ambushes[i].From = 0 }, func(p *fault.Plan) { p.Ambushes[i].Way = 0 },
+			func(p *fault.Plan) { p.Ambushes[i].Simplify() })
 	}
 	for i := range s.best.Faults {
 		s.each(func(p *fault.Plan) { p.Faults[i].Rate = 1 })
