@@ -158,12 +158,18 @@ func empty(plan *fault.Plan, to func(line []byte)) *World {
 
 // Run simulates to the end or to the first failure. A panic of the core is left to the caller.
 func (w *World) Run() Result {
-	for w.failure == nil && !w.ended() {
+	for !w.Over() {
 		w.Next()
 	}
 	w.judge()
 	return w.Result()
 }
+
+// Over reports whether the end or the first failure has come.
+func (w *World) Over() bool { return w.failure != nil || w.ended() }
+
+// Now is the simulated time.
+func (w *World) Now() time.Duration { return w.now }
 
 // Result gives what came of the simulation so far.
 func (w *World) Result() Result {

@@ -240,7 +240,10 @@ func (s *simRun) runSeed(seed uint64) simResult {
 
 // runWorld simulates to the end. A panic is the seed's failure and not the program's: this is the one place that
 // catches one.
-func runWorld(w *sim.World, search uint64) (r simResult) {
+func runWorld(w *sim.World, search uint64) simResult { return runPaced(w, search, nil) }
+
+// runPaced is runWorld, and says how far it is.
+func runPaced(w *sim.World, search uint64, p *pace) (r simResult) {
 	defer func() {
 		if p := recover(); p != nil {
 			r.Result = w.Result()
@@ -249,7 +252,7 @@ func runWorld(w *sim.World, search uint64) (r simResult) {
 			r.Failure = &check.Failure{Class: check.Assertion, Check: "panic", Text: fmt.Sprint(p), At: r.Stats.Simulated}
 		}
 	}()
-	r.Result = w.Run()
+	r.Result = p.run(w)
 	searchHistory(w, search, &r)
 	return r
 }

@@ -184,6 +184,7 @@ type hunt struct {
 	began   time.Time
 	next    atomic.Uint64
 	over    atomic.Bool
+	pace    *pace // of the only world at a time, or nil
 
 	mu      sync.Mutex
 	done    uint64
@@ -196,6 +197,10 @@ type hunt struct {
 
 func (h *hunt) all() {
 	var wg sync.WaitGroup
+	if h.options.jobs == 1 {
+		h.pace = &pace{}
+		go h.watch()
+	}
 	for range h.options.jobs {
 		wg.Go(func() {
 			for {
@@ -204,7 +209,7 @@ func (h *hunt) all() {
 					return
 				}
 				q := h.options.at(n)
-				h.report(n, q, q.run(h.options.search))
+				h.report(n, q, runPaced(sim.New(q.plan(), nil), h.options.search, h.pace))
 			}
 		})
 	}
