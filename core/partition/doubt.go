@@ -21,7 +21,8 @@ import (
 // all that may be elected are the maximal ISR and the eligible replicas, of which some may be down.
 type Doubt struct {
 	Proposal
-	then func(now core.Instant, confirmed bool, out *core.Outbox)
+	number uint64 // in this leadership, from 1
+	then   func(now core.Instant, confirmed bool, out *core.Outbox)
 }
 
 // maxDoubts bounds the answers of a shard that wait for a confirmation. A connection has at most a few under way.
@@ -37,8 +38,10 @@ func (s *Set) Confirm(now core.Instant, r *Replica, out *core.Outbox,
 		return
 	}
 	out.Sometimes(probe.LeadershipDoubted)
-	d := &Doubt{then: then, Proposal: Proposal{ID: r.id, LeaderEpoch: r.leaderEpoch, PartitionEpoch: l.partitionEpoch,
-		ISR: slices.Clone(l.isr), Epochs: make([]core.BrokerEpoch, len(l.isr)), Recovery: metadata.Recovered}}
+	l.doubted++
+	d := &Doubt{number: l.doubted, then: then}
+	d.Proposal = Proposal{ID: r.id, LeaderEpoch: r.leaderEpoch, PartitionEpoch: l.partitionEpoch,
+		ISR: slices.Clone(l.isr), Epochs: make([]core.BrokerEpoch, len(l.isr)), Recovery: metadata.Recovered}
 	for i := range d.Epochs {
 		d.Epochs[i] = -1
 	}
@@ -55,6 +58,9 @@ func (s *Set) Settle(now core.Instant, d *Doubt, code core.ErrorCode, out *core.
 	s.doubts--
 	switch code {
 	case core.NoError, core.InvalidUpdateVersion, core.IneligibleReplica:
+		if r := s.byID[d.ID]; r != nil && r.lead != nil && r.leaderEpoch == d.LeaderEpoch {
+			r.lead.confirmed = max(r.lead.confirmed, d.number)
+		}
 		d.then(now, true, out)
 	default:
 		out.Sometimes(probe.LeadershipNotConfirmed)

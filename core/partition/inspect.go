@@ -10,6 +10,9 @@ type Leading struct {
 	ISR            []core.BrokerID
 	Pending        *Proposal       // that the controller may have taken, or nil
 	Left           []core.BrokerID // who counts on between the controller's answer and the metadata
+	// Doubted is how often it has asked whether it leads still, and Confirmed which of these questions, from 1, was the
+	// last that the controller has answered with yes.
+	Doubted, Confirmed uint64
 }
 
 // Leads returns what the replica believes as the appointed leader. It reports false if it is none, or the only replica.
@@ -18,7 +21,7 @@ func (r *Replica) Leads() (Leading, bool) {
 	if l == nil {
 		return Leading{}, false
 	}
-	return Leading{l.partitionEpoch, l.epochStart, r.minISR(), l.isr, l.pending, l.left}, true
+	return Leading{l.partitionEpoch, l.epochStart, r.minISR(), l.isr, l.pending, l.left, l.doubted, l.confirmed}, true
 }
 
 // FollowerSeen is what a leader knows of another replica.

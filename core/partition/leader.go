@@ -31,6 +31,9 @@ type leadership struct {
 	// began, or what DeleteRecords was answered with since, without those that were away. Retention does not raise it:
 	// each replica looks for itself for what is too old.
 	floor core.Offset
+	// doubted counts the doubts of this leadership, and confirmed is the last one that the controller has ended well: for
+	// who looks on.
+	doubted, confirmed uint64
 }
 
 // follower is what the leader knows of another replica (Kafka: Replica).

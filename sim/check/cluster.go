@@ -90,6 +90,7 @@ type seenReplica struct {
 	groups       *groupLog // of partitions of __consumer_offsets
 	coordination coordination
 	keeping      *keeping // of a leader
+	deposed      uint64   // the first question whether it leads still that came too late; 0: there is none
 }
 
 // readers are told of the batches of the replica.
@@ -290,6 +291,7 @@ func (c *Cluster) judge(seen *seenReplica, s *Sighting, r *partition.Replica) {
 	c.watchWatermark(&was, s)
 	c.watchCounted(&was, s)
 	c.watchBehind(&was, s, r)
+	c.watchConfirmed(seen, &was, s)
 	c.watchLogStart(&was, s)
 	c.watchCommitted(&was, s)
 	seen.dir = r.Log().Dir()

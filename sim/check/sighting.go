@@ -52,6 +52,7 @@ func (s *Sighting) unchanged(r *partition.Replica) bool {
 	}
 	lead, ok := r.Leads()
 	return ok == s.Appointed && lead.PartitionEpoch == s.Lead.PartitionEpoch && lead.Pending == s.Lead.Pending &&
+		lead.Doubted == s.Lead.Doubted && lead.Confirmed == s.Lead.Confirmed &&
 		lead.MinISR == s.Lead.MinISR && lead.EpochStart == s.Lead.EpochStart && len(lead.ISR) == len(s.Lead.ISR) &&
 		len(lead.Left) == len(s.Lead.Left)
 }
