@@ -26,6 +26,9 @@ type File struct {
 	// round is the committer's last round that covered the file; the committer's own.
 	round uint64
 
+	// reserved is up to where the file has blocks, 0 if none were asked for; the runner's.
+	reserved int64
+
 	writes []int // indices of the run of operations being executed; the runner's
 
 	// Mapping, touched by the machine's runner alone.

@@ -55,6 +55,11 @@ func (Kernel) Truncate(fd int, size int64) error {
 	return retry(func() error { return unix.Ftruncate(fd, size) })
 }
 
+// Reserve finds blocks for a range of the file.
+func (Kernel) Reserve(fd int, pos, size int64) error {
+	return retry(func() error { return unix.Fallocate(fd, unix.FALLOC_FL_KEEP_SIZE, pos, size) })
+}
+
 // Map maps the file into memory.
 func (Kernel) Map(fd int, size int) ([]byte, error) {
 	return unix.Mmap(fd, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)

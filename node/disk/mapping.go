@@ -67,6 +67,7 @@ func (f *File) truncate(size int64) error {
 		return err
 	}
 	defer f.release()
+	f.reserved = 0 // blocks behind the end go with what is cut off
 	return wrap("truncate", f.path, f.system.Truncate(fd, size))
 }
 

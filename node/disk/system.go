@@ -20,6 +20,8 @@ type System interface {
 	Pwritev(fd int, iov [][]byte, pos int64) (int, error)
 	Size(fd int) (int64, error)
 	Truncate(fd int, size int64) error
+	// Reserve finds room for a range of a file, behind its end or not, and leaves its size and bytes as they are.
+	Reserve(fd int, pos, size int64) error
 
 	// Map returns a view of the file's first size bytes, which are there. It is written to with Store, by the one
 	// goroutine at a time that also reads it.

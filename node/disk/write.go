@@ -46,7 +46,8 @@ func adjacent(writes []int, ops []core.FileOp) int {
 }
 
 func (t *Table) writeAdjacent(f *File, fd int, writes []int, ops []core.FileOp) error {
-	first := &ops[writes[0]]
+	first, last := &ops[writes[0]], &ops[writes[len(writes)-1]]
+	f.reserve(fd, first.Pos, last.Pos+int64(len(last.Data)))
 	if len(writes) == 1 {
 		return t.pwrite(f, fd, first.Data, first.Pos)
 	}
