@@ -5,6 +5,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -221,11 +222,27 @@ func (g *call) send(socket int) (int, error) {
 	}
 	g.message.Iov = &g.vector[0]
 	g.message.SetIovlen(g.count)
-	n, _, errno := unix.Syscall(unix.SYS_SENDMSG, uintptr(socket), uintptr(unsafe.Pointer(&g.message)), uintptr(flags))
+	var n uintptr
+	var errno syscall.Errno
+	if g.brief() {
+		flags |= unix.MSG_DONTWAIT
+		n, _, errno = unix.RawSyscall(unix.SYS_SENDMSG, uintptr(socket), uintptr(unsafe.Pointer(&g.message)), uintptr(flags))
+	} else {
+		n, _, errno = unix.Syscall(unix.SYS_SENDMSG, uintptr(socket), uintptr(unsafe.Pointer(&g.message)), uintptr(flags))
+	}
 	if errno != 0 {
 		return 0, errno
 	}
 	return int(n), nil
+}
+
+// brief reports whether the call sends a few bytes of this process's memory. A mapping may have to be read first.
+func (g *call) brief() bool {
+	total := uint64(0)
+	for i := range g.vector[:g.count] {
+		total += g.vector[i].Len
+	}
+	return g.mapped == 0 && total <= brief
 }
 
 // sendfile sends from the front of a range without a look at it.
