@@ -9,16 +9,30 @@ import (
 )
 
 // loseMetadata damages the metadata of a process that is not there as a whole.
-func (n *node) loseMetadata(paths []string) bool {
+func (n *node) loseMetadata(all []string) bool {
 	random := &n.rots.random
-	paths = slices.DeleteFunc(slices.Clone(paths), func(path string) bool { return kindOf(path) != kindMetadata })
+	paths := slices.DeleteFunc(slices.Clone(all), func(path string) bool { return kindOf(path) != kindMetadata })
 	if len(paths) == 0 {
 		return false
 	}
 	state := func(path string) bool { return strings.HasSuffix(path, "/"+raft.StateFile) }
-	switch random.Below(4) {
-	case 0, 1: // the folder is empty
-	case 2: // all but the election state
+	switch random.Below(8) {
+	case 0: // the folder is empty
+	case 1, 2: // and gone
+		n.loseFolder(folderOf(paths[0]))
+		return true
+	case 3, 4: // and so is what else says that there was something
+		folder := folderOf(paths[0])
+		n.loseFolder(folder)
+		for _, path := range all {
+			// Without partitions it would look like a new node (docs/guarantees.md).
+			if slices.ContainsFunc(all, n.ofPartition) && folderOf(path) == folderOf(folder) && strings.HasSuffix(path, "-offset-checkpoint") {
+				n.disk.Lose(path)
+				n.harmed(fault.Amnesia, path, 0)
+			}
+		}
+		return true
+	case 5: // all but the election state
 		paths = slices.DeleteFunc(paths, state)
 	default:
 		return n.changeState(paths)
@@ -28,6 +42,12 @@ func (n *node) loseMetadata(paths []string) bool {
 		n.harmed(fault.Amnesia, path, 0)
 	}
 	return len(paths) > 0
+}
+
+// loseFolder takes a folder away with all that is in it.
+func (n *node) loseFolder(folder string) {
+	n.disk.Lose(folder)
+	n.harmed(fault.Amnesia, folder, 0)
 }
 
 // changeState makes a digit of the epoch or the vote in the election state another one.

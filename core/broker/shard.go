@@ -11,11 +11,8 @@ import (
 	"ottla.dev/core/partition"
 )
 
-// retentionDelay is how long after the start segments are first checked against retention (Kafka: LogManager).
-const retentionDelay = 30 * time.Second
-
-// maxScrubMs is ten years, which is never.
-const maxScrubMs = 10 * 365 * 24 * 3600 * 1000
+// maxDelayMs is ten years, which is never.
+const maxDelayMs = 10 * 365 * 24 * 3600 * 1000
 
 // Shard owns partitions, and the group coordinators that live on the partitions of __consumer_offsets.
 type Shard struct {
@@ -190,9 +187,9 @@ func (s *Shard) after() {
 func (s *Shard) begin(m *begin) {
 	s.cluster, s.disk, s.begun = m.cluster, m.disk, m
 	s.set.ProducerExpiryMs = m.cluster.Settings.ProducerIDExpirationMs
-	s.retainAt = s.now.Mono + retentionDelay
+	s.retainAt = s.now.Mono + time.Duration(min(m.cluster.Settings.InitialTaskDelayMs, maxDelayMs))*time.Millisecond
 	s.set.ScrubRate = m.cluster.Settings.ScrubBytesPerSecond
-	s.set.ScrubInterval = time.Duration(min(m.cluster.Settings.ScrubIntervalMs, maxScrubMs)) * time.Millisecond
+	s.set.ScrubInterval = time.Duration(min(m.cluster.Settings.ScrubIntervalMs, maxDelayMs)) * time.Millisecond
 	s.joinCluster(m)
 	s.unplaced = []unplaced{}
 	for t := range m.cluster.Image.Topics() {

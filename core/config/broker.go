@@ -26,6 +26,7 @@ type Broker struct {
 	UncleanElectionIntervalMs   int64
 
 	RetentionCheckMs          int64
+	InitialTaskDelayMs        int64 // until the first look, after a start
 	ScrubBytesPerSecond       int64
 	ScrubIntervalMs           int64
 	RecoveryCheckpointMs      int64 // recovery-point-offset-checkpoint
@@ -129,6 +130,7 @@ func ResolveBroker(l Layers) Broker {
 		DefaultReplicationFactor:    int16(r.int("default.replication.factor")),
 		AutoLeaderRebalance:         r.bool("auto.leader.rebalance.enable"),
 		RetentionCheckMs:            r.long("log.retention.check.interval.ms"),
+		InitialTaskDelayMs:          r.long("log.initial.task.delay.ms"),
 		ScrubBytesPerSecond:         r.long("ottla.scrub.bytes.per.second"),
 		ScrubIntervalMs:             r.long("ottla.scrub.interval.ms"),
 		LeaderImbalanceCheckSeconds: r.long("leader.imbalance.check.interval.seconds"),
