@@ -175,6 +175,9 @@ func (p *Plan) replicateForWipes() {
 	}
 }
 
+// slowFetchTimeout is controller.quorum.fetch.timeout.ms, in milliseconds, where the network is slow.
+const slowFetchTimeout = 6000
+
 // clusterNet draws the network between brokers and clients, and its faults.
 func (p *Plan) clusterNet(r *core.PRNG) {
 	p.Net = netsim.Draw(r.Uint64(), p.netBudget())
@@ -189,7 +192,7 @@ func (p *Plan) clusterNet(r *core.PRNG) {
 	}
 	if p.meanDelay() > wideDelay {
 		// The quorum suspects its leader after a fifth of the fetch timeout, which must be many times a delay.
-		p.set("controller.quorum.fetch.timeout.ms", 6000)
+		p.set("controller.quorum.fetch.timeout.ms", slowFetchTimeout)
 		p.set("controller.quorum.election.timeout.ms", 2000)
 		p.set("controller.quorum.request.timeout.ms", 4000)
 		p.set("broker.session.timeout.ms", 9000)

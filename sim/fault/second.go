@@ -2,6 +2,7 @@ package fault
 
 import (
 	"slices"
+	"strconv"
 	"time"
 
 	"ottla.dev/core"
@@ -88,12 +89,18 @@ func (p *Plan) drawRetention(r *core.PRNG) {
 	p.static("log.initial.task.delay.ms", pick[int64](r, 0, 300, 1000, 5000, 30000))
 }
 
-// drawMetadata draws how small the pieces are that the metadata are kept and sent in.
+// drawMetadata draws how small the pieces are that the metadata are kept and sent in. Where round trips are long they are
+// sent as they are by default: nobody would get hold of them in time.
 func (p *Plan) drawMetadata(r *core.PRNG) {
 	if r.Chance(1, 2) {
 		p.set("internal.metadata.log.segment.bytes", pick[int64](r, 1024, 4000, 20000))
 	}
-	if r.Chance(1, 2) {
-		p.set("internal.metadata.max.fetch.size.in.bytes", pick[int64](r, 300, 1000, 5000))
+	if size := pick[int64](r, 300, 1000, 5000); r.Chance(1, 2) && !p.slowQuorum() {
+		p.set("internal.metadata.max.fetch.size.in.bytes", size)
 	}
+}
+
+// slowQuorum reports whether the network between brokers is so slow that the quorum has larger timeouts.
+func (p *Plan) slowQuorum() bool {
+	return slices.Contains(p.Static, Setting{"controller.quorum.fetch.timeout.ms", strconv.Itoa(slowFetchTimeout)})
 }
