@@ -132,8 +132,7 @@ func (s *Set) takeFetched(now core.Instant, r *Replica, p *kmsg.FetchResponseTop
 		}
 	case r.suspicion != nil && !r.suspicion.anew && start < r.log.Start():
 		// What is missing at the beginning is fetched no other way. Once only: a leader that is slower to delete what has
-		// expired is no sign that anything is missing.
-		r.suspicion.anew = true
+		// expired is no sign that anything is missing. It is done when the log is cut: another leader may come between.
 		s.beginTruncation(r, truncation{to: start, restart: true, gone: true}, out)
 	default:
 		if !s.appendFetched(now, r, p, held, out) {

@@ -127,6 +127,9 @@ func (s *Set) cut(now core.Instant, t *truncation, out *core.Outbox) {
 	}
 	t.stage = cutting
 	if t.restart {
+		if r.suspicion != nil {
+			r.suspicion.anew = true
+		}
 		out.Sometimes(probe.FollowerBeganAnew)
 		r.log.Restart(now, t.to, out)
 		r.highWatermark = t.to // what is below is gone, and was committed (KAFKA-9491)
