@@ -3,6 +3,7 @@ package check
 import (
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"ottla.dev/core"
@@ -276,7 +277,8 @@ func (c *Cluster) judge(seen *seenReplica, s *Sighting, r *partition.Replica) {
 	if c.brokers[s.Node].rotten {
 		c.leaders.partition(c, s)
 		c.watchSilence(&was, s, r)
-		c.watchCutEarly(s)
+		folder := r.Log().Dir()
+		c.watchCutEarly(s, folder[:strings.LastIndexByte(folder, '/')])
 		c.watchCommitted(&was, s)
 		seen.dir, seen.Sighting = r.Log().Dir(), *s
 		return

@@ -135,7 +135,7 @@ func (c *Cluster) watchLed(node int, image *metadata.Image) {
 
 // watchCutEarly judges a log that was opened up to where the damage begins, when it is seen first: until the
 // controller knows that it is damaged, and another replica leads, it may be all that there is.
-func (c *Cluster) watchCutEarly(s *Sighting) {
+func (c *Cluster) watchCutEarly(s *Sighting, dir string) {
 	d := c.brokers[s.Node].damage
 	if d == nil {
 		return
@@ -148,6 +148,10 @@ func (c *Cluster) watchCutEarly(s *Sighting) {
 		c.wrong("cut-early", s.Node, s.Name.String()+": what was damaged is cut off at offset "+offsetText(s.End)+
 			", offset "+offsetText(h.vouched-1)+" was committed and synced there, and the broker has not known that another "+
 			"one leads and the controller was told")
+	}
+	if at := pointsIn(c.disks[s.Node], dir+recoveryPoints)[s.Name.String()]; at > s.End {
+		c.wrong("points", s.Node, s.Name.String()+": what was damaged is cut off at offset "+offsetText(s.End)+
+			", and the checkpoint still vouches for everything below "+offsetText(at))
 	}
 	h.vouched = 0
 }

@@ -25,8 +25,8 @@ func TestDamageIsNotCutEarly(t *testing.T) {
 		x.brokers[0].damage = &damage{held: map[core.TopicIDPartition]*held{partitionID: {vouched: 8, led: c.led}}}
 		s := x.now[0]
 		s.End = c.end
-		x.watchCutEarly(&s)
-		x.watchCutEarly(&s) // it is judged once
+		x.watchCutEarly(&s, "/data")
+		x.watchCutEarly(&s, "/data") // it is judged once
 		if !slices.Equal(x.failed, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, x.failed, c.want)
 		}
