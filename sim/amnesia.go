@@ -24,9 +24,9 @@ func (n *node) loseMetadata(all []string) bool {
 	case 3, 4: // and so is what else says that there was something
 		folder := folderOf(paths[0])
 		n.loseFolder(folder)
+		others := slices.ContainsFunc(all, n.ofPartition) // without, it would look like a new node (docs/guarantees.md)
 		for _, path := range all {
-			// Without partitions it would look like a new node (docs/guarantees.md).
-			if slices.ContainsFunc(all, n.ofPartition) && folderOf(path) == folderOf(folder) && strings.HasSuffix(path, "-offset-checkpoint") {
+			if others && folderOf(path) == folderOf(folder) && strings.HasSuffix(path, "-offset-checkpoint") {
 				n.disk.Lose(path)
 				n.harmed(fault.Amnesia, path, 0)
 			}

@@ -264,7 +264,6 @@ const (
 	streamMetadata    = 1034
 	streamProbed      = 1050
 	streamPlain       = 1051
-	streamRetention   = 1035
 )
 
 // Habits is the part of a client's stream for what it does beside its work, so that the rest is not reshuffled by it.
