@@ -60,6 +60,8 @@ func (p *Plan) drawBeside() {
 	}
 	plain := p.Stream(streamPlain)
 	p.drawPlain(&plain)
+	retention := p.Stream(streamRetention)
+	p.drawRetention(&retention)
 }
 
 func pick[T any](r *core.PRNG, from ...T) T { return from[r.Below(uint64(len(from)))] }

@@ -262,6 +262,7 @@ const (
 	streamRare        = 1043
 	streamDamage      = 1033
 	streamMetadata    = 1034
+	streamRetention   = 1035
 	streamProbed      = 1050
 	streamPlain       = 1051
 )

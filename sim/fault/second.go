@@ -77,6 +77,19 @@ func (p *Plan) drawDamage(r *core.PRNG) {
 	}
 }
 
+// drawRetention draws how soon after a start segments are first checked against retention: hardly a process lives for
+// as long as the default. What a log knows of the producers of batches that were deleted is in its snapshot alone: a
+// replica that is copied anew, or whose snapshot is damaged, does not know them, as in Kafka, and may take a batch
+// again.
+func (p *Plan) drawRetention(r *core.PRNG) {
+	copied := slices.ContainsFunc(p.Stops, func(s Stop) bool { return s.Wipe }) ||
+		slices.ContainsFunc(p.Operations, func(o Operation) bool { return o.Kind == Reassign })
+	if len(p.Rots) > 0 || copied {
+		return
+	}
+	p.static("log.initial.task.delay.ms", pick[int64](r, 0, 300, 1000, 5000, 30000))
+}
+
 // drawMetadata draws how small the pieces are that the metadata are kept and sent in. Where round trips are long they
 // are sent as they are by default: nobody would get hold of them in time.
 func (p *Plan) drawMetadata(r *core.PRNG) {
