@@ -67,7 +67,8 @@ same (benchmarks/jetstream): messages for records, so many of them on their way,
 
 Kafka's storage is formatted before the clock of its start begins. The limit program does the least that a broker can
 (benchmarks/limit): it reads, checks the CRC-32C, writes once, syncs if asked to, and sends from mapped files in as few
-calls as there can be, which costs less than sendfile between processes of one machine (docs/decisions).
+calls as there can be, which costs less than sendfile between processes of one machine (docs/decisions). It does not ask
+the file system for blocks ahead of what it writes, as Ottla does: a ratio below 1 is possible.
 
 ` + "`go run ./benchmarks/compare --list`" + ` explains all workloads; those that are missing here were not
 chosen in this run.
