@@ -52,7 +52,7 @@ func (s *Shard) meetPeers() {
 	var peers []partition.Peer
 	for _, b := range s.cluster.Image.Brokers() {
 		if b.Active() {
-			peers = append(peers, partition.Peer{ID: b.ID, Epoch: b.Epoch, Rack: b.Rack})
+			peers = append(peers, partition.Peer{ID: b.ID, Epoch: b.Epoch, Rack: b.Rack, LogDirs: b.LogDirs})
 		}
 	}
 	s.set.SetPeers(s.now, peers, &s.out)
@@ -66,23 +66,12 @@ func (s *Shard) appoint(r *partition.Replica, p *metadata.Partition) {
 		return
 	case p.Leader == s.cluster.Self:
 		s.set.Lead(s.now, r, partition.Leadership{Epoch: p.LeaderEpoch, PartitionEpoch: p.PartitionEpoch,
-			Replicas: p.Replicas, ISR: p.ISR, ELR: p.ELR, Lost: lostReplicas(p),
+			Replicas: p.Replicas, Directories: p.Directories, ISR: p.ISR, ELR: p.ELR,
 			Recovery: p.RecoveryState}, &s.out)
 	default:
 		s.set.Follow(s.now, r, partition.Following{Epoch: p.LeaderEpoch, Leader: p.Leader}, &s.out)
 	}
 	s.set.SetStanding(s.now, r, s.lost(p), &s.out)
-}
-
-// lostReplicas are the brokers whose replicas the metadata do not rely on.
-func lostReplicas(p *metadata.Partition) []core.BrokerID {
-	var lost []core.BrokerID
-	for _, b := range p.Replicas {
-		if dir, _ := p.Directory(b); dir == metadata.LostDirectory() {
-			lost = append(lost, b)
-		}
-	}
-	return lost
 }
 
 // fetchTimeout is how long a leader may keep a fetch beyond the wait that it was granted.

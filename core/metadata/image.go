@@ -133,14 +133,17 @@ type Broker struct {
 func (b *Broker) Active() bool { return !b.Fenced && !b.InControlledShutdown }
 
 // HasOnline reports whether a log directory of the broker is in use, as far as is known (Kafka: DirectoryId.isOnline).
-func (b *Broker) HasOnline(directory core.UUID) bool {
+func (b *Broker) HasOnline(directory core.UUID) bool { return Online(b.LogDirs, directory) }
+
+// Online reports whether a log directory is in use by a broker that has said that it uses these; none: it has not said.
+func Online(used []core.UUID, directory core.UUID) bool {
 	switch directory {
 	case UnassignedDirectory(), MigratingDirectory():
 		return true
 	case LostDirectory():
 		return false
 	}
-	return len(b.LogDirs) == 0 || slices.Contains(b.LogDirs, directory)
+	return len(used) == 0 || slices.Contains(used, directory)
 }
 
 // Endpoint returns the broker's listener of that name.

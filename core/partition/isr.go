@@ -62,7 +62,7 @@ func (s *Set) nextCheck(now core.Instant) time.Duration {
 // shrink proposes to drop the members of the ISR that lag.
 func (s *Set) shrink(now core.Instant, r *Replica) {
 	l := r.lead
-	l.checkAt = s.nextCheck(now)
+	l.checkAt, l.refused = s.nextCheck(now), false
 	if l.pending != nil {
 		return
 	}
@@ -117,7 +117,9 @@ func (s *Set) ISRAnswered(now core.Instant, p *Proposal, code core.ErrorCode, d 
 		l.pending, l.recovering = nil, false
 	case core.OperationNotAttempted, core.IneligibleReplica:
 		out.Sometimes(probe.ProposalRefused)
-		l.pending = nil
+		if l.pending = nil; code == core.IneligibleReplica {
+			l.refuse(p)
+		}
 	case core.UnknownTopicOrPartition, core.UnknownTopicID, core.FencedLeaderEpoch, core.InvalidUpdateVersion,
 		core.InvalidRequest, core.NewLeaderElected:
 		out.Sometimes(probe.ProposalOvertaken)
@@ -152,11 +154,16 @@ func (s *Set) reconsider(now core.Instant, r *Replica, out *core.Outbox) {
 			s.expand(now, r, f)
 		}
 	}
-	if r.lead.recovering && r.lead.pending == nil {
-		out.Sometimes(probe.RecoveryProposed)
+	s.endRecovery(now, r)
+	s.touch(r)
+}
+
+// endRecovery proposes to end what an unclean election has begun.
+func (s *Set) endRecovery(now core.Instant, r *Replica) {
+	if r.lead.recovering && r.lead.pending == nil && !r.lead.refused {
+		s.Reached.Add(probe.RecoveryProposed)
 		s.propose(now, r, slices.Clone(r.lead.isr))
 	}
-	s.touch(r)
 }
 
 // refuseUncommitted answers NOT_ENOUGH_REPLICAS_AFTER_APPEND to acks=all requests whose records are in the log but
@@ -180,6 +187,7 @@ func (s *Set) tickLead(now core.Instant, r *Replica) {
 	l := r.lead
 	if now.Reached(l.checkAt) {
 		s.shrink(now, r)
+		s.endRecovery(now, r)
 	}
 	if l.pending != nil && now.Reached(l.retryAt) {
 		l.retryAt = core.Never

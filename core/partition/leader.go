@@ -34,6 +34,7 @@ type leadership struct {
 	// doubted counts the doubts of this leadership, and confirmed is the last one that the controller has ended well: for
 	// who looks on.
 	doubted, confirmed uint64
+	refused            bool // the controller has refused what was proposed last, and nothing is known since
 }
 
 // follower is what the leader knows of another replica (Kafka: Replica).
@@ -46,9 +47,12 @@ type follower struct {
 	caughtUp  time.Duration // the last time at which it had all that the leader had
 	fetchedAt time.Duration
 	leaderEnd core.Offset // the leader's log end offset then
-	lost      bool        // the metadata say that it is not to be relied on
-	inSync    bool        // member of the committed ISR
-	maximal   bool        // member of the maximal ISR
+	directory core.UUID   // where it is, by the metadata; LOST if it is not to be relied on
+	// refused says that the controller would not take it, for a reason that has not got here yet. It is not proposed, and
+	// does not hold anything back, before its next fetch.
+	refused bool
+	inSync  bool // member of the committed ISR
+	maximal bool // member of the maximal ISR
 }
 
 // longAgo is the time of what has never happened.
@@ -60,12 +64,13 @@ func newLeadership() *leadership {
 
 // assign takes replicas and ISR from the metadata. A proposal under way is decided: it named an older partition epoch.
 func (l *leadership) assign(now core.Instant, self core.BrokerID, n *Leadership) {
+	l.noteRefusal(n)
 	l.partitionEpoch, l.replicas, l.isr = n.PartitionEpoch, len(n.Replicas), slices.Clone(n.ISR)
 	l.elr, l.left = slices.Clone(n.ELR), nil
 	l.pending, l.retryAt, l.recovering = nil, core.Never, n.Recovery == metadata.Recovering
 	known := l.followers
 	l.followers = nil
-	for _, id := range n.Replicas {
+	for k, id := range n.Replicas {
 		if id == self {
 			continue
 		}
@@ -77,10 +82,40 @@ func (l *leadership) assign(now core.Instant, self core.BrokerID, n *Leadership)
 		if i := slices.IndexFunc(known, func(k follower) bool { return k.id == id }); i >= 0 {
 			f = known[i]
 		}
-		f.lost = slices.Contains(n.Lost, id)
+		if f.directory = metadata.UnassignedDirectory(); k < len(n.Directories) {
+			f.directory = n.Directories[k]
+		}
 		l.followers = append(l.followers, f)
 	}
 	l.mark()
+}
+
+// noteRefusal finds what news say of the proposal under way: if they change nothing of the partition but its epoch, it
+// was refused for one of its members. The controller knows something that this broker does not, or not yet. Were it
+// proposed again at once, whatever has come or not, it would be refused again with a record in the metadata, which is
+// news again: as fast as the disk can sync, for ever if the follower is gone, because one that is gone and had
+// everything keeps up. The answer may be here before the news, or after them.
+func (l *leadership) noteRefusal(n *Leadership) {
+	alike := slices.Equal(l.isr, n.ISR) && slices.Equal(l.elr, n.ELR) && l.replicas == len(n.Replicas) &&
+		l.recovering == (n.Recovery == metadata.Recovering)
+	switch {
+	case !alike:
+		l.refused = false
+		for i := range l.followers {
+			l.followers[i].refused = false
+		}
+	case l.pending != nil:
+		l.refuse(l.pending)
+	}
+}
+
+// refuse notes that the controller does not take a proposal for one of its members.
+func (l *leadership) refuse(p *Proposal) {
+	l.refused = true
+	for i := range l.followers {
+		f := &l.followers[i]
+		f.refused = f.refused || !f.inSync && slices.Contains(p.ISR, f.id)
+	}
 }
 
 // mark notes of each follower which ISRs it is in.
@@ -146,8 +181,11 @@ func (f *follower) keepsUp(now core.Instant, r *Replica, lagMax time.Duration) b
 // back yet what it had.
 func (s *Set) eligible(f *follower) bool {
 	p := s.peer(f.id)
-	return p != nil && !f.lost && (f.epoch < 0 || f.epoch == p.Epoch)
+	return p != nil && !f.refused && f.online(p) && (f.epoch < 0 || f.epoch == p.Epoch)
 }
+
+// online reports whether the follower's directory is one that its broker uses.
+func (f *follower) online(p *Peer) bool { return metadata.Online(p.LogDirs, f.directory) }
 
 // refuseFollower finds what is against a replica's fetch.
 func (s *Set) refuseFollower(r *Replica, op *FetchOp) core.ErrorCode {
@@ -174,6 +212,7 @@ func (s *Set) noteFollower(now core.Instant, r *Replica, op *FetchOp, it *FetchI
 		f.caughtUp = max(f.caughtUp, f.fetchedAt)
 	}
 	raised := f.start != it.ReplicaLogStart
+	f.refused = false
 	f.end, f.start, f.epoch = it.Offset, it.ReplicaLogStart, op.ReplicaEpoch
 	f.fetchedAt, f.leaderEnd = now.Mono, end
 	s.expand(now, r, f)

@@ -18,7 +18,7 @@ import (
 func TestPreferredReadReplicaIsTheFullestInTheRack(t *testing.T) {
 	s := NewSet(core.Shard(0), core.NewPRNG(1))
 	s.Replicate(DefaultReplication(0, 1))
-	s.peers = []Peer{{0, 1, "a"}, {1, 1, "b"}, {2, 1, "b"}, {3, 1, "c"}, {4, 1, "d"}}
+	s.peers = []Peer{{0, 1, "a", nil}, {1, 1, "b", nil}, {2, 1, "b", nil}, {3, 1, "c", nil}, {4, 1, "d", nil}}
 	r := &Replica{role: leads, lead: newLeadership()}
 	r.lead.followers = []follower{{id: 1, end: 10, inSync: true}, {id: 2, end: 20, start: 5, inSync: true},
 		{id: 3, end: 30}, {id: 4, end: 30, inSync: true}, {id: 5, end: 30, inSync: true}}
@@ -90,7 +90,7 @@ func TestFollowersRefuseWhatOnlyLeadersAnswer(t *testing.T) {
 
 func TestLeadersRefuseFetchesOfBrokersThatHoldNoReplicaOrHaveRestarted(t *testing.T) {
 	c, n, _ := pair(t)
-	n.set.SetPeers(c.now(), []Peer{{0, 1, ""}, {1, 5, ""}, {2, 1, ""}}, &n.out)
+	n.set.SetPeers(c.now(), []Peer{{ID: 0, Epoch: 1}, {ID: 1, Epoch: 5}, {ID: 2, Epoch: 1}}, &n.out)
 	for _, f := range []struct {
 		id    core.BrokerID
 		epoch core.BrokerEpoch

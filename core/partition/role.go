@@ -45,6 +45,8 @@ type Peer struct {
 	ID    core.BrokerID
 	Epoch core.BrokerEpoch
 	Rack  string
+	// LogDirs are the log directories that it uses, as far as is known: a replica in another one has nothing.
+	LogDirs []core.UUID
 }
 
 // Leadership is what the metadata say of a partition that this broker leads.
@@ -52,9 +54,9 @@ type Leadership struct {
 	Epoch          core.LeaderEpoch
 	PartitionEpoch core.PartitionEpoch
 	Replicas       []core.BrokerID
+	Directories    []core.UUID // of Replicas, one each, or none at all: nothing is said of them
 	ISR            []core.BrokerID
 	ELR            []core.BrokerID // eligible to lead without being in the ISR (KIP-966)
-	Lost           []core.BrokerID // replicas whose directory is LOST
 	Recovery       metadata.RecoveryState
 }
 
