@@ -6,7 +6,6 @@ import (
 
 	"ottla.dev/core"
 	"ottla.dev/core/api"
-	"ottla.dev/core/config"
 	"ottla.dev/core/metadata"
 	"ottla.dev/core/partition"
 )
@@ -259,7 +258,9 @@ func (s *Shard) learn(m *news) {
 		}
 	}
 	// Settings before leaderships: a leader that heard of a smaller ISR first would judge it by the min.insync.replicas
-	// of before, and commit without those whom the controller has kept eligible by the new one.
+	// of before, and commit without those whom the controller has kept eligible by the new one. And nothing is committed
+	// by the new ones before the leaderships are known: they may be from after another leader was elected, when those who
+	// lack it were eligible by the settings of before.
 	for _, r := range m.delta.Configs {
 		s.configure(r)
 	}
@@ -269,6 +270,9 @@ func (s *Shard) learn(m *news) {
 				s.place(change.After, after, before == nil || !before.HasReplica(s.cluster.Self))
 			}
 		})
+	}
+	for _, r := range m.delta.Configs {
+		s.configured(r)
 	}
 	// Brokers last: a follower that is fenced holds nothing back any more, and what it held back would be committed by
 	// the ISR of before although these very news take another one out of it.
@@ -322,43 +326,6 @@ func (s *Shard) removePartition(t *metadata.Topic, p core.PartitionID) {
 		s.dropCoordinator(r)
 		s.set.Remove(s.now, r, &s.out)
 	}
-}
-
-// configure applies changed settings: a topic's to its partitions, a broker's to all.
-func (s *Shard) configure(r metadata.Resource) {
-	switch r.Type {
-	case metadata.ResourceTopic:
-		t := s.cluster.Image.TopicByName(r.Name)
-		if t == nil {
-			return
-		}
-		settings := s.settings(t.Name)
-		for _, p := range t.Partitions {
-			if replica := s.set.Replica(core.TopicIDPartition{Topic: t.ID, Partition: p.ID}); replica != nil {
-				s.set.Configure(s.now, replica, settings, &s.out)
-			}
-		}
-	case metadata.ResourceBroker:
-		for _, replica := range s.set.Replicas() {
-			s.set.Configure(s.now, replica, s.settings(replica.Name().Topic), &s.out)
-		}
-		s.configureCoordinators()
-	}
-}
-
-// resolved is what the settings of a topic come to in a state of the metadata.
-type resolved struct {
-	cluster *api.Cluster
-	topic   string
-	config.Topic
-}
-
-// settings resolves the settings of a topic, once for all of its partitions that are dealt with in a row.
-func (s *Shard) settings(topic string) config.Topic {
-	if s.resolved.cluster != s.cluster || s.resolved.topic != topic {
-		s.resolved = resolved{s.cluster, topic, config.ResolveTopic(s.cluster.Layers(topic))}
-	}
-	return s.resolved.Topic
 }
 
 // checkpoint fills in the offsets to write, or answers those who waited for them to be written.

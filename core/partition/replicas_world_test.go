@@ -229,7 +229,7 @@ func (c *cluster) learn(n *node, version int) {
 	n.set.SetPeers(c.now(), peers, &n.out)
 	c.pump(n)
 	for _, id := range c.partitions {
-		n.set.Configure(c.now(), n.set.Replica(id), c.settings(img), &n.out)
+		n.set.Configure(n.set.Replica(id), c.settings(img), &n.out)
 		c.pump(n)
 	}
 	for i, id := range c.partitions {
@@ -240,6 +240,7 @@ func (c *cluster) learn(n *node, version int) {
 		} else {
 			n.set.Follow(c.now(), r, Following{Epoch: p.epoch, Leader: p.leader}, &n.out)
 		}
+		n.set.Configured(c.now(), r, &n.out)
 	}
 	c.checks.committed(n)
 	c.pump(n)

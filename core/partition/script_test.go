@@ -187,7 +187,8 @@ func (w *world) change(a args) {
 		w.pass(duration(a.word(1)))
 	case "configure":
 		w.cached[w.id(a.word(1))] = w.cached[w.id(a.word(1))] || settings(a).WriteCaching
-		w.set.Configure(w.now, w.replica(a.word(1)), settings(a), &w.out)
+		w.set.Configure(w.replica(a.word(1)), settings(a), &w.out)
+		w.set.Configured(w.now, w.replica(a.word(1)), &w.out)
 	case "lead":
 		w.set.SetLeaderEpoch(w.replica(a.word(1)), core.LeaderEpoch(number(a.word(2))), &w.out)
 	case "remove":

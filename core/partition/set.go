@@ -173,8 +173,8 @@ func (s *Set) Open(now core.Instant, o Opening, out *core.Outbox) {
 	out.Run(r.opening)
 }
 
-// Configure changes the settings of a replica's topic.
-func (s *Set) Configure(now core.Instant, r *Replica, t config.Topic, out *core.Outbox) {
+// Configure changes the settings of a replica's topic. Nothing is committed by them before [Set.Configured].
+func (s *Set) Configure(r *Replica, t config.Topic, out *core.Outbox) {
 	cached := r.settings.WriteCaching
 	r.settings = t
 	if r.log == nil {
@@ -184,6 +184,13 @@ func (s *Set) Configure(now core.Instant, r *Replica, t config.Topic, out *core.
 	r.log.Configure(LogSettings(t, s.ProducerExpiryMs, &s.random))
 	if cached && !t.WriteCaching {
 		r.log.Sync(out)
+	}
+}
+
+// Configured draws the consequences of changed settings, once the leaderships of the same metadata are known.
+func (s *Set) Configured(now core.Instant, r *Replica, out *core.Outbox) {
+	if r.log == nil {
+		return
 	}
 	s.advance(now, r, out)
 	s.touch(r)
