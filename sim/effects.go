@@ -17,6 +17,7 @@ func (n *node) step(a *actor, in core.Input) {
 	n.in = in
 	n.traceInput(a, &n.in)
 	n.cells.comes(n, a, &n.in)
+	n.observer.comes(n, a, &n.in)
 	n.in = core.Input{}
 	if in.Kind == core.InputDisconnected {
 		a.conn.heard = true

@@ -4,7 +4,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"ottla.dev/core"
+	"ottla.dev/core/api"
 	"ottla.dev/core/broker"
 	"ottla.dev/core/partition"
 	"ottla.dev/sim/check"
@@ -49,6 +52,7 @@ func (o *observer) stepped(n *node, a *actor) {
 		seen := p.see.InspectControl()
 		o.cluster.Control(n.index, n.starts, seen.Quorum, seen.Image)
 		o.tidied(n, &seen)
+		o.sessions(n, &seen)
 	case core.RoleShard:
 		i := int(a.address.Index)
 		o.cluster.Shard(n.index, n.starts, i, p.see.InspectShard(i))
@@ -58,6 +62,33 @@ func (o *observer) stepped(n *node, a *actor) {
 	if w := o.world; w.net != nil && w.now >= o.cluster.KeepAt() {
 		o.cluster.KeepUp(w.now, w.works)
 	}
+}
+
+// comes takes note of what a broker tells a controller, before the controller gets it.
+func (o *observer) comes(n *node, a *actor, in *core.Input) {
+	if n.net == nil || a.address.Role != core.RoleControl || in.Kind != core.InputMessage {
+		return
+	}
+	op, ok := in.Message.(*api.ControlOp)
+	if !ok {
+		return
+	}
+	switch r := op.Request.(type) {
+	case *kmsg.BrokerHeartbeatRequest:
+		o.cluster.Beaten(o.world.now, n.index, core.BrokerID(r.BrokerID))
+	case *kmsg.BrokerRegistrationRequest:
+		o.cluster.Beaten(o.world.now, n.index, core.BrokerID(r.BrokerID))
+	}
+}
+
+// sessions judges whom an active controller takes for alive.
+func (o *observer) sessions(n *node, seen *broker.Inspection) {
+	if n.net == nil || seen.Quorum == nil {
+		return
+	}
+	o.cluster.Sessions(o.world.now, n.index, n.starts, seen.Quorum.Epoch(), seen.Draft, func(since time.Duration) bool {
+		return o.world.works(n.index, since)
+	})
 }
 
 // works reports whether a machine has been at its work since a time, neither paused nor about to end.

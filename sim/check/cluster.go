@@ -32,6 +32,7 @@ type Cluster struct {
 	brokers   []seenBroker
 	replicas  map[replicaKey]*seenReplica
 	fences    []fence       // by machine
+	sessions  []*sessions   // by machine; nil if it is not the active controller
 	kept      time.Duration // when somebody looked last who keeps up
 	keepAt    time.Duration // and is to look next
 
@@ -108,6 +109,7 @@ func (seen *seenReplica) readers() []batchReader {
 func NewCluster(disks []*disk.Disk, l *Ledger, fail Fail) *Cluster {
 	c := &Cluster{fail: fail, ledger: l, disks: disks, brokers: make([]seenBroker, len(disks)),
 		fences:   make([]fence, len(disks)),
+		sessions: make([]*sessions, len(disks)),
 		replicas: map[replicaKey]*seenReplica{}, leaders: newLeaders(), votes: votes{}, batches: batches{},
 		committed: committed{}, images: images{hashes: map[core.Offset]uint64{}}, Met: func(int, Moment) {}}
 	l.ByTime, l.Answered, l.CommittedBy = c.byTime, c.answered, c.committedBy

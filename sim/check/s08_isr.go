@@ -3,6 +3,7 @@ package check
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"ottla.dev/core"
 	"ottla.dev/core/metadata"
@@ -34,6 +35,7 @@ func (c *Cluster) watchISR(node int, image *metadata.Image, id core.TopicIDParti
 				", which was committed")
 		}
 	}
+	c.watchDeleted(node, id, name, was, p)
 	for _, b := range p.ELR {
 		if !slices.Contains(was.ELR, b) && c.lacks(b, id, end) {
 			c.wrong("elr", node, name+": "+brokerText(b)+" is eligible to lead without offset "+offsetText(end-1)+
@@ -41,6 +43,22 @@ func (c *Cluster) watchISR(node int, image *metadata.Image, id core.TopicIDParti
 		}
 	}
 	c.withinMaximal(node, id, name, p)
+}
+
+// watchDeleted judges who enters the ISR by what DeleteRecords was told to be gone (KIP-107): when it leads, that must
+// not be back.
+func (c *Cluster) watchDeleted(node int, id core.TopicIDPartition, name string, was, p *metadata.Partition) {
+	x := c.ledger.Partition(core.TopicPartition{Topic: name[:strings.LastIndexByte(name, '-')], Partition: p.ID})
+	if x == nil {
+		return
+	}
+	for _, b := range p.ISR {
+		r := c.replicas[replicaKey{int(b) - 1, id}]
+		if r != nil && r.Life > 0 && !slices.Contains(was.ISR, b) && r.Told < x.gone {
+			c.wrong("isr", node, name+": "+brokerText(b)+" enters the ISR with a log that begins at "+offsetText(r.Told)+
+				", and everything below "+offsetText(x.gone)+" was deleted on request")
+		}
+	}
 }
 
 // eligibleHave judges the eligible leader replicas when more is committed: they are eligible because nothing is
