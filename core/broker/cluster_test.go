@@ -30,6 +30,7 @@ type cluster struct {
 	starts uint64
 	wires  []*wireLink
 	cut    map[int]bool // nodes whose links deliver nothing
+	holds  string       // of nodes that are started: which jobs are kept
 	racks  bool         // node i stands in rack ri
 	// bootstrap is the node that is the only bootstrap server of all; 0: the voters stand in the configuration. The
 	// first voters nodes have a listener for the quorum then, and only brokers lists, if it is set, the nodes that hold
@@ -83,6 +84,7 @@ func (c *cluster) start(id int) {
 	}
 	w.broker = broker.New(cfg)
 	w.links = func(a *actor, ops []core.LinkOp) { c.execute(id, a, ops) }
+	w.holds = c.holds
 	w.add(core.Control(), w.broker.Control())
 	for i := range uint32(2) {
 		w.add(core.Shard(i), w.broker.Shard(i))

@@ -158,7 +158,9 @@ func (c *Control) arrive() {
 	}
 }
 
-// tidied begins to load: the shards get the metadata, and open their logs.
+// tidied begins to load: the shards get the metadata that the folders were tidied by, and open their logs. What was
+// committed meanwhile they are told right after: were it passed over, the folder of a topic that was deleted then would
+// stay, in the way of the next one of its name.
 func (c *Control) tidied(j *tidyJob) {
 	if c.takeDirs(j.dirs); c.halted {
 		return
@@ -170,10 +172,13 @@ func (c *Control) tidied(j *tidyJob) {
 	c.booting, c.deleted = nil, nil
 	c.phase = loading
 	c.waiting = c.cfg.Shards
-	c.publish(c.committed.Stable())
+	c.publish(j.image)
 	for i := range c.cfg.Shards {
 		c.out.Send(core.Shard(uint32(i)), &begin{cluster: c.cluster, disk: c.memory, epoch: c.epoch,
 			replicated: c.clustered()})
+	}
+	if c.publish(c.committed.Stable()) {
+		c.out.Sometimes(probe.MetadataWhileTidying)
 	}
 }
 

@@ -233,9 +233,10 @@ func (j *bootJob) forgetOthers(fs core.FS, dir string) error {
 
 // noteDeletions remembers, while a start is not tidied yet, which topics the committed records remove. Such a record is
 // proof, for ids are never used again. That an image does not know a topic is none, nor is it that a snapshot of the
-// leader's lacks what this node's own metadata had: the quorum may have been made anew.
+// leader's lacks what this node's own metadata had: the quorum may have been made anew. What is removed while the start
+// is being tidied, by a job that has the map, the shards remove.
 func (c *Control) noteDeletions(records []metadata.Record) {
-	if c.booting == nil {
+	if c.booting == nil || c.tidying {
 		return
 	}
 	for _, r := range records {

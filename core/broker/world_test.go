@@ -29,6 +29,8 @@ type world struct {
 	// listensQuorum and links are of nodes of a cluster.
 	listensQuorum bool
 	links         func(*actor, []core.LinkOp)
+	holds         string // jobs whose text begins with this are kept in held
+	held          []func()
 	stopped       bool
 	halted        string
 	notes         []string
@@ -155,8 +157,15 @@ func (w *world) execute(a *actor) {
 		w.give(a, a.files.Take(0))
 	}
 	for _, job := range jobs {
-		job.Run(w.disk)
-		w.give(a, core.Input{Kind: core.InputJobDone, Job: job})
+		run := func() {
+			job.Run(w.disk)
+			w.give(a, core.Input{Kind: core.InputJobDone, Job: job})
+		}
+		if w.holds != "" && strings.HasPrefix(string(job.AppendText(nil)), w.holds) {
+			w.held = append(w.held, run)
+		} else {
+			run()
+		}
 	}
 	for _, s := range sends {
 		w.give(w.actor(s.To), core.Input{Kind: core.InputMessage, From: a.address, Message: s.Message})

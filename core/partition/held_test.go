@@ -1,6 +1,11 @@
 package partition
 
-import "testing"
+import (
+	"testing"
+	"time"
+
+	"ottla.dev/core"
+)
 
 // A broker writes its checkpoints when all its logs are open, and the folder of a deleted partition waits for them.
 // What waits for the folder must not keep the broker from getting there.
@@ -36,5 +41,30 @@ func TestWhoeverWaitsForAFolderIsNotLoading(t *testing.T) {
 	w.settle()
 	if w.set.Loading() || w.set.loading != 0 || !w.replica("t-0").Online() {
 		t.Errorf("%d logs are being opened at the end", w.set.loading)
+	}
+}
+
+// A deleted partition whose log could not be opened leaves its folder to the operator. The next one of its name waits all
+// the same until the checkpoints have forgotten it.
+func TestTheNameOfAPartitionThatCouldNotBeOpenedIsFreeWhenItIsForgotten(t *testing.T) {
+	w := newWorld()
+	name := core.TopicPartition{Topic: "t"}
+	w.set.Open(w.now, Opening{ID: w.id("t-0"), Name: name, Dir: testDir, RecoveryPoint: 2, Emptied: true}, &w.out)
+	old := w.replica("t-0")
+	w.slots[old.slot] = "t-0"
+	if old.log != nil || old.opening != nil {
+		t.Fatal("it is open")
+	}
+	w.incarnations["t-0"]++
+	w.set.Remove(w.now, old, &w.out)
+	w.open(args{words: []string{"open", "t-0"}})
+	w.pass(time.Minute)
+	if w.set.Loading() || w.replica("t-0").Online() {
+		t.Fatal("the checkpoints still vouch for the old log, and the new one is being opened")
+	}
+	w.set.Checkpointed(w.now, w.set.TakeCheckpoint(), &w.out)
+	w.settle()
+	if !w.replica("t-0").Online() || len(w.set.leaving) != 0 {
+		t.Error("the old log is forgotten, and the new one is not open")
 	}
 }

@@ -230,11 +230,14 @@ func (s *Set) Remove(now core.Instant, r *Replica, out *core.Outbox) {
 // The files of a deleted topic stay open for so long after the last read.
 const answerGrace = time.Second
 
-// depart deletes the files of a removed replica, once nothing uses them any more.
+// depart deletes the files of a removed replica, once nothing uses them any more. Whatever becomes of them, its name is
+// free only when the checkpoints have forgotten it: they would vouch for what the next log of the name has not synced.
 func (s *Set) depart(now core.Instant, r *Replica, out *core.Outbox) {
 	switch {
 	case r.log == nil && r.opening == nil:
-		s.gone(r, out) // it could not be opened; what is on the disk is left to the operator
+		if r.forgotten {
+			s.gone(r, out) // it could not be opened; what is on the disk is left to the operator
+		}
 	case r.log == nil || r.departing || !r.forgotten || r.log.Pinned() || r.writing > 0:
 	case !now.Reached(r.lentUntil):
 		s.due = min(s.due, r.lentUntil)
@@ -351,11 +354,9 @@ func (s *Set) start(now core.Instant, r *Replica, out *core.Outbox) {
 func (s *Set) openedInVain(now core.Instant, r *Replica, j *log.OpenJob, out *core.Outbox) {
 	out.Sometimes(probe.OpenedInVain)
 	r.opening = nil
-	if j.Err != nil {
-		s.gone(r, out)
-		return
+	if j.Err == nil {
+		r.log = log.New(now, r.slot, &s.files, j, out)
 	}
-	r.log = log.New(now, r.slot, &s.files, j, out)
 	s.depart(now, r, out)
 }
 

@@ -203,6 +203,7 @@ const (
 	DirectoryGivenUp
 	AnswerNotReflected
 	StrayFolderSetAside
+	MetadataWhileTidying
 	CheckpointRepeated
 
 	// session

@@ -297,6 +297,8 @@ var points = [Count]point{
 		"A client's change was answered before it was seen here."},
 	StrayFolderSetAside: {"broker", "stray-folder-set-aside",
 		"The folder of a partition that the metadata do not know was set aside."},
+	MetadataWhileTidying: {"broker", "metadata-while-tidying",
+		"Metadata were committed while a start put its folders in order by older ones."},
 	CheckpointRepeated: {"broker", "checkpoint-repeated",
 		"A checkpoint was asked for while one was being written."},
 

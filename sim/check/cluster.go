@@ -289,6 +289,7 @@ func (c *Cluster) judge(seen *seenReplica, s *Sighting, r *partition.Replica) {
 	c.watchEpoch(&was, s)
 	c.leaders.partition(c, s)
 	c.watchRecovered(&was, s)
+	c.watchNew(&was, s, r.Log().Dir())
 	c.watchMark(seen, &was, s)
 	c.watchCut(seen, &was, s)
 	c.watchTruncation(&was, s)

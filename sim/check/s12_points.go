@@ -136,6 +136,19 @@ func (c *Cluster) watchCut(seen *seenReplica, was, s *Sighting) {
 	}
 }
 
+// watchNew judges the checkpoint when a node has made a replica of a partition that it had none of: what it vouches for is
+// of another topic of the name, and a start would believe it of this one's log.
+func (c *Cluster) watchNew(was, s *Sighting, dir string) {
+	if was.Life != 0 || s.End > 0 {
+		return
+	}
+	dir = dir[:strings.LastIndexByte(dir, '/')]
+	if at := pointsIn(c.disks[s.Node], dir+recoveryPoints)[s.Name.String()]; at > 0 {
+		c.wrong("points", s.Node, s.Name.String()+": it is new, and the checkpoint vouches for everything below "+
+			offsetText(at))
+	}
+}
+
 // watchMark judges the high watermark that a replica begins a life with: the one of the checkpoint, as far as the log
 // goes.
 func (c *Cluster) watchMark(seen *seenReplica, was, s *Sighting) {
