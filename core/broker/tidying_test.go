@@ -22,9 +22,9 @@ func (c *cluster) folders(id int, topic string) (names []string) {
 	return names
 }
 
-// A start puts its folders in order by the metadata up to its registration. What is deleted while it does so goes as it
-// goes later: no folder stays behind, to be in the way of the next topic of the name, of which an offset checkpoint would
-// still vouch for what the old one had.
+// A start puts its folders in order by the metadata up to its registration. What is deleted while it does so goes as
+// it goes later: no folder stays behind, to be in the way of the next topic of the name, of which an offset
+// checkpoint would still vouch for what the old one had.
 func TestATopicThatIsDeletedWhileAStartIsTidiedGoes(t *testing.T) {
 	c := newCluster(3, 3, nil).startAll(t)
 	if code := c.createTopic(t, 1, "t", 3); code != core.NoError {

@@ -44,8 +44,8 @@ func TestWhoeverWaitsForAFolderIsNotLoading(t *testing.T) {
 	}
 }
 
-// A deleted partition whose log could not be opened leaves its folder to the operator. The next one of its name waits all
-// the same until the checkpoints have forgotten it.
+// A deleted partition whose log could not be opened leaves its folder to the operator. The next one of its name waits
+// all the same until the checkpoints have forgotten it.
 func TestTheNameOfAPartitionThatCouldNotBeOpenedIsFreeWhenItIsForgotten(t *testing.T) {
 	w := newWorld()
 	name := core.TopicPartition{Topic: "t"}

@@ -136,8 +136,8 @@ func (c *Cluster) watchCut(seen *seenReplica, was, s *Sighting) {
 	}
 }
 
-// watchNew judges the checkpoint when a node has made a replica of a partition that it had none of: what it vouches for is
-// of another topic of the name, and a start would believe it of this one's log.
+// watchNew judges the checkpoint when a node has made a replica of a partition that it had none of: what it vouches
+// for is of another topic of the name, and a start would believe it of this one's log.
 func (c *Cluster) watchNew(was, s *Sighting, dir string) {
 	if was.Life != 0 || s.End > 0 {
 		return
