@@ -48,6 +48,7 @@ type Cluster struct {
 type seenBroker struct {
 	life   int
 	quorum QuorumSighting // the last one, in whatever life
+	pace   pace
 	image  *metadata.Image
 	shards [][]seenSlot // in this life
 	cursor cursor       // in the metadata log
@@ -92,6 +93,7 @@ type seenReplica struct {
 	groups       *groupLog // of partitions of __consumer_offsets
 	coordination coordination
 	keeping      *keeping // of a leader
+	reached      [2]reach // in the newest leader epochs that it was seen in, the newest first
 	deposed      uint64   // the first question whether it leads still that came too late; 0: there is none
 }
 
@@ -276,6 +278,7 @@ func (seen *seenReplica) past(s *Sighting) Sighting {
 // judge lets every invariant look at a replica that has changed.
 func (c *Cluster) judge(seen *seenReplica, s *Sighting, r *partition.Replica) {
 	was := seen.past(s)
+	seen.reach(s)
 	if c.brokers[s.Node].rotten {
 		c.leaders.partition(c, s)
 		c.watchSilence(&was, s, r)

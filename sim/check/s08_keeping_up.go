@@ -25,6 +25,12 @@ type endAt struct {
 	end core.Offset
 }
 
+// reach is how far a replica has had the log of a leader epoch, as its leader may know.
+type reach struct {
+	epoch core.LeaderEpoch
+	end   core.Offset
+}
+
 const (
 	// keepingLooks is how many looks there are in replica.lag.time.max.ms.
 	keepingLooks = 8
@@ -42,6 +48,7 @@ func (c *Cluster) KeepUp(now time.Duration, runs func(node int, since time.Durat
 	lag := c.ledger.plan.ReplicaLag()
 	last := c.kept
 	c.kept, c.keepAt = now, now+lag/keepingLooks
+	c.watchRest(now, last)
 	for node := range c.brokers {
 		b := &c.brokers[node]
 		works := runs(node, last) && !b.rotten
@@ -91,7 +98,7 @@ func (c *Cluster) keepsUp(now, lag time.Duration, seen *seenReplica) {
 		if r == nil {
 			continue // it has removed what the leader is about to remove
 		}
-		had := r.durable()
+		had := r.had(s.Epoch)
 		if late := now - k.had(had, now); late > patience {
 			c.fail(Liveness, "keeping-up", "broker "+strconv.Itoa(s.Node+1)+": "+s.Name.String()+": broker "+
 				strconv.Itoa(int(id))+" has what is below offset "+offsetText(had)+", which is what the leader had "+
@@ -100,6 +107,34 @@ func (c *Cluster) keepsUp(now, lag time.Duration, seen *seenReplica) {
 			return
 		}
 	}
+}
+
+// reach follows how far a replica has the log of its leader. What is lost with a power cut, where what is written
+// counts, or with damage, its leader cannot know before it hears of it: a follower that was cut off from it, and lost
+// what it had, was seen as one that the leader should have dropped all the time. What it has cut off in one life it has
+// not any more.
+func (seen *seenReplica) reach(s *Sighting) {
+	end, last := s.durable(), &seen.reached[0]
+	switch {
+	case s.Epoch < 0:
+	case s.Epoch != last.epoch:
+		seen.reached = [2]reach{{s.Epoch, end}, *last}
+	case s.Life == seen.Life && end < seen.durable():
+		last.end = end
+	default:
+		last.end = max(last.end, end)
+	}
+}
+
+// had is below which offset a replica has what the leader of an epoch has, or had it when the leader heard of it last.
+func (seen *seenReplica) had(epoch core.LeaderEpoch) core.Offset {
+	had := seen.durable()
+	for _, r := range seen.reached {
+		if r.epoch == epoch {
+			had = max(had, r.end)
+		}
+	}
+	return had
 }
 
 // had is when the leader's log ended where a member has everything below, or later: the first time at which it is known
