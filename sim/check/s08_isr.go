@@ -14,6 +14,7 @@ import (
 func (c *Cluster) watchISR(node int, image *metadata.Image, id core.TopicIDPartition, name string,
 	was, p *metadata.Partition) {
 	c.sound(node, name, p)
+	c.soundDisks(node, image, name, p)
 	if was != nil && p.PartitionEpoch == was.PartitionEpoch+1 {
 		c.reassigned(node, name, was, p)
 	}
@@ -179,6 +180,19 @@ func (c *Cluster) sound(node int, name string, p *metadata.Partition) {
 	}
 	if p.Leader != core.NoBroker && !slices.Contains(p.ISR, p.Leader) {
 		c.wrong("isr", node, name+": the leader "+strconv.Itoa(int(p.Leader))+" is not in the ISR")
+	}
+}
+
+// soundDisks is S8 of damage: nobody is in sync or eligible to lead whose replica counts as lost (KIP-858). Without
+// eligible leader replicas the last ISR stays, as the trace of who may lead.
+func (c *Cluster) soundDisks(node int, image *metadata.Image, name string, p *metadata.Partition) {
+	if image.FeatureLevel(eligibleReplicas) == 0 {
+		return
+	}
+	for _, b := range slices.Concat(p.ISR, p.ELR) {
+		if dir, ok := p.Directory(b); ok && dir == metadata.LostDirectory() {
+			c.wrong("isr", node, name+": "+brokerText(b)+" is in sync or eligible to lead, and has lost its replica")
+		}
 	}
 }
 
