@@ -105,7 +105,8 @@ func (o *observer) tidied(n *node, seen *broker.Inspection) {
 	}
 	p.tidied = true
 	for _, dir := range n.plan.DirNames() {
-		if !slices.Contains(p.offline, dir) && !n.inDeadDir(dir) {
+		// One that fails while it is tidied is left alone until the next start.
+		if !slices.Contains(p.offline, dir) && !slices.Contains(seen.Failed, dir) && !n.inDeadDir(dir) {
 			o.cluster.Tidied(n.index, dir, seen.Image)
 		}
 	}

@@ -22,6 +22,8 @@ type Inspection struct {
 	Controller bool
 	// Serving says that the broker has come through its start and has not begun to end.
 	Serving bool
+	// Failed are the log directories that the broker has given up.
+	Failed []string
 	// Replicas are those of all shards, in an order of their own.
 	Replicas []*partition.Replica
 }
@@ -31,6 +33,11 @@ type Inspection struct {
 func (b *Broker) InspectControl() Inspection {
 	c := b.control
 	p := Inspection{Image: c.committed, Serving: c.phase == serving}
+	for i := range c.dirs {
+		if c.dirs[i].err != nil {
+			p.Failed = append(p.Failed, c.dirs[i].path)
+		}
+	}
 	if c.quorum != nil {
 		p.Quorum, p.Controller = c.quorum.Quorum, c.leads()
 	}
