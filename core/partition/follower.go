@@ -130,9 +130,11 @@ func (s *Set) takeFetched(now core.Instant, r *Replica, p *kmsg.FetchResponseTop
 			s.pause(now, r) // it is told so without a reason, and would be again
 			return
 		}
-	case r.suspicion != nil && !r.suspicion.anew && start < r.log.Start():
-		// What is missing at the beginning is fetched no other way. Once only: a leader that is slower to delete what has
-		// expired is no sign that anything is missing. It is done when the log is cut: another leader may come between.
+	case r.suspicion != nil && r.suspicion.lost && !r.suspicion.anew && start < r.log.Start():
+		// What is missing at the beginning is fetched no other way. Not before the controller knows that this replica
+		// may not lead, for what is here may be all that there will be. Once only: a leader that is slower to delete
+		// what has expired is no sign that anything is missing. It is done when the log is cut: another leader may come
+		// between.
 		s.beginTruncation(r, truncation{to: start, restart: true, gone: true}, out)
 	default:
 		if !s.appendFetched(now, r, p, held, out) {
@@ -140,7 +142,8 @@ func (s *Set) takeFetched(now core.Instant, r *Replica, p *kmsg.FetchResponseTop
 			return
 		}
 	}
-	if sp := r.suspicion; sp != nil && p.DivergingEpoch.EndOffset < 0 {
+	// Nor does it count as having everything until then.
+	if sp := r.suspicion; sp != nil && p.DivergingEpoch.EndOffset < 0 && (sp.lost || start >= r.log.Start()) {
 		sp.goal = core.Offset(p.HighWatermark)
 	}
 	r.follow.backoff = 0
