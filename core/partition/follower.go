@@ -130,21 +130,16 @@ func (s *Set) takeFetched(now core.Instant, r *Replica, p *kmsg.FetchResponseTop
 			s.pause(now, r) // it is told so without a reason, and would be again
 			return
 		}
-	case r.suspicion != nil && r.suspicion.lost && !r.suspicion.anew && start < r.log.Start():
-		// What is missing at the beginning is fetched no other way. Not before the controller knows that this replica
-		// may not lead, for what is here may be all that there will be. Once only: a leader that is slower to delete
-		// what has expired is no sign that anything is missing. It is done when the log is cut: another leader may come
-		// between.
-		s.beginTruncation(r, truncation{to: start, restart: true, gone: true}, out)
+	case r.lacks(start) && r.suspicion.lost:
+		s.beginAnew(r, start, out)
 	default:
 		if !s.appendFetched(now, r, p, held, out) {
 			s.pause(now, r)
 			return
 		}
 	}
-	// Nor does it count as having everything until then.
-	if sp := r.suspicion; sp != nil && p.DivergingEpoch.EndOffset < 0 && (sp.lost || start >= r.log.Start()) {
-		sp.goal = core.Offset(p.HighWatermark)
+	if sp := r.suspicion; sp != nil && p.DivergingEpoch.EndOffset < 0 {
+		sp.goal, sp.begins = core.Offset(p.HighWatermark), start
 	}
 	r.follow.backoff = 0
 	s.pursue(now, r, out)

@@ -20,6 +20,7 @@ type suspicion struct {
 	lost    bool        // the metadata say that the replica is not to be relied on
 	caught  bool        // it has everything again, and the controller was told so
 	goal    core.Offset // the leader's high watermark in this epoch, or NoOffset
+	begins  core.Offset // where the leader's log begins, if there is a goal
 	anew    bool        // it has begun anew because it lacked the beginning
 }
 
@@ -96,7 +97,23 @@ func (s *Set) SetStanding(now core.Instant, r *Replica, lost bool, out *core.Out
 		return
 	}
 	s.resync(now, r, out)
+	if sp != nil && sp.goal != core.NoOffset && r.lacks(sp.begins) && r.follow != nil && s.canFetch(now, r) {
+		s.beginAnew(r, sp.begins, out) // its leader may have no reason to say so again
+	}
 	s.regain(r)
+}
+
+// lacks reports whether a suspected replica has to begin anew because its leader's log begins before it does: what is
+// missing at the beginning is fetched no other way. Once only: a leader that is slower to delete what has expired is no
+// sign that anything is missing. It is done when the log is cut: another leader may come between.
+func (r *Replica) lacks(start core.Offset) bool {
+	return r.suspicion != nil && !r.suspicion.anew && r.Online() && start < r.log.Start()
+}
+
+// beginAnew cuts off the log of a replica that lacks the beginning, which the controller knows not to rely on: until it
+// does, what is here may be all that there will be.
+func (s *Set) beginAnew(r *Replica, start core.Offset, out *core.Outbox) {
+	s.beginTruncation(r, truncation{to: start, restart: true, gone: true}, out)
 }
 
 // resync begins to open a damaged log anew, if there is a leader that has what is cut off. First a checkpoint has to be
@@ -161,6 +178,9 @@ func (s *Set) reopened(r *Replica) {
 func (s *Set) regain(r *Replica) {
 	sp := r.suspicion
 	if sp == nil || sp.damaged || !sp.lost || sp.caught || !r.Online() || s.closing {
+		return
+	}
+	if r.role != leads && r.lacks(sp.begins) {
 		return
 	}
 	if r.role != leads && (sp.goal == core.NoOffset || r.trunc != nil || r.counted() < max(sp.goal, r.highWatermark)) {
