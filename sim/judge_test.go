@@ -5,16 +5,13 @@ import (
 	"testing"
 
 	lin "ottla.dev/linearizability"
-	"ottla.dev/sim/fault"
 )
 
 // A history in which the checkers see little finds little: what is changed in it must be found.
 func TestHistoriesTellEnoughToBeJudged(t *testing.T) {
-	plan := fault.Draw(historySeed)
-	plan.Dirs, plan.DirFailures = 1, nil
-	w := New(plan, nil)
+	w := New(readPlan(t, "testdata/histories.plan"), nil)
 	if r := w.Run(); r.Failure != nil || len(r.Report.Inconclusive) > 0 {
-		t.Fatalf("seed %d: %v, %q", historySeed, r.Failure, r.Report.Inconclusive)
+		t.Fatalf("%v, %q", r.Failure, r.Report.Inconclusive)
 	}
 	h := w.History()
 	acked := ops(h, func(op *lin.Op) bool { return op.Kind == lin.Send && op.Outcome == lin.OK && op.Idempotent })
@@ -64,9 +61,6 @@ func TestHistoriesTellEnoughToBeJudged(t *testing.T) {
 		}
 	}
 }
-
-// historySeed draws committers and idempotent producers, and nothing that makes records go.
-const historySeed = 23
 
 func ops(h *lin.History, which func(op *lin.Op) bool) (found []int) {
 	for i := range h.Ops {
