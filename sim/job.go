@@ -62,3 +62,17 @@ func (n *node) jobStep(j *running) {
 	j.proc.jobs = slices.DeleteFunc(j.proc.jobs, func(o *running) bool { return o == j })
 	n.input(j.proc, j.actor, core.Input{Kind: core.InputJobDone, Job: j.job}, n.soon(n.plan.Delays.Message))
 }
+
+// Release lets go of the jobs that are under way, when nothing is to be simulated any more. Their coroutines would keep
+// the world in memory for ever.
+func (w *World) Release() {
+	for _, n := range w.nodes {
+		if n.proc == nil {
+			continue
+		}
+		for _, j := range n.proc.jobs {
+			j.stop()
+		}
+		n.proc.jobs = nil
+	}
+}

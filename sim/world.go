@@ -162,6 +162,7 @@ func (w *World) Run() Result {
 		w.Next()
 	}
 	w.judge()
+	w.Release()
 	return w.Result()
 }
 

@@ -24,8 +24,15 @@ type tidyJob struct {
 	deleted map[core.UUID]bool // topics whose removal was committed
 	dirs    []logDir
 
+	doomed  []doomed
 	notes   []string // for the operator
 	reached probe.Set
+}
+
+// doomed is a partition's folder that gets another name, under which it is removed, or kept for the operator.
+type doomed struct {
+	dir, name, to string
+	why           string // it is kept; empty if it is removed
 }
 
 // AppendText implements [core.Job].
@@ -34,9 +41,10 @@ func (j *tidyJob) AppendText(dst []byte) []byte { return append(dst, "tidy"...) 
 // Long tells drivers that the job may take its time.
 func (j *tidyJob) Long() bool { return true }
 
-// Run implements [core.Job].
+// Run implements [core.Job]. The checkpoints forget folders before these go. In the other order a crash in between
+// leaves entries without a folder, and when a topic of that name is made again, its new replica counts as lost.
 func (j *tidyJob) Run(fs core.FS) {
-	for _, step := range []func(core.FS, *logDir) error{j.tidy, j.settle} {
+	for _, step := range []func(core.FS, *logDir) error{j.tidy, j.settle, j.forgetOthers, j.clear} {
 		for i := range j.dirs {
 			if d := &j.dirs[i]; d.err == nil {
 				d.err = step(fs, d)
@@ -45,11 +53,11 @@ func (j *tidyJob) Run(fs core.FS) {
 	}
 }
 
-// tidy finishes the removals of folders that the end of the last run cut off: of those that had their new name, and of
-// those whose topic was removed by a record that this start has read in the metadata log. It puts aside the folders of
-// other partitions that the metadata do not know. They are kept, for data is never deleted for want of metadata, but
-// not in the way of a new partition of the same name. What the checkpoints say of them is dropped: the new one would
-// take it for its own. Kafka deletes all of them.
+// tidy finishes the removals of folders that the end of the last run cut off: of those that had their new name, and it
+// dooms those whose topic was removed by a record that this start has read in the metadata log. The folders of other
+// partitions that the metadata do not know are to be put aside. They are kept, for data is never deleted for want of
+// metadata, but not in the way of a new partition of the same name. What the checkpoints say of them is dropped: the
+// new one would take it for its own. Kafka deletes all of them.
 func (j *tidyJob) tidy(fs core.FS, d *logDir) error {
 	dir := d.path
 	entries, err := fs.List(dir)
@@ -89,14 +97,9 @@ func (j *tidyJob) look(fs core.FS, dir, name string, tp core.TopicPartition) err
 		return err
 	}
 	if !id.IsZero() && j.deleted[id] && j.image.TopicByID(id) == nil {
-		renamed := log.DeleteDirName(tp, j.boot.random.UUID())
-		if err := j.rename(fs, dir, name, renamed); err != nil {
-			return err
-		}
-		return remove(fs, dir, renamed)
-	}
-	if why := j.stray(tp, id); why != "" {
-		return j.putAside(fs, dir, name, tp, why)
+		j.doom(doomed{dir: dir, name: name, to: log.DeleteDirName(tp, j.boot.random.UUID())})
+	} else if why := j.stray(tp, id); why != "" {
+		j.putAside(dir, name, tp, why)
 	}
 	return nil
 }
@@ -150,7 +153,7 @@ func (j *tidyJob) stray(tp core.TopicPartition, id core.UUID) (why string) {
 }
 
 // settle has one copy of each replica: while a directory was away, another one may have got a new one.
-func (j *tidyJob) settle(fs core.FS, d *logDir) error {
+func (j *tidyJob) settle(_ core.FS, d *logDir) error {
 	for _, name := range slices.Sorted(maps.Keys(j.boot.memory.holders)) {
 		tp, ok := log.ParseDirName(name)
 		if !ok || tp == metadataPartition() || !slices.Contains(j.boot.memory.holders[name], d.path) {
@@ -160,33 +163,49 @@ func (j *tidyJob) settle(fs core.FS, d *logDir) error {
 			j.belongs(d, name, t.Partition(tp.Partition)) {
 			continue
 		}
-		err := j.putAside(fs, d.path, name, tp, "is an old copy of a replica that another data folder has")
-		if err != nil {
-			return err
-		}
+		j.putAside(d.path, name, tp, "is an old copy of a replica that another data folder has")
 	}
-	return j.boot.forgetOthers(fs, d.path)
-}
-
-// putAside renames a partition's folder.
-func (j *tidyJob) putAside(fs core.FS, dir, name string, tp core.TopicPartition, why string) error {
-	j.reached.Add(probe.StrayFolderSetAside)
-	aside := strings.TrimSuffix(log.DeleteDirName(tp, j.boot.random.UUID()), log.DeleteDirSuffix) + straySuffix
-	if err := j.rename(fs, dir, name, aside); err != nil {
-		return err
-	}
-	j.notes = append(j.notes, fmt.Sprintf("%s/%s %s; it is put aside as %s and can be removed", dir, name, why, aside))
 	return nil
 }
 
-// rename takes a partition's folder out of use.
-func (j *tidyJob) rename(fs core.FS, dir, name, to string) error {
-	if err := fs.Rename(dir+"/"+name, dir+"/"+to); err != nil {
-		return fmt.Errorf("renaming %s/%s: %w", dir, name, err)
-	}
+// putAside dooms a partition's folder, and keeps what is in it.
+func (j *tidyJob) putAside(dir, name string, tp core.TopicPartition, why string) {
+	j.reached.Add(probe.StrayFolderSetAside)
+	aside := strings.TrimSuffix(log.DeleteDirName(tp, j.boot.random.UUID()), log.DeleteDirSuffix) + straySuffix
+	j.doom(doomed{dir: dir, name: name, to: aside, why: why})
+}
+
+// doom takes a partition's folder out of use. Its name stays until the checkpoints have forgotten it.
+func (j *tidyJob) doom(x doomed) {
 	holders := j.boot.memory.holders
-	holders[name] = slices.DeleteFunc(holders[name], func(h string) bool { return h == dir })
-	return fs.SyncDir(dir)
+	holders[x.name] = slices.DeleteFunc(holders[x.name], func(h string) bool { return h == x.dir })
+	j.doomed = append(j.doomed, x)
+}
+
+// clear renames the doomed folders of a log directory, and removes those that nobody needs.
+func (j *tidyJob) clear(fs core.FS, d *logDir) error {
+	for _, x := range j.doomed {
+		if x.dir != d.path {
+			continue
+		}
+		if err := fs.Rename(x.dir+"/"+x.name, x.dir+"/"+x.to); err != nil {
+			return fmt.Errorf("renaming %s/%s: %w", x.dir, x.name, err)
+		}
+		if err := fs.SyncDir(x.dir); err != nil {
+			return err
+		}
+		if x.why != "" {
+			j.notes = append(j.notes, fmt.Sprintf("%s/%s %s; it is put aside as %s and can be removed", x.dir, x.name, x.why,
+				x.to))
+		} else if err := remove(fs, x.dir, x.to); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (j *tidyJob) forgetOthers(fs core.FS, d *logDir) error {
+	return j.boot.forgetOthers(fs, d.path)
 }
 
 // belongs reports whether a replica is the one in this directory: there is no other, or the metadata say so, or they

@@ -86,3 +86,35 @@ func tidied(t *testing.T, j *tidyJob, folders map[string]core.UUID) (names, note
 	slices.Sort(names)
 	return names, j.notes
 }
+
+// renames notes what gets which name, in order.
+type renames struct {
+	core.FS
+	to []string
+}
+
+func (r *renames) Rename(from, to string) error {
+	r.to = append(r.to, to)
+	return r.FS.Rename(from, to)
+}
+
+// A crash between the two must not leave an entry without a folder: a new replica of that name would count as lost.
+func TestCheckpointsForgetAFolderBeforeItGoes(t *testing.T) {
+	gone := core.UUID{0: 7}
+	disk := logtest.NewDisk()
+	if err := disk.Mkdir("/data/gone-0"); err != nil {
+		t.Fatal(err)
+	}
+	disk.Put("/data/gone-0/"+log.PartitionMetadataName, log.AppendPartitionMetadata(nil, gone), true)
+	entry := log.OffsetEntry{TopicPartition: core.TopicPartition{Topic: "gone"}, Offset: 12}
+	j := &tidyJob{image: metadata.NewImage("c"), deleted: map[core.UUID]bool{gone: true}, dirs: []logDir{{path: "/data"}},
+		boot: &bootJob{node: 1, memory: diskMemory{holders: map[string][]string{"gone-0": {"/data"}}},
+			found: map[string][]log.OffsetEntry{"/data/" + recoveryCheckpointFile: {entry}}}}
+	fs := &renames{FS: disk}
+	if j.Run(fs); j.dirs[0].err != nil {
+		t.Fatal(j.dirs[0].err)
+	}
+	if len(fs.to) != 2 || fs.to[0] != "/data/"+recoveryCheckpointFile || !strings.HasPrefix(fs.to[1], "/data/gone-0.") {
+		t.Errorf("the order is %q", fs.to)
+	}
+}

@@ -246,14 +246,17 @@ func runWorld(w *sim.World, search uint64) simResult { return runPaced(w, search
 func runPaced(w *sim.World, search uint64, p *pace) (r simResult) {
 	defer func() {
 		if p := recover(); p != nil {
-			r.Result = w.Result()
 			r.stack = string(debug.Stack())
+			w.Release()
+			r.Result = w.Result()
 			r.Tail = w.Tail(60)
 			r.Failure = &check.Failure{Class: check.Assertion, Check: "panic", Text: fmt.Sprint(p), At: r.Stats.Simulated}
 		}
 	}()
 	r.Result = p.run(w)
-	searchHistory(w, search, &r)
+	if p == nil || !p.givenUp {
+		searchHistory(w, search, &r)
+	}
 	return r
 }
 

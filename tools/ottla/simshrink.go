@@ -58,6 +58,7 @@ func (o *shrinkOptions) run(what string, out, progress io.Writer) error {
 	if first.Failure == nil {
 		return fmt.Errorf("%s does not fail: there is nothing to shrink", what)
 	}
+	s.most = mostTimes * first.Stats.Events
 	s.check, s.print = first.Failure.Check, fingerprint(first.Failure, first.stack)
 	fmt.Fprintf(progress, "%v\n", first.Failure)
 	shrinker := shrink.Shrinker{Fails: s.fails, Over: func() bool { return time.Since(s.began) > o.forTime },
@@ -132,11 +133,16 @@ type shrinking struct {
 	runs     int
 	check    string
 	print    string // of a panic
+	most     int    // events of a smaller plan's world
 	latest   *fault.Plan
 }
 
+// mostTimes is how many times as many events as the first world had a smaller plan's may have. What is left out may be
+// what ended something that goes on and on, and takes all memory.
+const mostTimes = 5
+
 func (s *shrinking) simulate(p *fault.Plan) simResult {
-	return runWorld(sim.New(p, nil), searchOneIn)
+	return runPaced(sim.New(p, nil), searchOneIn, &pace{most: s.most})
 }
 
 // fails reports whether a plan fails as the first one did: by the same check, and a panic in the same function.

@@ -23,6 +23,9 @@ const (
 type pace struct {
 	stepping atomic.Bool
 	at       atomic.Int64 // simulated, plus one for each world before
+	// most is how many events a world may have before it is given up; 0 for any number. Nothing is judged then.
+	most    int
+	givenUp bool
 }
 
 // run simulates a world to its end, and notes how far it is. With no pace it only does the first.
@@ -34,7 +37,11 @@ func (p *pace) run(w *sim.World) sim.Result {
 	p.stepping.Store(true)
 	defer p.stepping.Store(false)
 	last := w.Now()
-	for !w.Over() {
+	for events := 0; !w.Over(); events++ {
+		if p.givenUp = p.most > 0 && events >= p.most; p.givenUp {
+			w.Release()
+			return w.Result()
+		}
 		w.Next()
 		if now := w.Now(); now != last {
 			last = now
