@@ -107,7 +107,7 @@ func (n *node) giveUp(p *process, dirs []string) {
 // of a topic that was deleted meanwhile, the other one counts.
 func (n *node) readLogs(p *process) *check.Logs {
 	dirs := slices.DeleteFunc(n.plan.DirNames(), func(d string) bool { return slices.Contains(p.offline, d) })
-	return check.ReadLogs(n.disk, append(slices.Clone(p.offline), dirs...)...)
+	return n.observer.cluster.ReadLogs(n.disk, append(slices.Clone(p.offline), dirs...)...)
 }
 
 // inDeadDir reports whether a path is in a log directory that has failed.

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"ottla.dev/core"
+	"ottla.dev/core/log"
+	"ottla.dev/core/metadata"
 	"ottla.dev/core/record"
 	"ottla.dev/sim/disk"
 )
@@ -64,16 +66,17 @@ func isPartition(name string) bool {
 	return err == nil
 }
 
-// ReadLogs reads all partitions.
-func ReadLogs(d *disk.Disk, dirs ...string) *Logs {
+// ReadLogs reads all partitions. Where several directories have a folder of one name, the last one counts, but not if
+// it is of a topic that was deleted: a directory that had failed then has it still.
+func (c *Cluster) ReadLogs(d *disk.Disk, dirs ...string) *Logs {
 	logs := &Logs{byDir: map[string]*Log{}}
 	for _, dir := range dirs {
-		logs.read(d, dir)
+		logs.read(d, c.images.latest, dir)
 	}
 	return logs
 }
 
-func (logs *Logs) read(d *disk.Disk, dir string) {
+func (logs *Logs) read(d *disk.Disk, image *metadata.Image, dir string) {
 	entries, err := d.List(dir)
 	if err != nil {
 		return
@@ -83,6 +86,9 @@ func (logs *Logs) read(d *disk.Disk, dir string) {
 			continue
 		}
 		path := dir + "/" + e.Name
+		if logs.byDir[e.Name] != nil && isFormer(d, image, path) {
+			continue
+		}
 		l := &Log{dir: dir}
 		l.Start, l.End = eachBatch(segments(d, path), func(v record.View, _ segment, _ int64) {
 			l.Batches = append(l.Batches, Batch{v.BaseOffset(), v.LastOffset(), crc32.ChecksumIEEE(v)})
@@ -90,6 +96,18 @@ func (logs *Logs) read(d *disk.Disk, dir string) {
 		_, l.Sure = eachBatch(survivingSegments(d, path), func(record.View, segment, int64) {})
 		logs.byDir[e.Name] = l
 	}
+}
+
+// isFormer reports whether a folder is of a topic that was deleted, and another one has its name now.
+func isFormer(d *disk.Disk, image *metadata.Image, path string) bool {
+	tp, ok := log.ParseDirName(path[strings.LastIndexByte(path, '/')+1:])
+	if !ok || image == nil {
+		return false
+	}
+	b, _ := d.Bytes(path + "/" + log.PartitionMetadataName)
+	id, err := log.ReadPartitionMetadata(b)
+	now := image.TopicByName(tp.Topic)
+	return err == nil && now != nil && id != now.ID
 }
 
 // segment is one log file.
