@@ -50,7 +50,9 @@ func targetTable() []target {
 const missedPage = "decisions/0006-targets-that-were-missed.md"
 
 // explained is the workloads of which that page speaks.
-func explained() []string { return []string{"16k", "single", "fetch", "half", "large"} }
+func explained() []string {
+	return []string{"16k", "single", "fetch", "cold", "half", "large", "partitions20k", "simulator"}
+}
 
 // verdict is the page's word for a measured target.
 func (t target) verdict(s spread) string {
