@@ -136,15 +136,19 @@ func (n *node) changeDigit(paths []string) (string, int64) {
 	if len(digits) == 0 {
 		return "", 0
 	}
-	at := digits[n.rots.random.Below(uint64(len(digits)))]
-	by := byte(n.rots.random.Between(1, 9))
+	return path, n.changeOneOf(path, digits)
+}
+
+// changeOneOf makes one of the digits at some places of a file another one, and tells which.
+func (n *node) changeOneOf(path string, digits []int) int64 {
+	at, by := digits[n.rots.random.Below(uint64(len(digits)))], byte(n.rots.random.Between(1, 9))
 	n.disk.Damage(path, func(b []byte) []byte {
 		if at < len(b) && b[at] >= '0' && b[at] <= '9' {
 			b[at] = '0' + (b[at]-'0'+by)%10
 		}
 		return b
 	})
-	return path, int64(at)
+	return int64(at)
 }
 
 // changeSnapshot changes a bit of what the newest snapshot of a log says of its producers.

@@ -4,10 +4,10 @@ import (
 	"encoding/binary"
 	"slices"
 	"strings"
+	"time"
 
 	"ottla.dev/core"
 	"ottla.dev/core/probe"
-	"ottla.dev/core/raft"
 	"ottla.dev/netsim"
 	"ottla.dev/sim/check"
 	"ottla.dev/sim/disk"
@@ -86,13 +86,18 @@ func (n *node) strike(p *process, a *fault.Ambush) {
 	}
 	n.begin("ambush").Word(a.On.String()).Word(a.Kind.String()).End()
 	n.fire(firedAmbush)
-	if a.Kind == 0 {
-		n.pause(n.now + a.Down)
+	n.hit(a.Kind, a.Down)
+}
+
+// hit ends a process and starts it again behind a while, or has it stand still for as long if kind is 0.
+func (n *node) hit(kind fault.StopKind, down time.Duration) {
+	if kind == 0 {
+		n.pause(n.now + down)
 		return
 	}
 	n.again, n.crashAfter, n.wiping = nil, 0, 0
-	n.stop(a.Kind)
-	n.restart(a.Down)
+	n.stop(kind)
+	n.restart(down)
 }
 
 // sever cuts a machine off, has answers to it lost, or its disk slow, for a time.
@@ -128,10 +133,10 @@ func (n *node) sever(a *fault.Ambush) {
 
 // sides gives who is cut off from whom.
 func (n *node) sides(c fault.Cut) (hosts, peers []netsim.Host) {
-	leading, one := n.leading(), (n.index+1)%len(n.nodes)
+	active, one := n.activeController(), (n.index+1)%len(n.nodes)
 	hosts = []netsim.Host{netsim.Host(n.index)}
-	if c == fault.CutTogether && leading >= 0 && leading != n.index {
-		hosts = append(hosts, netsim.Host(leading))
+	if c == fault.CutTogether && active != nil && active != n {
+		hosts = append(hosts, netsim.Host(active.index))
 	}
 	for i := range n.plan.Hosts() {
 		machine := i < len(n.nodes)
@@ -141,7 +146,7 @@ func (n *node) sides(c fault.Cut) (hosts, peers []netsim.Host) {
 		on := true
 		switch c {
 		case fault.CutController:
-			on = i == leading
+			on = active != nil && i == active.index
 		case fault.CutControllers:
 			on = n.nodes[i].Controller
 		case fault.CutOne:
@@ -155,12 +160,14 @@ func (n *node) sides(c fault.Cut) (hosts, peers []netsim.Host) {
 	return hosts, peers
 }
 
-// leading is the machine that leads the quorum in the newest epoch, or -1.
-func (w *World) leading() int {
-	found, newest := -1, core.LeaderEpoch(-1)
+// activeController is the machine that decides in the newest epoch, nil if there is none. Unlike [World.controller] it
+// may be deposed.
+func (w *World) activeController() *node {
+	var found *node
+	newest := core.LeaderEpoch(-1)
 	for _, n := range w.nodes {
-		if p, ok := n.quorum(); ok && p.Quorum.Role() == raft.Leader && p.Quorum.Epoch() > newest {
-			found, newest = n.index, p.Quorum.Epoch()
+		if p, ok := n.quorum(); ok && p.Controller && p.Quorum.Epoch() > newest {
+			found, newest = n, p.Quorum.Epoch()
 		}
 	}
 	return found

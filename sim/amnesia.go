@@ -70,13 +70,6 @@ func (n *node) changeState(paths []string) bool {
 	if len(digits) == 0 {
 		return false
 	}
-	at, by := digits[n.rots.random.Below(uint64(len(digits)))], byte(n.rots.random.Between(1, 9))
-	n.disk.Damage(paths[i], func(b []byte) []byte {
-		if at < len(b) && b[at] >= '0' && b[at] <= '9' {
-			b[at] = '0' + (b[at]-'0'+by)%10
-		}
-		return b
-	})
-	n.harmed(fault.Amnesia, paths[i], int64(at))
+	n.harmed(fault.Amnesia, paths[i], n.changeOneOf(paths[i], digits))
 	return true
 }

@@ -67,12 +67,16 @@ func (n *node) jobStep(j *running) {
 // the world in memory for ever.
 func (w *World) Release() {
 	for _, n := range w.nodes {
-		if n.proc == nil {
-			continue
+		if n.proc != nil {
+			n.proc.endJobs()
 		}
-		for _, j := range n.proc.jobs {
-			j.stop()
-		}
-		n.proc.jobs = nil
 	}
+}
+
+// endJobs ends the jobs of a process where they are.
+func (p *process) endJobs() {
+	for _, j := range p.jobs {
+		j.stop()
+	}
+	p.jobs = nil
 }

@@ -216,10 +216,7 @@ func (n *node) stopNow() {
 	n.begin("stop").Word(kind.String()).Num("pending", int64(p.pending)).End()
 	closing := n.stopping > 0
 	p.dead, n.stopping, n.pausedUntil, n.cut = true, 0, 0, 0
-	for _, j := range p.jobs {
-		j.stop()
-	}
-	p.jobs = nil
+	p.endJobs()
 	if kind == fault.Clean && n.rots.victim != n {
 		for _, dir := range n.plan.DirNames() {
 			if !slices.Contains(p.offline, dir) {

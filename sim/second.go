@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"ottla.dev/core"
-	"ottla.dev/core/raft"
 	"ottla.dev/sim/fault"
 )
 
@@ -42,26 +41,10 @@ func (n *node) strikeSecond(s *fault.Second) {
 	}
 	n.begin("second").Word(s.Whom.String()).Word(s.Kind.String()).End()
 	n.fire(firedSecond)
-	if s.Kind == 0 {
-		n.pause(n.now + s.Down)
-		return
-	}
-	n.again, n.crashAfter, n.wiping = nil, 0, 0
-	n.stop(s.Kind)
-	n.restart(s.Down)
+	n.hit(s.Kind, s.Down)
 }
 
-// activeController is the machine that decides, nil if there is a doubt.
-func (w *World) activeController() *node {
-	for _, n := range w.nodes {
-		if p, ok := n.quorum(); ok && p.Quorum.Role() == raft.Leader && p.Controller {
-			return n
-		}
-	}
-	return nil
-}
-
-// someLeader draws a machine that leads a partition of which this one has a replica, by what any active controller
+// someLeader draws a machine that leads a partition of which this one has a replica, by what the active controller
 // knows.
 func (n *node) someLeader() *node {
 	c := n.activeController()

@@ -120,7 +120,7 @@ func (p *page) writeTargets(b *strings.Builder) {
 		}
 		bound, of := fmt.Sprintf("%s %s x", word, number(t.bound)), fmt.Sprintf("`%s` to `%s`", t.kind, t.to)
 		if t.to == "" {
-			bound, of = fmt.Sprintf("%s %s %s", word, number(t.bound), f.unit), fmt.Sprintf("`%s`", t.kind)
+			bound, of = strings.TrimSpace(fmt.Sprintf("%s %s %s", word, number(t.bound), f.unit)), fmt.Sprintf("`%s`", t.kind)
 		}
 		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", t.what, f.title, of, bound, s.text(), t.verdict(s))
 	}
@@ -213,7 +213,7 @@ func (p *page) writeFigures(b *strings.Builder) {
 				row, any = row+" "+s.text()+" |", any || s.N > 0
 			}
 			if any {
-				fmt.Fprintf(b, "| %s, %s |%s\n", f.title, f.unit, row)
+				fmt.Fprintf(b, "| %s |%s\n", strings.TrimSuffix(f.title+", "+f.unit, ", "), row)
 			}
 		}
 	}
@@ -249,11 +249,13 @@ func (p *page) summary() string {
 		}
 		b.WriteString("\n")
 		for _, w := range p.Workloads {
-			fmt.Fprintf(&b, "%-12s", w.name)
+			row := ""
 			for _, pair := range pairs {
-				fmt.Fprintf(&b, " %22s", p.Results.ratio(w.name, pair[0], pair[1], "cpu").text())
+				row += fmt.Sprintf(" %22s", p.Results.ratio(w.name, pair[0], pair[1], "cpu").text())
 			}
-			b.WriteString("\n")
+			if strings.TrimSpace(row) != "" {
+				fmt.Fprintf(&b, "%-12s%s\n", w.name, row)
+			}
 		}
 	}
 	for _, t := range targetTable() {

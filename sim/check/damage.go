@@ -161,16 +161,9 @@ func (c *Cluster) watchTold(image *metadata.Image) {
 		self := core.BrokerID(node + 1)
 		//core:unordered each is handled alone
 		for id := range d.vouched {
-			var p *metadata.Partition
-			if t := image.TopicByID(id.Topic); t != nil {
-				p = t.Partition(id.Partition)
+			if p := partitionOf(image, id); p == nil || !p.HasReplica(self) || isLost(p, self) {
+				delete(d.vouched, id)
 			}
-			if p != nil && p.HasReplica(self) {
-				if dir, ok := p.Directory(self); !ok || dir != metadata.LostDirectory() {
-					continue
-				}
-			}
-			delete(d.vouched, id)
 		}
 	}
 }

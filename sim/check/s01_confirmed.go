@@ -13,11 +13,10 @@ func (c *Cluster) watchConfirmed(seen *seenReplica, was, s *Sighting) {
 			", and another epoch was committed before it asked")
 		return
 	}
-	t := c.images.latest.TopicByID(s.ID.Topic)
-	if seen.deposed > 0 || t == nil || s.Lead.Doubted == was.Lead.Doubted {
+	if seen.deposed > 0 || s.Lead.Doubted == was.Lead.Doubted {
 		return
 	}
-	if p := t.Partition(s.ID.Partition); p != nil && p.LeaderEpoch > s.Epoch {
+	if p := partitionOf(c.images.latest, s.ID); p != nil && p.LeaderEpoch > s.Epoch {
 		seen.deposed = was.Lead.Doubted + 1
 	}
 }

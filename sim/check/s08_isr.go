@@ -190,7 +190,7 @@ func (c *Cluster) soundDisks(node int, image *metadata.Image, name string, p *me
 		return
 	}
 	for _, b := range slices.Concat(p.ISR, p.ELR) {
-		if dir, ok := p.Directory(b); ok && dir == metadata.LostDirectory() {
+		if isLost(p, b) {
 			c.wrong("isr", node, name+": "+brokerText(b)+" is in sync or eligible to lead, and has lost its replica")
 		}
 	}

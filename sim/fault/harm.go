@@ -36,17 +36,7 @@ func (h Harm) String() string {
 	return [...]string{"", "misdirected", "lying", "unreadable", "misdated", "aimed", "amnesia"}[h]
 }
 
-func (h *Harm) field(l *fields) {
-	name := h.String()
-	l.word("harm", &name)
-	for k := Harm(0); k <= lastHarm; k++ {
-		if k.String() == name {
-			*h = k
-			return
-		}
-	}
-	l.fail("%q is no harm", name)
-}
+func (h *Harm) field(l *fields) { named(l, "harm", h, lastHarm) }
 
 // longestHarm is how long a disk lies, or sectors cannot be read, at most.
 const longestHarm = 8 * time.Second

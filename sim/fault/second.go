@@ -34,14 +34,7 @@ type Second struct {
 }
 
 func (s *Second) fields(l *fields) {
-	name := s.Whom.String()
-	l.word("then", &name)
-	i := slices.IndexFunc([]Whom{0, Leaders, Controller, Both}, func(w Whom) bool { return w.String() == name })
-	if i < 0 {
-		l.fail("%q is nobody who could be struck", name)
-		return
-	}
-	s.Whom = Whom(i)
+	named(l, "then", &s.Whom, lastWhom)
 	l.time("then-after", &s.After, 0)
 	kind := int(s.Kind)
 	number(l, "then-stop", &kind, 0, int(Crash))
