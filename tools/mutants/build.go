@@ -13,25 +13,8 @@ import (
 // Build compiles ./tools/ottla of the module in root with the mutant in it, to the file out. Scratch is a folder of the
 // mutant's own.
 func (m *Mutant) Build(root, scratch, out string) error {
-	changed, err := m.Apply(root)
+	name, err := m.Overlay(root, scratch)
 	if err != nil {
-		return err
-	}
-	replace, n := map[string]string{}, 0
-	for file, text := range changed {
-		n++
-		path := filepath.Join(scratch, "changed-"+strconv.Itoa(n)+".go")
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			return err
-		}
-		replace[filepath.Join(root, file)] = path
-	}
-	overlay, err := json.Marshal(map[string]any{"Replace": replace})
-	if err != nil {
-		return err
-	}
-	name := filepath.Join(scratch, "overlay.json")
-	if err := os.WriteFile(name, overlay, 0o600); err != nil {
 		return err
 	}
 	cmd := exec.Command("go", "build", "-trimpath", "-overlay", name, "-ldflags=-s -w", "-o", out, "./tools/ottla")
@@ -40,6 +23,33 @@ func (m *Mutant) Build(root, scratch, out string) error {
 		return fmt.Errorf("building %s: %w\n%s", m.Name, err, text)
 	}
 	return nil
+}
+
+// Overlay writes the changed files to the folder scratch, and a file that has the go command compile them instead of
+// those in root. It returns that file's name.
+func (m *Mutant) Overlay(root, scratch string) (string, error) {
+	changed, err := m.Apply(root)
+	if err != nil {
+		return "", err
+	}
+	replace, n := map[string]string{}, 0
+	for file, text := range changed {
+		n++
+		path := filepath.Join(scratch, "changed-"+strconv.Itoa(n)+".go")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			return "", err
+		}
+		replace[filepath.Join(root, file)] = path
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", err
+	}
+	name := filepath.Join(scratch, "overlay.json")
+	if err := os.WriteFile(name, overlay, 0o600); err != nil {
+		return "", err
+	}
+	return name, nil
 }
 
 // Commit is the short name of the source's commit, with a plus if something in it has been changed since. It is empty

@@ -52,6 +52,7 @@ type Mutant struct {
 	Worlds     Worlds
 	Equivalent string // why no check can see it; empty for all others
 	Open       string // what is known of one that survives
+	Kind       string // of change, if it was drawn
 	edits      []edit
 }
 

@@ -1,14 +1,6 @@
 package mutants
 
 import (
-	"bytes"
-	"encoding/json"
-	"go/ast"
-	"go/importer"
-	"go/parser"
-	"go/token"
-	"go/types"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -53,9 +45,10 @@ func TestEveryMutantCompiles(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs everything compiled")
 	}
-	exports := exportData(t)
-	fset := token.NewFileSet()
-	imports := importer.ForCompiler(fset, "gc", func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) })
+	c, err := newChecker(root)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, m := range all(t) {
 		changed, err := m.Apply(root)
 		if err != nil {
@@ -66,57 +59,11 @@ func TestEveryMutantCompiles(t *testing.T) {
 			folders[filepath.Dir(file)] = true
 		}
 		for folder := range folders {
-			files := parseFolder(t, fset, folder, changed)
-			conf := types.Config{Importer: imports, Error: func(err error) { t.Errorf("%s: %v", m.Name, err) }}
-			_, _ = conf.Check("ottla.dev/"+folder, fset, files, nil)
+			if err := c.check(folder, changed, nil); err != nil {
+				t.Errorf("%s: %v", m.Name, err)
+			}
 		}
 	}
-}
-
-// exportData lists the compiled form of every package that the core needs.
-func exportData(t *testing.T) map[string]string {
-	t.Helper()
-	cmd := exec.Command("go", "list", "-trimpath", "-export", "-deps", "-json=ImportPath,Export", "./core/...")
-	cmd.Dir = root
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	exports := map[string]string{}
-	for d := json.NewDecoder(bytes.NewReader(out)); ; {
-		var p struct{ ImportPath, Export string }
-		if err := d.Decode(&p); err == io.EOF {
-			return exports
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		exports[p.ImportPath] = p.Export
-	}
-}
-
-func parseFolder(t *testing.T, fset *token.FileSet, folder string, changed map[string]string) []*ast.File {
-	t.Helper()
-	entries, err := os.ReadDir(filepath.Join(root, folder))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var files []*ast.File
-	for _, e := range entries {
-		name := folder + "/" + e.Name()
-		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
-			continue
-		}
-		var source any
-		if text, ok := changed[name]; ok {
-			source = text
-		}
-		f, err := parser.ParseFile(fset, filepath.Join(root, name), source, parser.SkipObjectResolution)
-		if err != nil {
-			t.Fatal(err)
-		}
-		files = append(files, f)
-	}
-	return files
 }
 
 // A run of one mutant leaves the rows of the others as they are, those too that an older run has made.

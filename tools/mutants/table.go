@@ -20,12 +20,16 @@ type Outcome struct {
 	Seeds  int     // that were tried
 	CPU    float64 // seconds
 	Commit string  // of the source, short
+	Test   string  // of the package, that kills one which the simulator does not
 }
 
 // Text gives the outcome in a line.
 func (o Outcome) Text() string {
-	if o.Check == "" {
+	switch {
+	case o.Check == "" && o.Test == "":
 		return fmt.Sprintf("survives %d seeds, %.1f CPU seconds", o.Seeds, o.CPU)
+	case o.Check == "":
+		return fmt.Sprintf("survives %d seeds, %.1f CPU seconds, but not %s", o.Seeds, o.CPU, o.Test)
 	}
 	return fmt.Sprintf("killed by %s in %d seeds, %.1f CPU seconds: %s", o.Check, o.Seeds, o.CPU, o.Said)
 }

@@ -30,6 +30,7 @@ type mutantsOptions struct {
 	list    bool
 	noTable bool
 	binary  string
+	drawn   drawnOptions
 }
 
 func mutantsCommand() *cobra.Command {
@@ -40,10 +41,14 @@ func mutantsCommand() *cobra.Command {
 		Long: "Plant bugs in the broker, one after the other, and see that the simulator finds them. The bugs are the\n" +
 			"files in " + mutants.Folder + ", the result is written to docs/mutants.md. A failure that the untouched\n" +
 			"broker shows as well does not count. Needs the project's source and a Go toolchain. The exit status\n" +
-			"is 1 if a bug survives that is not noted as open or equivalent.",
+			"is 1 if a bug survives that is not noted as open or equivalent.\n\n" +
+			"With --drawn the bugs are small changes of the source that a seed draws, a comparison turned or a\n" +
+			"statement left out. Nothing is written then, and survivors are no failure: many change nothing that\n" +
+			"anybody could see.",
 		Example: "  ottla sim mutants\n  ottla sim mutants --only canary\n" +
 			"  ottla sim mutants --only canary --build canary.exe\n" +
-			"  ottla sim mutants --only raft- --for 2m --jobs 1",
+			"  ottla sim mutants --only raft- --for 2m --jobs 1\n" +
+			"  ottla sim mutants --drawn 40 --draw-seed 7 --in core/raft --for 30s --tests",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.OutOrStdout()) },
 	}
@@ -55,6 +60,7 @@ func mutantsCommand() *cobra.Command {
 	f.BoolVar(&o.list, "list", false, "list the mutants and run none")
 	f.BoolVar(&o.noTable, "no-table", false, "leave docs/mutants.md alone")
 	f.StringVar(&o.binary, "build", "", "build ottla with the one mutant in it as this `file`, and run nothing")
+	o.drawn.flags(f)
 	return cmd
 }
 
@@ -63,7 +69,7 @@ func (o *mutantsOptions) run(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	all, err := mutants.Load(root)
+	all, err := o.load(root)
 	if err != nil {
 		return err
 	}
@@ -78,7 +84,11 @@ func (o *mutantsOptions) run(out io.Writer) error {
 	}
 	if o.list {
 		for _, m := range wanted {
-			fmt.Fprintf(out, "%s: %s\n", m.Name, m.Origin)
+			if o.drawn.number > 0 {
+				fmt.Fprintf(out, "%s: %s: %s\n", m.Name, m.Kind, m.Why)
+			} else {
+				fmt.Fprintf(out, "%s: %s\n", m.Name, m.Origin)
+			}
 		}
 		return nil
 	}
@@ -90,6 +100,10 @@ func (o *mutantsOptions) run(out io.Writer) error {
 	}
 	r := &mutantRun{options: o, root: root, out: out, results: map[string]mutants.Outcome{},
 		commit: mutants.Commit(root)}
+	if o.drawn.number > 0 {
+		err := r.all(wanted)
+		return errors.Join(r.drawnResult(wanted), err)
+	}
 	if !o.noTable {
 		r.table = all
 	}
@@ -97,6 +111,14 @@ func (o *mutantsOptions) run(out io.Writer) error {
 		return err
 	}
 	return r.finish(wanted)
+}
+
+// load reads the planted bugs, or draws some.
+func (o *mutantsOptions) load(root string) ([]*mutants.Mutant, error) {
+	if o.drawn.number > 0 {
+		return o.drawn.draw(root)
+	}
+	return mutants.Load(root)
 }
 
 // build builds one mutant, to be looked at: its seeds replayed, its plans shrunk.
@@ -175,7 +197,9 @@ func (r *mutantRun) note(m *mutants.Mutant, o mutants.Outcome, err error, of int
 	if r.table != nil { // after each, so that nothing is lost when the run is cut short
 		r.err = errors.Join(r.err, mutants.WriteTable(r.root, r.table, r.results))
 	}
-	fmt.Fprintf(r.out, "%d of %d: %s: %s\n", len(r.results), of, m.Name, o.Text())
+	if !r.options.drawn.json {
+		fmt.Fprintf(r.out, "%d of %d: %s: %s\n", len(r.results), of, m.Name, o.Text())
+	}
 }
 
 // try builds a mutant and hunts it, past failures that the untouched broker shows as well.
@@ -199,7 +223,7 @@ func (r *mutantRun) try(m *mutants.Mutant) (mutants.Outcome, error) {
 		spent.CPU += found.CPU
 		if len(found.Groups) == 0 {
 			spent.Seeds = int(from + found.Seeds)
-			return spent, nil
+			break
 		}
 		g := found.Groups[0]
 		spent.Seeds = int(g.Index) + 1
@@ -210,7 +234,10 @@ func (r *mutantRun) try(m *mutants.Mutant) (mutants.Outcome, error) {
 		}
 		from = g.Index + 1
 	}
-	return spent, nil
+	if r.options.drawn.tests {
+		spent.Test, err = failingTest(m, r.root, scratch)
+	}
+	return spent, err
 }
 
 const (
@@ -247,11 +274,13 @@ func (r *mutantRun) hunt(m *mutants.Mutant, binary string, from uint64, cpu time
 	if found.CPU > cpu.Seconds()+mutantPatience-1 {
 		return found, nil // nobody knows why
 	}
-	if strings.Contains(trouble.String(), "out of memory") || strings.Contains(trouble.String(), "stack overflow") {
+	said := trouble.String()
+	if cmd.ProcessState.ExitCode() == exitMemory || strings.Contains(said, "out of memory") ||
+		strings.Contains(said, "stack overflow") {
 		found.Groups = []*group{{Check: "memory", Text: "the process has run out of memory", Index: from}}
 		return found, nil
 	}
-	return found, fmt.Errorf("running %s: %w\n%s", m.Name, err, trouble.String())
+	return found, fmt.Errorf("running %s: %w\n%s", m.Name, err, said)
 }
 
 func (r *mutantRun) finish(list []*mutants.Mutant) error {
