@@ -291,3 +291,18 @@ func TestWhatKafkasToolsSay(t *testing.T) {
 		}
 	}
 }
+
+func TestProcessorTimesAreSharesOfWhatPassed(t *testing.T) {
+	before := parseProcessors("cpu  100 10 50 800 40 1 9 30 7 7\ncpu0 1 2 3\n")
+	after := parseProcessors("cpu  160 10 70 820 40 1 9 40 9 9\n")
+	if before.all != 1040 || before.stolen != 30 {
+		t.Fatalf("%+v", before)
+	}
+	got := after.since(before)
+	if got["stolen"] != 100*10/110.0 || got["busy"] != 100*80/110.0 {
+		t.Fatalf("%v", got)
+	}
+	if parseProcessors("nothing") != (processors{}) || after.since(after) != nil {
+		t.Fatal("nothing is told of nothing")
+	}
+}

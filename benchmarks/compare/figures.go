@@ -5,8 +5,8 @@ import "time"
 // figure is something that is measured. Its unit says how it is printed.
 type figure struct {
 	key, title, unit string
-	// more is true where more is better.
-	more bool
+	// more is true where more is better, alone where ratios of it say nothing.
+	more, alone bool
 }
 
 // figureTable is all figures, in the order in which they are printed.
@@ -22,7 +22,7 @@ func figureTable() []figure {
 		{key: "e2e50", title: "end to end p50", unit: "ms"},
 		{key: "e2e99", title: "end to end p99", unit: "ms"},
 		{key: "e2e999", title: "end to end p99.9", unit: "ms"},
-		{key: "late99", title: "of which the generator was late, p99", unit: "ms"},
+		{key: "late99", title: "of which the generator was late, p99", unit: "ms", alone: true},
 		{key: "gap", title: "longest time without an acknowledgement", unit: "s"},
 		{key: "start", title: "start of the process to the first acknowledged record", unit: "ms"},
 		{key: "restart", title: "start after kill -9 to the first acknowledged record", unit: "ms"},
@@ -40,8 +40,10 @@ func figureTable() []figure {
 		{key: "client", title: "the client's CPU-seconds per GB", unit: "s/GB"},
 		{key: "simulated", title: "simulated seconds per CPU-second", unit: "", more: true},
 		{key: "events", title: "simulated events per CPU-second", unit: "1/s", more: true},
-		{key: "rate", title: "records due in a second", unit: "1/s"},
-		{key: "missing", title: "records that had not arrived at the end", unit: ""},
+		{key: "busy", title: "of the machine's processors in use", unit: "%", alone: true},
+		{key: "stolen", title: "of the machine's processors kept by its host", unit: "%", alone: true},
+		{key: "rate", title: "records due in a second", unit: "1/s", alone: true},
+		{key: "missing", title: "records that had not arrived at the end", unit: "", alone: true},
 	}
 }
 

@@ -91,3 +91,54 @@ func commit() string {
 }
 
 func sortedCopy(values []float64) []float64 { return slices.Sorted(slices.Values(values)) }
+
+// processors is what the machine's processors have done since it was started, in ticks of the kernel.
+type processors struct{ all, idle, stolen float64 }
+
+// processorTimes are zero where the kernel does not tell.
+func processorTimes() processors {
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return processors{}
+	}
+	return parseProcessors(string(text))
+}
+
+// parseProcessors reads the first line of /proc/stat: user, nice, system, idle, iowait, irq, softirq, steal, and what
+// user and nice contain already (proc(5)).
+func parseProcessors(text string) (p processors) {
+	line, _, _ := strings.Cut(text, "\n")
+	f := strings.Fields(line)
+	const idle, waiting, stolen = 3, 4, 7
+	if len(f) <= 1+stolen || f[0] != "cpu" {
+		return processors{}
+	}
+	for i, word := range f[1 : 2+stolen] {
+		v, err := strconv.ParseFloat(word, 64)
+		if err != nil {
+			return processors{}
+		}
+		p.all += v
+		switch i {
+		case idle, waiting:
+			p.idle += v
+		case stolen:
+			p.stolen = v
+		}
+	}
+	return p
+}
+
+// since gives the shares of the time since before in which the processors were in use, and in which the machine's host
+// ran something else though they had work: while it does, everything here stands still.
+func (p processors) since(before processors) map[string]float64 {
+	all := p.all - before.all
+	if all <= 0 {
+		return nil
+	}
+	stolen := p.stolen - before.stolen
+	return map[string]float64{
+		"busy":   100 * (all - (p.idle - before.idle) - stolen) / all,
+		"stolen": 100 * stolen / all,
+	}
+}

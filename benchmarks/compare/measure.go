@@ -155,7 +155,7 @@ func (c *comparison) measurePaced(ctx context.Context, w workload, brokers clust
 	if err != nil {
 		return nil, err
 	}
-	p, client := c.paced(w, brokers, topic, c.duration), ownCPU()
+	p, client := c.paced(w, brokers, topic, c.lasts(w)), ownCPU()
 	got, err := p.Run(ctx)
 	if err != nil {
 		return nil, err

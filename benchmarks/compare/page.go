@@ -57,6 +57,10 @@ Latencies come from an open loop: each record is due at a moment that does not d
 latency counts from then. How late the generator itself was is a figure of its own. Kafka's peak, half of which is the
 load of one of them, is measured with the same open loop, given more than it can take.
 
+What the machine's host keeps of its processors is a figure, too. A host that limits a guest does so by letting it stand
+still for tens of milliseconds as soon as it has used up its share of a tenth of a second: near the limit that, and not
+the broker, is what p99 shows.
+
 The host of a virtual machine takes memory back that nobody uses, and the first store to it costs several times as much
 as the copy. So the comparison keeps memory warm and lends it to each workload while it needs some, and what a workload
 wrote leaves the page cache behind it: nobody pays for what others wrote before.
@@ -166,12 +170,15 @@ func (p *page) writeRatios(b *strings.Builder) {
 	b.WriteString("\n|---|---|" + strings.Repeat("---|", len(pairs)) + "\n")
 	for _, w := range p.names() {
 		for _, f := range figureTable() {
+			if f.alone {
+				continue
+			}
 			row, any := "", false
 			for _, pair := range pairs {
 				s := p.Results.ratio(w, pair[0], pair[1], f.key)
 				row, any = row+" "+s.text()+" |", any || s.N > 0
 			}
-			if any && f.key != "rate" && f.key != "missing" && f.key != "late99" {
+			if any {
 				fmt.Fprintf(b, "| %s | %s |%s\n", w, f.title, row)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -238,7 +239,13 @@ func (c *comparison) warmly(ctx context.Context, w workload, brokers cluster) (m
 	}
 	writeBack()
 	defer c.warmth.lend()()
-	return c.measure(ctx, w, brokers)
+	before := processorTimes()
+	figures, err := c.measure(ctx, w, brokers)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(figures, processorTimes().since(before))
+	return figures, nil
 }
 
 // note keeps a sample and shows it.

@@ -86,7 +86,7 @@ func workloads() []workload {
 		{name: "paced", what: "5,000 records of 1 KB a second, one consumer follows", way: pacedWay, brokers: 1,
 			recordBytes: 1000, partitions: 8, consumers: 1, rate: 5000},
 		{name: "half", what: "half of Kafka's peak of 1 KB records, one consumer follows", way: pacedWay, brokers: 1,
-			recordBytes: 1000, partitions: 8, consumers: 1},
+			recordBytes: 1000, partitions: 8, consumers: 1, atLeast: 10 * time.Second},
 		{name: "tail10", what: "5,000 records of 1 KB a second, ten consumers follow", way: pacedWay, full: true,
 			brokers: 1, recordBytes: 1000, partitions: 8, consumers: 10, rate: 5000},
 		{name: "java", what: "a second opinion: Kafka's producer-perf-test, 1 KB records, batches of 16 KiB, acks=all",
