@@ -69,6 +69,9 @@ func planned(p *fault.Plan) []string {
 		if p.Clients[i].Epoch > 0 {
 			add(workload.EpochsEnded)
 		}
+		if p.Clients[i].Odd > 0 {
+			add(workload.AskedOddly)
+		}
 		if p.Clients[i].Kind == fault.Garbage {
 			add(workload.SentGarbage)
 		}

@@ -23,7 +23,8 @@ func newFired(clustered bool) Fired {
 		f["stop "+k.String()] = 0
 	}
 	for _, name := range []string{firedAgain, firedEarly, firedJump, firedDir, firedDirSpared, firedOffline,
-		firedAmbush, workload.HungUp, workload.SentGarbage, workload.SentWrong, workload.EpochsEnded} {
+		firedAmbush, workload.HungUp, workload.SentGarbage, workload.SentWrong, workload.EpochsEnded,
+		workload.AskedOddly} {
 		f[name] = 0
 	}
 	if !clustered {
@@ -38,7 +39,7 @@ func newFired(clustered bool) Fired {
 	for c := fault.CutController; c <= fault.CutTogether; c++ {
 		f[firedCut+c.String()] = 0
 	}
-	for k := fault.Misdirected; k <= fault.Amnesia; k++ {
+	for k := fault.Misdirected; k <= fault.Led; k++ {
 		f[firedHarm+k.String()] = 0
 	}
 	for k := netsim.Partition; int(k) < netsim.Kinds; k++ {

@@ -23,6 +23,8 @@ func (n *node) harm(r *fault.Rot, paths []string, sizes []int64) bool {
 		return n.aim(r, paths)
 	case fault.Amnesia:
 		return n.loseMetadata(paths)
+	case fault.Led:
+		return n.flipCommitted(r, paths)
 	}
 	struck := false
 	for range r.Spots {

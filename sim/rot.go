@@ -55,7 +55,7 @@ func (n *node) rotPlanned(r *fault.Rot, patience int) {
 		return
 	}
 	below := r.Kind == 0 || r.Harm == fault.Lying
-	early := below && n.mayRot() != ""
+	early := below && n.mayRot(r) != ""
 	if r.Harm == fault.Lying {
 		early = !n.alive() || !n.mayLose()
 	}
@@ -83,7 +83,7 @@ func (n *node) rotPlanned(r *fault.Rot, patience int) {
 // rotStopped damages the files of a process that is not there, if that may be. It reports false if the machine is to
 // wait for that.
 func (n *node) rotStopped() bool {
-	why := n.mayRot()
+	why := n.mayRot(n.rotting)
 	if n.healed {
 		why, n.rotWait = "healed", 1
 	}
@@ -102,8 +102,9 @@ func (n *node) rotStopped() bool {
 }
 
 // mayRot finds what would be lost for ever with a replica of the machine's, or who is damaged already; nothing if all
-// is elsewhere. It goes by what the active controller knows to be committed, and by leaders that are alive.
-func (n *node) mayRot() string {
+// is elsewhere. It goes by what the active controller knows to be committed, and by leaders that are alive. Only where
+// the damage is [fault.Led] the machine may lead itself, if another one is in sync.
+func (n *node) mayRot(r *fault.Rot) string {
 	if n.rots.victim != nil {
 		return "another damage"
 	}
@@ -127,12 +128,21 @@ func (n *node) mayRot() string {
 	for t := range p.Image.Topics() {
 		for _, part := range t.Partitions {
 			tip := core.TopicIDPartition{Topic: t.ID, Partition: part.ID}
-			if part.HasReplica(id) && (!n.survives(part, id) || !n.led(tip, part)) {
+			backed := r.Harm == fault.Led && n.alive() && part.Leader == id && n.backed(part)
+			if part.HasReplica(id) && (!n.survives(part, id) && !backed || !n.led(tip, part)) {
 				return core.TopicPartition{Topic: t.Name, Partition: part.ID}.String()
 			}
 		}
 	}
 	return ""
+}
+
+// backed reports whether another machine than the leader is in sync, serves, and has all of its disk.
+func (n *node) backed(p *metadata.Partition) bool {
+	return slices.ContainsFunc(p.ISR, func(id core.BrokerID) bool {
+		o := n.nodes[id-1]
+		return id != p.Leader && o.alive() && o.proc.see != nil && o.proc.see.InspectControl().Serving && !o.crippled()
+	})
 }
 
 // led reports whether the leader that a partition is to have is alive, has not been away since it was elected, and is

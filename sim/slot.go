@@ -6,6 +6,7 @@ import (
 
 	"ottla.dev/core"
 	"ottla.dev/netsim"
+	"ottla.dev/sim/check"
 	"ottla.dev/sim/fault"
 	"ottla.dev/sim/workload"
 )
@@ -149,6 +150,11 @@ func (s *slot) Answered(broker int, api int16) {
 // Epoch implements [workload.Net].
 func (s *slot) Epoch(broker int, id core.TopicIDPartition) (core.LeaderEpoch, bool) {
 	return s.world.observer.cluster.Epoch(broker, id)
+}
+
+// Bounds implements [workload.Net].
+func (s *slot) Bounds(broker int, id core.TopicIDPartition) (check.Bounds, bool) {
+	return s.world.observer.cluster.Bounds(broker, id)
 }
 
 // deliver brings the client an answer.

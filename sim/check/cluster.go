@@ -35,6 +35,7 @@ type Cluster struct {
 	sessions  []*sessions   // by machine; nil if it is not the active controller
 	kept      time.Duration // when somebody looked last who keeps up
 	keepAt    time.Duration // and is to look next
+	unharmed  bool          // nothing takes away what was synced
 
 	leaders   leaders   // S1
 	votes     votes     // S2
@@ -113,7 +114,8 @@ func NewCluster(disks []*disk.Disk, l *Ledger, fail Fail) *Cluster {
 		fences:   make([]fence, len(disks)),
 		sessions: make([]*sessions, len(disks)),
 		replicas: map[replicaKey]*seenReplica{}, leaders: newLeaders(), votes: votes{}, batches: batches{},
-		committed: committed{}, images: images{hashes: map[core.Offset]uint64{}}, Met: func(int, Moment) {}}
+		committed: committed{}, images: images{hashes: map[core.Offset]uint64{}}, Met: func(int, Moment) {},
+		unharmed: unharmed(l.plan)}
 	l.ByTime, l.Answered, l.CommittedBy = c.byTime, c.answered, c.committedBy
 	return c
 }
@@ -208,6 +210,7 @@ func (c *Cluster) Shard(node, life, shard int, replicas []*partition.Replica) {
 	}
 	for i := range slots {
 		r, seen := slots[i].replica, slots[i].seen
+		c.watchImagined(node, r)
 		if !r.Online() {
 			continue
 		}

@@ -50,3 +50,24 @@ func (c *Cluster) Epoch(node int, id core.TopicIDPartition) (core.LeaderEpoch, b
 	}
 	return r.Epoch, true
 }
+
+// Bounds is between what a replica's log lies, as it was seen last, in one life of its broker.
+type Bounds struct {
+	Life          int
+	Epoch         core.LeaderEpoch // in which it leads or follows
+	Leading       bool
+	Start, Told   core.Offset // of the log, and as readers are told
+	HighWatermark core.Offset
+	End           core.Offset
+	Latest        core.LeaderEpoch // in the log
+}
+
+// Bounds gives those of a replica. It reports false where [Cluster.Epoch] does, and where something may have been lost.
+func (c *Cluster) Bounds(node int, id core.TopicIDPartition) (Bounds, bool) {
+	if _, ok := c.Epoch(node, id); !ok {
+		return Bounds{}, false
+	}
+	s := &c.replicas[replicaKey{node, id}].Sighting
+	return Bounds{Life: s.Life, Epoch: s.Epoch, Leading: s.Leading, Start: s.Start, Told: s.Told,
+		HighWatermark: s.HighWatermark, End: s.End, Latest: s.Epochs.Latest()}, !c.ledger.Forgiven(s.Name)
+}

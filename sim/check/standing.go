@@ -1,6 +1,8 @@
 package check
 
 import (
+	"strings"
+
 	"ottla.dev/core"
 	"ottla.dev/core/metadata"
 )
@@ -36,6 +38,7 @@ func (c *Cluster) watchStandings(node int, was, image *metadata.Image) {
 			lost := isLost(now, self)
 			if h.lost && !lost && before != nil {
 				c.judgeRegained(node, at, id, h)
+				c.judgeMended(node, at, id)
 			}
 			h.lost = lost && (h.lost || before != nil && !isLost(before, self))
 		}
@@ -67,6 +70,18 @@ func (c *Cluster) judgeRegained(node, at int, id core.TopicIDPartition, h *held)
 	c.wrong("regained", node, r.Name.String()+": "+brokerText(core.BrokerID(at+1))+" is relied on again, with a log that "+
 		"is synced up to offset "+offsetText(r.Synced)+", and had, before the damage, all that was committed up to "+
 		offsetText(must))
+}
+
+// judgeMended judges the checkpoints of a machine whose replica is to be relied on again: were those still there that
+// were damaged, its next start would doubt the replica, perhaps when nobody else is in sync any more.
+func (c *Cluster) judgeMended(node, at int, id core.TopicIDPartition) {
+	r := c.replicas[replicaKey{at, id}]
+	if r == nil || r.Life == 0 || r.dir == "" || r.Leading {
+		return
+	}
+	if why := Checkpoints(c.disks[at], r.dir[:strings.LastIndexByte(r.dir, '/')]); why != "" {
+		c.wrong("regained", node, r.Name.String()+": "+brokerText(core.BrokerID(at+1))+" is relied on again, and "+why)
+	}
 }
 
 // promisedBy is the high watermark of whoever leads a partition, 0 if that is not known.

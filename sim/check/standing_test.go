@@ -113,3 +113,42 @@ func writeStart(t *testing.T, fs core.FS, start core.Offset) {
 		t.Fatal(err)
 	}
 }
+
+// Who is relied on again has checkpoints that a start can read.
+func TestWhoIsReliedOnAgainHasItsCheckpoints(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		damaged bool
+		want    []string
+	}{
+		{"they are there", false, nil},
+		{"one is damaged", true, []string{"regained"}},
+	} {
+		x := newTheatre()
+		d := disk.New(core.NewPRNG(1))
+		fs := d.FS(nil)
+		if err := fs.Mkdir("/data"); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{recoveryPoints, logStarts} {
+			f, err := fs.Create("/data" + name)
+			if err == nil {
+				err = f.WriteAt(log.AppendOffsetCheckpoint(nil, nil), 0)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if c.damaged {
+			d.Damage("/data"+recoveryPoints, func(b []byte) []byte { return b[:min(1, len(b))] })
+		}
+		x.disks = []*disk.Disk{d}
+		r := &seenReplica{Sighting: x.now[0], dir: "/data/t-0"}
+		r.Leading, r.Life = false, 1
+		x.replicas[replicaKey{0, partitionID}] = r
+		x.judgeMended(1, 0, partitionID)
+		if !slices.Equal(x.failed, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, x.failed, c.want)
+		}
+	}
+}

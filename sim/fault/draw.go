@@ -53,6 +53,9 @@ func (p *Plan) drawBeside() {
 		p.drawDamage(&damage)
 		p.drawMetadata(&meta)
 	}
+	if led := p.Stream(streamLed); p.Clustered() {
+		p.drawLed(&led)
+	}
 	founding, rare := p.Stream(streamFounding), p.Stream(streamRare)
 	p.drawFounding(&founding)
 	if p.Clustered() {
@@ -60,6 +63,9 @@ func (p *Plan) drawBeside() {
 	}
 	plain := p.Stream(streamPlain)
 	p.drawPlain(&plain)
+	if odd := p.Stream(streamOdd); odd.Chance(1, 2) {
+		p.drawOdd(&odd)
+	}
 	retention := p.Stream(streamRetention)
 	p.drawRetention(&retention)
 }

@@ -53,6 +53,15 @@ func (p *Plan) drawWraps(r *core.PRNG) {
 	}
 }
 
+// drawOdd draws who asks for what is just outside of what is allowed.
+func (p *Plan) drawOdd(r *core.PRNG) {
+	for i := range p.Clients {
+		if c := &p.Clients[i]; c.Kind == Consumer || c.Kind == Admin {
+			c.Odd = int(r.Between(8, 40))
+		}
+	}
+}
+
 // briefest is the shortest session of a group's member.
 const briefest = 50 * time.Millisecond
 

@@ -28,12 +28,15 @@ const (
 	// Amnesia is damage to the metadata as a whole: the folder is empty, or its log, its snapshots or the election state
 	// are gone, or a digit of the latter is another.
 	Amnesia
-	lastHarm = Amnesia
+	// Led are bits of committed batches that flip below a process which goes on, and which may lead their partitions: all
+	// other damage is done where another machine leads.
+	Led
+	lastHarm = Led
 )
 
 // String gives the harm's name.
 func (h Harm) String() string {
-	return [...]string{"", "misdirected", "lying", "unreadable", "misdated", "aimed", "amnesia"}[h]
+	return [...]string{"", "misdirected", "lying", "unreadable", "misdated", "aimed", "amnesia", "led"}[h]
 }
 
 func (h *Harm) field(l *fields) { named(l, "harm", h, lastHarm) }

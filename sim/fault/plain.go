@@ -10,7 +10,7 @@ import (
 
 // drawPlain draws in one world of six what hides behind idempotent producers: nobody has any, so that no log keeps
 // anything for the sake of one. Some topics keep little, and look for it often, while brokers stand still and their
-// leaders' logs grow.
+// leaders' logs grow; in half of the clusters a record needs two replicas to be committed.
 func (p *Plan) drawPlain(r *core.PRNG) {
 	if !r.Chance(1, 6) {
 		return
@@ -43,6 +43,15 @@ func (p *Plan) drawPlain(r *core.PRNG) {
 	p.set("log.retention.check.interval.ms", pick[int64](r, 200, 500))
 	if !p.Clustered() {
 		return
+	}
+	// What acks=1 was answered for is not committed while too few are in sync, and grows old.
+	if p.Brokers > 1 && r.Chance(1, 2) {
+		for i := range p.Topics {
+			t := &p.Topics[i]
+			t.Replicas = max(t.Replicas, 2)
+			t.Settings = slices.DeleteFunc(t.Settings, func(s Setting) bool { return s.Name == "min.insync.replicas" })
+			t.Settings = append(t.Settings, Setting{"min.insync.replicas", "2"})
+		}
 	}
 	for range r.Below(6) {
 		w := Window{Kind: Pause, Node: int(r.Below(uint64(p.Brokers))), From: between(r, 3*time.Second, p.Duration), Rate: 1}

@@ -123,6 +123,7 @@ type Client struct {
 	Bump     int  // one batch in so many a producer begins with a new epoch, and then sends one of the old; 0 never
 	Epochs   bool // a consumer names the leader epochs that it knows of, and now and then others
 	Delete   int  // one time in so many a committer deletes what it has committed; 0 never
+	Odd      int  // one time in so many a consumer or admin asks for what is just outside of what is allowed; 0 never
 }
 
 // Kind is a kind of fault that lasts a while.
@@ -263,6 +264,8 @@ const (
 	streamDamage      = 1033
 	streamMetadata    = 1034
 	streamRetention   = 1035
+	streamLed         = 1036
+	streamOdd         = 1060
 	streamProbed      = 1050
 	streamPlain       = 1051
 )

@@ -70,6 +70,23 @@ func (p *Plan) drawDamage(r *core.PRNG) {
 	}
 }
 
+// drawLed draws damage to those who lead, in two of five cases of that below a process, and machines that are away when
+// another one is damaged: the fewer are in sync, the more it matters who is taken for sound.
+func (p *Plan) drawLed(r *core.PRNG) {
+	for i := range p.Rots {
+		rot := &p.Rots[i]
+		if rot.Kind == 0 && rot.Harm != Lying && rot.Harm != Unreadable && rot.Node < p.Brokers && r.Chance(2, 5) {
+			rot.Harm, rot.For = Led, 0
+		}
+		if !r.Chance(1, 5) {
+			continue
+		}
+		node := (rot.Node + int(r.Between(1, int64(len(p.Machines)-1)))) % len(p.Machines)
+		at := max(rot.At-between(r, 0, p.SessionTimeout()+2*time.Second), 4*time.Second)
+		p.down(r, node, at, between(r, 2*time.Second, 12*time.Second))
+	}
+}
+
 // drawRetention draws how soon after a start segments are first checked against retention: hardly a process lives for
 // as long as the default. What a log knows of the producers of batches that were deleted is in its snapshot alone: a
 // replica that is copied anew, or whose snapshot is damaged, does not know them, as in Kafka, and may take a batch

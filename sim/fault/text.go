@@ -215,6 +215,7 @@ func (c *Client) fields(f *fields, at *int) {
 	number(f, "bump-one-in", &c.Bump, 0, maxOneIn)
 	f.flag("epochs", &c.Epochs)
 	number(f, "delete-one-in", &c.Delete, 0, maxOneIn)
+	number(f, "odd-one-in", &c.Odd, 0, maxOneIn)
 }
 
 // node is a machine by its number.

@@ -34,11 +34,19 @@ func (h *Recorder) Topic(client int, name string, create bool, p *check.Partitio
 	return h.r.Call(op)
 }
 
-// TopicDone notes the answer. That a topic is not there is as definite an answer as that it is.
+// TopicDone notes the answer. That a topic is not there is as definite an answer as that it is. But in a cluster the
+// broker asks the controller, and asks again when the answer was lost with its connection: then it may be told of what
+// its own first question has done.
 func (h *Recorder) TopicDone(id int, code int16) {
 	h.Done(id, code)
-	if core.ErrorCode(code) == core.UnknownTopicOrPartition {
-		h.r.History().Ops[id].Outcome = lin.Failed
+	switch core.ErrorCode(code) {
+	case core.UnknownTopicOrPartition, core.TopicAlreadyExists:
+		outcome := lin.Failed
+		if h.plan.Clustered() {
+			outcome = lin.Unknown
+		}
+		h.r.History().Ops[id].Outcome = outcome
+	default:
 	}
 }
 

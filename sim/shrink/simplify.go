@@ -109,7 +109,7 @@ func (s *Shrinker) client(i int) {
 	change(func(c *fault.Client) { c.Bad = 0 })
 	change(func(c *fault.Client) { c.Sequence, c.Session = 0, 0 })
 	change(func(c *fault.Client) { c.Instance = "" })
-	change(func(c *fault.Client) { c.Restart, c.Late, c.Bump, c.Delete = 0, 0, 0, 0 })
+	change(func(c *fault.Client) { c.Restart, c.Late, c.Bump, c.Delete, c.Odd = 0, 0, 0, 0, 0 })
 	change(func(c *fault.Client) { c.Epochs = false })
 	if s.best.Clients[i].Kind != fault.Producer {
 		return

@@ -72,6 +72,12 @@ func (a *admin) act() {
 		return
 	}
 	a.flying = true
+	if a.spec.Odd > 0 && a.habits.Chance(1, uint64(a.spec.Odd)) {
+		parts := a.ledger.Partitions()
+		a.doing = "an odd question"
+		a.odd(parts[a.habits.Below(uint64(len(parts)))], func() { a.done(0) })
+		return
+	}
 	switch a.random.Below(8) {
 	case 0:
 		a.create()

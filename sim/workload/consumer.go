@@ -207,7 +207,25 @@ func (k *consumer) answered(resp *kmsg.FetchResponse, epoch int32, call time.Dur
 		k.validate(p)
 		return
 	}
+	if k.spec.Odd > 0 && k.up && !k.finish && k.habits.Chance(1, uint64(k.spec.Odd)) {
+		k.strange(again)
+		return
+	}
 	k.net.After(k.wait(again), k.fetch)
+}
+
+// strange asks something odd. What is fetched outside of the session ends it.
+func (k *consumer) strange(again time.Duration) {
+	p := k.positions[0]
+	if !k.plan.Clustered() {
+		p = k.positions[k.habits.Below(uint64(len(k.positions)))]
+	}
+	k.flying = true
+	k.endSession()
+	k.odd(p.part, func() {
+		k.flying = false
+		k.net.After(k.wait(again), k.fetch)
+	})
 }
 
 func (k *consumer) find(version int16, t *kmsg.FetchResponseTopic, partition int32) *position {

@@ -36,6 +36,8 @@ type Net interface {
 	Answered(broker int, api int16)
 	// Epoch is the newest leader epoch of a replica that was seen on a broker, false if there is nothing to go by.
 	Epoch(broker int, id core.TopicIDPartition) (core.LeaderEpoch, bool)
+	// Bounds is what was seen last of a replica on a broker, false if there is nothing to go by.
+	Bounds(broker int, id core.TopicIDPartition) (check.Bounds, bool)
 }
 
 // What clients do wrong, as [Net.Fired] counts it.
@@ -44,6 +46,7 @@ const (
 	SentGarbage = "client sends garbage"
 	SentWrong   = "client sends a wrong batch"
 	EpochsEnded = "producer has no epoch left"
+	AskedOddly  = "client asks oddly"
 )
 
 // Actor is a client as the world sees it.
@@ -87,8 +90,11 @@ type client struct {
 	route   route
 	corr    int32
 	pending []call
-	opened  func() // the connection is open and the topics are known
-	lost    func() // the connection is gone, with all pending calls
+	// deletions counts what was odd to be deleted, and oddities what was odd to be appended.
+	deletions int
+	oddities  uint64
+	opened    func() // the connection is open and the topics are known
+	lost      func() // the connection is gone, with all pending calls
 	// gone, if set, is told that the aim's topic is not there any more; true: the aim has been given up.
 	gone func() bool
 }

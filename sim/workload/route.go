@@ -167,6 +167,9 @@ func (c *client) retriable(code int16) bool {
 	}
 	if c.plan.Clustered() {
 		switch core.ErrorCode(code) {
+		case core.CorruptMessage: // of who has the only replica in sync, and found it damaged
+			c.route.strayed = c.net.Damaged(c.route.at)
+			return c.route.strayed
 		case core.NotEnoughReplicasAfterAppend, core.FencedLeaderEpoch, core.UnknownLeaderEpoch:
 			return true
 		}
