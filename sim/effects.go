@@ -227,7 +227,7 @@ func (n *node) apply(p *process, a *actor, op core.FileOp) {
 func (n *node) syncBegin(a *actor, op core.FileOp) {
 	n.countCut()
 	e := n.events.new()
-	e.at, e.kind, e.proc, e.actor, e.op = n.now+n.slowly(n.soon(n.plan.Delays.Sync)), eventSyncEnd, n.proc, a, op
+	e.at, e.kind, e.proc, e.actor, e.op = n.now+n.slowly(n.soon(n.plan.Delays.Sync))+n.stall(), eventSyncEnd, n.proc, a, op
 	e.syncing = a.table.BeginSync(op)
 	n.events.push(e)
 }

@@ -164,6 +164,16 @@ func (n *node) slowly(d time.Duration) time.Duration {
 	return d
 }
 
+// stall draws how much longer than usual a sync takes.
+func (n *node) stall() time.Duration {
+	most := n.plan.Delays.Stall
+	if most == 0 || n.healed || !n.stalls.Chance(1, fault.StallOneIn) {
+		return 0
+	}
+	n.fire(firedStall)
+	return time.Duration(n.stalls.Between(int64(most/8), int64(most)))
+}
+
 func (w *World) slowNet(d time.Duration) time.Duration {
 	if w.nodes[0].strikes(fault.SlowNetwork) {
 		w.fire(fault.SlowNetwork.String())

@@ -19,6 +19,7 @@ func newFired(clustered bool) Fired {
 	for k := fault.ReadError; k <= fault.Pause; k++ {
 		f[k.String()] = 0
 	}
+	f[firedStall] = 0
 	for k := fault.Clean; k <= fault.Crash; k++ {
 		f["stop "+k.String()] = 0
 	}
@@ -32,7 +33,8 @@ func newFired(clustered bool) Fired {
 	}
 	delete(f, fault.SlowNetwork.String()) // the network has faults of its own
 	for _, name := range []string{firedLongPause, firedSkew, firedDrift, firedUnclean, firedCaching,
-		firedWipe, firedSpared, firedRot, firedRepaired, firedSoundLeft, firedNeeded, firedLoss, firedLate, firedSecond} {
+		firedWipe, firedSpared, firedRot, firedRepaired, firedSoundLeft, firedNeeded, firedLoss, firedLate, firedClientLate,
+		firedSecond} {
 		f[name] = 0
 	}
 	f[firedDeaf], f[firedCreeps] = 0, 0
@@ -53,33 +55,35 @@ func newFired(clustered bool) Fired {
 
 // What has no name elsewhere.
 const (
-	firedAgain     = "stop in recovery"
-	firedEarly     = "crash after opening"
-	firedJump      = "clock jump"
-	firedDir       = "directory failure"
-	firedDirSpared = "directory failure withheld"
-	firedOffline   = "directory given up"
-	firedSkew      = "clock off"
-	firedDrift     = "clock drifts"
-	firedLongPause = "pause longer than a session"
-	firedUnclean   = "unclean election"
-	firedRot       = "rot"
-	firedRepaired  = "rot repaired"
-	firedNeeded    = "stop put off while others are damaged"
-	firedSoundLeft = "rot put off for ever"
-	firedCaching   = "power cut with write.caching"
-	firedWipe      = "wiped disk"
-	firedSpared    = "wiped disk withheld"
-	firedAmbush    = "ambush"
-	firedDeaf      = "ambush answers lost"
-	firedCreeps    = "ambush slow disk"
-	firedCut       = "ambush cut "
-	firedLoss      = "answer to a broker lost"
-	firedLate      = "request between brokers late"
-	firedHarm      = "rot "
-	firedUnread    = "rot unreadable read"
-	firedLost      = "rot lying power cut"
-	firedSecond    = "second strike after rot"
+	firedAgain      = "stop in recovery"
+	firedEarly      = "crash after opening"
+	firedJump       = "clock jump"
+	firedDir        = "directory failure"
+	firedDirSpared  = "directory failure withheld"
+	firedOffline    = "directory given up"
+	firedSkew       = "clock off"
+	firedDrift      = "clock drifts"
+	firedLongPause  = "pause longer than a session"
+	firedUnclean    = "unclean election"
+	firedRot        = "rot"
+	firedRepaired   = "rot repaired"
+	firedStall      = "sync stalls"
+	firedNeeded     = "stop put off while others are damaged"
+	firedSoundLeft  = "rot put off for ever"
+	firedCaching    = "power cut with write.caching"
+	firedWipe       = "wiped disk"
+	firedSpared     = "wiped disk withheld"
+	firedAmbush     = "ambush"
+	firedDeaf       = "ambush answers lost"
+	firedCreeps     = "ambush slow disk"
+	firedCut        = "ambush cut "
+	firedLoss       = "answer to a broker lost"
+	firedLate       = "request between brokers late"
+	firedClientLate = "request of a client late"
+	firedHarm       = "rot "
+	firedUnread     = "rot unreadable read"
+	firedLost       = "rot lying power cut"
+	firedSecond     = "second strike after rot"
 )
 
 func (w *World) fire(what string) { w.fired[what]++ }

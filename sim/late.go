@@ -10,6 +10,7 @@ import (
 )
 
 func (w *World) planLates() {
+	w.stalls = w.plan.Stream(fault.StreamStalls)
 	lates := w.plan.Stream(fault.StreamLates)
 	w.lates = lates.Fork(1)
 }
@@ -29,7 +30,7 @@ func (w *World) late(x *wired, e *netsim.Event[[]byte]) bool {
 	}
 	const apiEnds = 6
 	if len(w.plan.Lates) == 0 || x.conn == nil || e.Kind != netsim.Arrived || w.healed ||
-		int(e.Peer) >= len(w.nodes) || len(x.conn.stream) > 0 || len(e.Payload) < apiEnds ||
+		len(x.conn.stream) > 0 || len(e.Payload) < apiEnds ||
 		int(binary.BigEndian.Uint32(e.Payload)) != len(e.Payload)-4 {
 		return false
 	}
@@ -41,13 +42,15 @@ func (w *World) late(x *wired, e *netsim.Event[[]byte]) bool {
 		d, later := time.Duration(w.lates.Between(1, int64(l.For))), *e
 		x.held, x.kept = w.now+d, &later
 		w.fire(firedLate)
+		if int(e.Peer) >= len(w.nodes) {
+			w.fire(firedClientLate)
+		}
 		w.trace.Begin(w.now, "late").Num("end", int64(e.End)).Num("api", int64(api)).Num("us", d.Microseconds()).End()
 		w.after(d, func() { w.happens(&later) })
-		if from := w.net.wires[e.End.Peer()]; from != nil && from.actor != nil {
+		if from := w.net.wires[e.End.Peer()]; from != nil && !from.orphan() {
 			// It hears of no answer. Its end stays, for what is in the network.
 			w.net.wires[from.end] = &wired{end: from.end, host: from.host, up: true}
-			w.tell(from, core.Input{Kind: core.InputLinkDown, Link: from.link, Err: core.ErrNotExist})
-			delete(from.actor.wires, from.link)
+			w.broken(from, core.ErrNotExist)
 		}
 		return true
 	}

@@ -34,6 +34,7 @@ func newObserver(w *World) *observer {
 		p := w.nodes[node].proc
 		return p.see.InspectFollowers(shard, w.nodes[node].instant(p), r)
 	}
+	o.cluster.Clock = func() time.Duration { return w.now }
 	o.cluster.Lossy = func(p core.TopicPartition) {
 		w.trace.Begin(w.now, "unclean").Word(p.String()).End()
 		w.fire(firedUnclean)

@@ -147,6 +147,16 @@ func (s *slot) Answered(broker int, api int16) {
 	s.world.nodes[broker].meet(moment{on: fault.Answers, api: api})
 }
 
+// Confirmations implements [workload.Net].
+func (s *slot) Confirmations(broker int, p core.TopicPartition) (uint64, bool) {
+	return s.world.observer.cluster.Confirmations(broker, p)
+}
+
+// Serves implements [workload.Net].
+func (s *slot) Serves(broker int, p core.TopicPartition) (uint64, bool) {
+	return s.world.observer.cluster.Serves(broker, p)
+}
+
 // Epoch implements [workload.Net].
 func (s *slot) Epoch(broker int, id core.TopicIDPartition) (core.LeaderEpoch, bool) {
 	return s.world.observer.cluster.Epoch(broker, id)

@@ -48,6 +48,7 @@ type World struct {
 	met         []int // how often the moment of each ambush was
 	probed      bool  // somebody waits for a probe
 	losses      core.PRNG
+	stalls      core.PRNG
 	lates       core.PRNG
 	// finishing says that the next clean stop is the last.
 	finishing bool

@@ -1,6 +1,10 @@
 package partition
 
-import "ottla.dev/core"
+import (
+	"time"
+
+	"ottla.dev/core"
+)
 
 // Leading is what a leader believes of its partition, for a judge who looks on from outside.
 type Leading struct {
@@ -30,6 +34,8 @@ type FollowerSeen struct {
 	End      core.Offset // its fetch offset, or core.NoOffset
 	KeepsUp  bool        // it has, or lately had, all that the leader has
 	Eligible bool        // the controller would take it into the ISR
+	// CaughtUp is how long ago it had all that the leader had then, for all that the leader knows.
+	CaughtUp time.Duration
 }
 
 // InspectFollowers returns what the leader of a partition knows of the others.
@@ -40,7 +46,8 @@ func (s *Set) InspectFollowers(now core.Instant, r *Replica) []FollowerSeen {
 	seen := make([]FollowerSeen, 0, len(r.lead.followers))
 	for i := range r.lead.followers {
 		f := &r.lead.followers[i]
-		seen = append(seen, FollowerSeen{f.id, f.end, f.keepsUp(now, r, s.replication.LagMax), s.eligible(f)})
+		seen = append(seen, FollowerSeen{f.id, f.end, f.keepsUp(now, r, s.replication.LagMax), s.eligible(f),
+			now.Mono - f.caughtUp})
 	}
 	return seen
 }

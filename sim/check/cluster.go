@@ -8,6 +8,7 @@ import (
 
 	"ottla.dev/core"
 	"ottla.dev/core/api"
+	"ottla.dev/core/group"
 	"ottla.dev/core/metadata"
 	"ottla.dev/core/partition"
 	"ottla.dev/core/raft"
@@ -28,14 +29,16 @@ type Cluster struct {
 	Met func(node int, what Moment)
 	// Followers gives what a leader, on a shard of a machine, knows of the other replicas.
 	Followers func(node, shard int, r *partition.Replica) []partition.FollowerSeen
-	shard     int // whose step is judged
-	brokers   []seenBroker
-	replicas  map[replicaKey]*seenReplica
-	fences    []fence       // by machine
-	sessions  []*sessions   // by machine; nil if it is not the active controller
-	kept      time.Duration // when somebody looked last who keeps up
-	keepAt    time.Duration // and is to look next
-	unharmed  bool          // nothing takes away what was synced
+	// Clock is the time of the world.
+	Clock    func() time.Duration
+	shard    int // whose step is judged
+	brokers  []seenBroker
+	replicas map[replicaKey]*seenReplica
+	fences   []fence       // by machine
+	sessions []*sessions   // by machine; nil if it is not the active controller
+	kept     time.Duration // when somebody looked last who keeps up
+	keepAt   time.Duration // and is to look next
+	unharmed bool          // nothing takes away what was synced
 
 	leaders   leaders   // S1
 	votes     votes     // S2
@@ -65,6 +68,8 @@ type seenBroker struct {
 	rotten bool
 	// damage is what the machine had promised when its files were damaged, nil if they are not.
 	damage *damage
+	// recall is where the committed metadata ended when a node came back that has forgotten its own.
+	recall core.Offset
 	// mended says that damage was repaired: what was known of the replicas is forgotten until they change.
 	mended bool
 }
@@ -96,6 +101,11 @@ type seenReplica struct {
 	keeping      *keeping // of a leader
 	reached      [2]reach // in the newest leader epochs that it was seen in, the newest first
 	deposed      uint64   // the first question whether it leads still that came too late; 0: there is none
+	// questions are those that have no answer, and confirmations counts the answers, and whatever else may be one.
+	questions     []question
+	confirmations uint64
+	serving       *group.Machine // that coordinates groups now, and how often that has changed
+	services      uint64
 }
 
 // readers are told of the batches of the replica.
@@ -212,6 +222,7 @@ func (c *Cluster) Shard(node, life, shard int, replicas []*partition.Replica) {
 		r, seen := slots[i].replica, slots[i].seen
 		c.watchImagined(node, r)
 		if !r.Online() {
+			seen.confirmations++ // it is not looked at
 			continue
 		}
 		if seen.Life == life && seen.unchanged(r) {
@@ -303,14 +314,21 @@ func (c *Cluster) judge(seen *seenReplica, s *Sighting, r *partition.Replica) {
 	c.watchCounted(&was, s)
 	c.watchBehind(&was, s, r)
 	c.watchConfirmed(seen, &was, s)
+	c.watchMajority(seen, &was, s)
+	c.watchGivenUp(&was, s)
+	c.watchAppended(&was, s)
+	c.watchProposed(&was, s)
 	c.watchLogStart(&was, s)
 	c.watchCommitted(&was, s)
 	seen.dir = r.Log().Dir()
 	seen.Name = s.Name
 	c.readReplica(seen, &was, s)
 	c.watchProducers(seen, s, r)
-	if seen.keeping != nil {
-		seen.keeping.proposed = seen.keeping.proposed || s.Lead.Pending != nil
+	if k := seen.keeping; k != nil {
+		k.proposed = k.proposed || s.Lead.Pending != nil
+		if s.End > was.End && c.Clock != nil {
+			k.grown = append(k.grown, endAt{c.Clock(), s.End})
+		}
 	}
 	seen.Sighting = *s
 }
@@ -322,15 +340,18 @@ func (c *Cluster) judgeQuorum(b *seenBroker, s *QuorumSighting, q *raft.Quorum) 
 		was = QuorumSighting{} // what is put aside is forgotten
 	}
 	c.watchForgotten(b, s)
+	c.watchRecalled(b, s)
 	c.metQuorum(&was, s)
 	c.watchQuorumEpoch(&was, s)
 	c.watchVote(&was, s)
+	c.watchGranted(&was, s)
 	c.watchCampaign(b, &was, s)
 	c.watchVoters(&was, s)
 	c.leaders.quorum(c, s)
 	c.watchQuorumWatermark(&was, s)
 	c.watchQuorumLog(&was, s)
 	c.watchActive(s)
+	c.watchFetched(&was, s)
 	if !b.rotten {
 		c.readQuorum(b, s, q)
 	}

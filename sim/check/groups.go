@@ -203,6 +203,12 @@ func (l *Ledger) firm(group string) bool { return !l.plan.ForgetsGroups() || l.f
 func (l *Ledger) anew(group string) {
 	l.gens[group] = 0
 	//core:unordered what is deleted does not depend on the order
+	for at := range l.told {
+		if at.group == group {
+			delete(l.told, at)
+		}
+	}
+	//core:unordered what is deleted does not depend on the order
 	for k := range l.owners {
 		if k.group == group {
 			delete(l.owners, k)
@@ -212,6 +218,31 @@ func (l *Ledger) anew(group string) {
 
 // Generation is the newest generation of a group that a member was told of.
 func (l *Ledger) Generation(group string) int32 { return l.gens[group] }
+
+// toldAt is a group as one broker coordinates it.
+type toldAt struct {
+	broker int
+	group  string
+}
+
+// Told notes that a broker has told a member what it owns in a generation, which is in its log then: while it
+// coordinates the group, and whenever it does so again, it knows that generation or a newer one.
+func (l *Ledger) Told(broker int, group string, generation int32) {
+	at := toldAt{broker, group}
+	l.told[at] = max(l.told[at], generation)
+}
+
+// ToldBy is the newest generation of a group that a broker has told anybody of.
+func (l *Ledger) ToldBy(broker int, group string) int32 { return l.told[toldAt{broker, group}] }
+
+// Stale judges that a broker takes a member's request for a generation: it must not when it had told somebody of a
+// newer one before it was asked. Who has missed a rebalance is to hear of it.
+func (l *Ledger) Stale(api, group string, generation, told int32) {
+	if generation < told && l.firm(group) {
+		l.fail(Correctness, "stale-generation", "group "+group+": "+api+" of generation "+strconv.Itoa(int(generation))+
+			" is answered as if nothing had happened, after the same broker had told of generation "+strconv.Itoa(int(told)))
+	}
+}
 
 // Zombie judges an acknowledged commit of a member: at the time of sending nobody may have been told of a newer
 // generation.

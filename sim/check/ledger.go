@@ -18,6 +18,7 @@ type Ledger struct {
 	groups map[commitKey]*commitState
 	owners map[ownerKey]string
 	gens   map[string]int32 // the newest generation of each group that somebody was told of
+	told   map[toldAt]int32 // by one broker
 	firmly map[string]bool  // groups in which something is committed
 	member []*Membership
 	topics map[string]bool // of those that come and go, whether they are there
@@ -70,7 +71,7 @@ type entry struct {
 func NewLedger(plan *fault.Plan, fail Fail) *Ledger {
 	l := &Ledger{plan: plan, fail: fail, parts: map[core.TopicPartition]*Partition{},
 		groups: map[commitKey]*commitState{}, owners: map[ownerKey]string{}, gens: map[string]int32{},
-		topics: map[string]bool{}, firmly: map[string]bool{}}
+		topics: map[string]bool{}, firmly: map[string]bool{}, told: map[toldAt]int32{}}
 	l.forgiven = forgiveness{map[string]bool{}, map[core.TopicPartition]bool{}}
 	for i := range plan.Topics {
 		t := &plan.Topics[i]

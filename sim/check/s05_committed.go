@@ -14,6 +14,7 @@ type commitment struct {
 	newest  core.LeaderEpoch // that any broker knows to be committed
 	unclean core.LeaderEpoch // the epoch of the last unclean election that somebody allowed, or NoLeaderEpoch
 	lossy   bool             // its winner was not seen yet: nobody knows what it has
+	renewed int              // how often in a row nothing but the partition's epoch has changed
 }
 
 func (c committed) of(id core.TopicIDPartition) *commitment {

@@ -17,6 +17,7 @@ type keeping struct {
 	free     time.Duration
 	proposed bool // since the last look
 	ends     []endAt
+	grown    []endAt // as ends, by each step
 }
 
 // endAt is where a log ended at a time.
@@ -52,7 +53,7 @@ func (c *Cluster) KeepUp(now time.Duration, runs func(node int, since time.Durat
 	for node := range c.brokers {
 		b := &c.brokers[node]
 		works := runs(node, last) && !b.rotten
-		for _, slots := range b.shards {
+		for shard, slots := range b.shards {
 			for i := range slots {
 				seen := slots[i].seen
 				if !works || !slots[i].replica.Online() || !seen.Appointed || !seen.Leading {
@@ -60,6 +61,7 @@ func (c *Cluster) KeepUp(now time.Duration, runs func(node int, since time.Durat
 					continue
 				}
 				c.keepsUp(now, lag, seen)
+				c.knows(now, lag, seen, shard, slots[i].replica)
 			}
 		}
 	}

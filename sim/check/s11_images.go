@@ -80,6 +80,7 @@ func (c *Cluster) judgePartition(node int, image *metadata.Image, t, before *met
 			}
 		}
 	}
+	c.watchRenewals(x, name, was, p)
 	c.watchISR(node, image, id, name, was, p)
 }
 

@@ -114,10 +114,35 @@ type coordination struct {
 // inspectEvery is after how many steps of a shard its coordinators are looked at even if nothing was written.
 const inspectEvery = 64
 
+// Serves counts how often a broker has begun or ended to coordinate the groups of a partition of __consumer_offsets. It
+// reports false while it does not: a coordinator that loads its log says to all members that they are well.
+func (c *Cluster) Serves(node int, name core.TopicPartition) (uint64, bool) {
+	if seen := c.replicaOf(node, name); seen != nil {
+		return seen.services, seen.serving != nil
+	}
+	return 0, false
+}
+
+// replicaOf is what is remembered of a replica that a broker has in this life, nil if it has none.
+func (c *Cluster) replicaOf(node int, name core.TopicPartition) *seenReplica {
+	for _, slots := range c.brokers[node].shards {
+		for i := range slots {
+			if seen := slots[i].seen; seen.Life > 0 && seen.Name == name {
+				return seen
+			}
+		}
+	}
+	return nil
+}
+
 // Coordinator judges the coordinator of a partition of __consumer_offsets after a step of its shard: it lives on a
 // leadership of the partition (S16), has in memory what the log says (S17), and waits for nothing without an end (L1).
 func (c *Cluster) Coordinator(node int, p *broker.CoordinatorInspection) {
 	seen := c.replicas[replicaKey{node, p.Replica.ID()}]
+	if seen != nil && seen.serving != p.Machine {
+		seen.serving = p.Machine
+		seen.services++
+	}
 	if p.Machine == nil || seen == nil || !p.Replica.Online() || c.brokers[node].rotten {
 		return
 	}

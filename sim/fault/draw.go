@@ -68,6 +68,14 @@ func (p *Plan) drawBeside() {
 	}
 	retention := p.Stream(streamRetention)
 	p.drawRetention(&retention)
+	stalls, rests, outages := p.Stream(StreamStalls), p.Stream(streamRests), p.Stream(streamOutages)
+	p.drawStalls(&stalls)
+	p.drawRests(&rests)
+	if p.Clustered() {
+		p.drawOutage(&outages)
+		late := p.Stream(streamLateMembers)
+		p.drawLateMembers(&late)
+	}
 }
 
 func pick[T any](r *core.PRNG, from ...T) T { return from[r.Below(uint64(len(from)))] }

@@ -120,6 +120,7 @@ type Client struct {
 	Instance string
 	Restart  int  // one time in so many a member comes back as a new process; 0 never
 	Late     int  // one time in so many a member commits what it should have committed in an earlier generation; 0 never
+	Rest     int  // one time in so many a member stands still for most of its session, or a little longer; 0 never
 	Bump     int  // one batch in so many a producer begins with a new epoch, and then sends one of the old; 0 never
 	Epochs   bool // a consumer names the leader epochs that it knows of, and now and then others
 	Delete   int  // one time in so many a committer deletes what it has committed; 0 never
@@ -199,7 +200,11 @@ type Delays struct {
 	Sync    time.Duration
 	Network time.Duration
 	JobStep time.Duration // 0: a job runs through, unless it is cut off
+	Stall   time.Duration // of one sync in [StallOneIn], beside what it takes anyway
 }
+
+// StallOneIn is how many syncs there are for one that stalls.
+const StallOneIn = 20
 
 // Clustered reports whether there are several machines.
 func (p *Plan) Clustered() bool { return len(p.Machines) > 1 }
@@ -208,6 +213,19 @@ func (p *Plan) Clustered() bool { return len(p.Machines) > 1 }
 func (p *Plan) SessionTimeout() time.Duration {
 	return p.millis("broker.session.timeout.ms", 9*time.Second)
 }
+
+// OffsetsPartitions is offsets.topic.num.partitions.
+func (p *Plan) OffsetsPartitions() int32 {
+	for _, s := range p.Static {
+		if n, err := strconv.Atoi(s.Value); s.Name == "offsets.topic.num.partitions" && err == nil {
+			return int32(n)
+		}
+	}
+	return offsetsPartitions
+}
+
+// offsetsPartitions is what it is by default.
+const offsetsPartitions = 50
 
 // ReplicaLag is replica.lag.time.max.ms.
 func (p *Plan) ReplicaLag() time.Duration { return p.millis("replica.lag.time.max.ms", 30*time.Second) }
@@ -268,6 +286,10 @@ const (
 	streamOdd         = 1060
 	streamProbed      = 1050
 	streamPlain       = 1051
+	StreamStalls      = 1060
+	streamRests       = 1061
+	streamOutages     = 1062
+	streamLateMembers = 1063
 )
 
 // Habits is the part of a client's stream for what it does beside its work, so that the rest is not reshuffled by it.

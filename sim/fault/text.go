@@ -115,6 +115,7 @@ func (d *Delays) fields(f *fields) {
 	f.time("sync", &d.Sync, 0)
 	f.time("network", &d.Network, 0)
 	f.time("job", &d.JobStep, 0)
+	f.time("stall", &d.Stall, 0)
 }
 
 func (m *Machine) fields(f *fields, i int) {
@@ -212,6 +213,7 @@ func (c *Client) fields(f *fields, at *int) {
 	f.word("instance", &c.Instance)
 	number(f, "restart-one-in", &c.Restart, 0, maxOneIn)
 	number(f, "late-one-in", &c.Late, 0, maxOneIn)
+	number(f, "rest-one-in", &c.Rest, 0, maxOneIn)
 	number(f, "bump-one-in", &c.Bump, 0, maxOneIn)
 	f.flag("epochs", &c.Epochs)
 	number(f, "delete-one-in", &c.Delete, 0, maxOneIn)

@@ -64,6 +64,7 @@ var whole = [...]func(p *fault.Plan){
 	func(p *fault.Plan) { p.Delays.Sync = quick.Sync },
 	func(p *fault.Plan) { p.Delays.Network = quick.Network },
 	func(p *fault.Plan) { p.Delays.JobStep = 0 },
+	func(p *fault.Plan) { p.Delays.Stall = 0 },
 	func(p *fault.Plan) { p.Shards = 1 },
 	func(p *fault.Plan) { p.Dirs, p.DirFailures = 1, nil },
 	func(p *fault.Plan) { p.UnorderedNames = false },
@@ -109,7 +110,7 @@ func (s *Shrinker) client(i int) {
 	change(func(c *fault.Client) { c.Bad = 0 })
 	change(func(c *fault.Client) { c.Sequence, c.Session = 0, 0 })
 	change(func(c *fault.Client) { c.Instance = "" })
-	change(func(c *fault.Client) { c.Restart, c.Late, c.Bump, c.Delete, c.Odd = 0, 0, 0, 0, 0 })
+	change(func(c *fault.Client) { c.Restart, c.Late, c.Rest, c.Bump, c.Delete, c.Odd = 0, 0, 0, 0, 0, 0 })
 	change(func(c *fault.Client) { c.Epochs = false })
 	if s.best.Clients[i].Kind != fault.Producer {
 		return

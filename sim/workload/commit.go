@@ -186,6 +186,9 @@ func (c *client) committedOffsets(group string, parts []core.TopicPartition,
 				}
 			}
 		}
+		if code == 0 {
+			c.hears("OffsetFetch", code)
+		}
 		if code == 0 && count != len(parts) {
 			c.wrong("missing-answer", "OffsetFetch of "+strconv.Itoa(len(parts))+" partitions answers "+strconv.Itoa(count))
 			return

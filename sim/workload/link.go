@@ -34,6 +34,12 @@ type Net interface {
 	Damaged(machine int) bool
 	// Answered tells that a broker has answered a request of an API.
 	Answered(broker int, api int16)
+	// Confirmations counts how often a broker was told that it leads a partition still, false if there is nothing to go
+	// by.
+	Confirmations(broker int, p core.TopicPartition) (uint64, bool)
+	// Serves counts how often a broker has begun or ended to coordinate the groups of a partition, false while it does
+	// not.
+	Serves(broker int, p core.TopicPartition) (uint64, bool)
 	// Epoch is the newest leader epoch of a replica that was seen on a broker, false if there is nothing to go by.
 	Epoch(broker int, id core.TopicIDPartition) (core.LeaderEpoch, bool)
 	// Bounds is what was seen last of a replica on a broker, false if there is nothing to go by.
@@ -90,6 +96,7 @@ type client struct {
 	route   route
 	corr    int32
 	pending []call
+	heard   hearsay // what the answer is judged by that has just come
 	// deletions counts what was odd to be deleted, and oddities what was odd to be appended.
 	deletions int
 	oddities  uint64
@@ -105,6 +112,7 @@ type call struct {
 	version int16
 	resp    kmsg.Response
 	done    func(resp kmsg.Response)
+	heard   hearsay
 }
 
 func newClient(net Net, index int, plan *fault.Plan, spec fault.Client, random core.PRNG, l *check.Ledger,
@@ -209,7 +217,7 @@ func (c *client) request(req kmsg.Request, version int16, done func(kmsg.Respons
 	c.corr++
 	resp := req.ResponseKind()
 	resp.SetVersion(version)
-	c.pending = append(c.pending, call{c.corr, version, resp, done})
+	c.pending = append(c.pending, call{c.corr, version, resp, done, c.asks()})
 	c.net.Send(c.format.AppendRequest(nil, req, c.corr))
 	corr, conns := c.corr, c.conns
 	within := answerWithin
@@ -260,6 +268,7 @@ func (c *client) Received(frame []byte) {
 			" cannot be decoded: "+err.Error())
 		return
 	}
+	c.heard = call.heard
 	call.done(call.resp)
 	c.net.Answered(c.route.at, call.resp.Key())
 	c.leaveIfStrayed()

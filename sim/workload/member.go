@@ -25,6 +25,9 @@ type member struct {
 	seat       *check.Membership
 	instance   *string  // of a static member
 	past       presence // what it was before
+	restUntil  time.Duration
+	sentAt     time.Duration // its last request
+	wellAt     time.Duration // the last one that was answered as that of a member
 }
 
 func newMember(c client) *member {
@@ -54,13 +57,16 @@ func (m *member) later(d time.Duration) { m.net.After(m.wait(d), m.act) }
 
 // act does the next thing: join, or as a member beat, commit, or leave.
 func (m *member) act() {
-	if !m.up || m.flying {
+	if !m.up || m.flying || m.stands() {
 		return
 	}
 	if m.finish && m.ends() {
 		return
 	}
-	m.flying = true
+	if m.rests() {
+		return
+	}
+	m.flying, m.sentAt = true, m.net.Now()
 	switch {
 	case !m.joined:
 		m.join()
@@ -81,6 +87,10 @@ func (m *member) act() {
 // settle reads an error code of the coordinator. It reports whether there is none.
 func (m *member) settle(api string, code int16) bool {
 	m.flying = false
+	m.putOut(api, code)
+	if judgesGroup(code) {
+		m.hears(api, code)
+	}
 	switch core.ErrorCode(code) {
 	case core.NoError:
 		return true
@@ -112,7 +122,8 @@ func (m *member) join() {
 	m.owned = nil
 	req := kmsg.NewPtrJoinGroupRequest()
 	req.Group, req.MemberID, req.ProtocolType = m.spec.Group, m.id, "consumer"
-	req.SessionTimeoutMillis, req.RebalanceTimeoutMillis = m.session, int32(m.random.Between(1000, 5000))
+	req.SessionTimeoutMillis = m.session
+	req.RebalanceTimeoutMillis = int32(m.random.Between(leastRebalance.Milliseconds(), 5000))
 	meta := kmsg.NewConsumerMemberMetadata()
 	for i := range m.plan.Topics {
 		meta.Topics = append(meta.Topics, m.plan.Topics[i].Name)
@@ -138,7 +149,7 @@ func (m *member) join() {
 
 // sync asks for the assignment, and brings it if this member leads.
 func (m *member) sync(join *kmsg.JoinGroupResponse) {
-	m.flying = true
+	m.flying, m.sentAt = true, m.net.Now()
 	req := kmsg.NewPtrSyncGroupRequest()
 	req.Group, req.MemberID, req.Generation = m.spec.Group, m.id, m.generation
 	req.ProtocolType, req.Protocol = kmsg.StringPtr("consumer"), kmsg.StringPtr("range")
@@ -154,11 +165,13 @@ func (m *member) sync(join *kmsg.JoinGroupResponse) {
 		m.fallOver()
 		return
 	}
+	known := m.known()
 	m.request(req, m.versionOf(0, 3, 5), func(r kmsg.Response) {
 		resp := r.(*kmsg.SyncGroupResponse)
 		if !m.settle("SyncGroup", resp.ErrorCode) {
 			return
 		}
+		m.stale("SyncGroup", req.Generation, known)
 		owned, err := partitionsOf(resp.MemberAssignment)
 		if err != nil {
 			m.wrong("assignment", "an assignment that no leader has made")
@@ -169,6 +182,7 @@ func (m *member) sync(join *kmsg.JoinGroupResponse) {
 		m.seat.ID, m.seat.Joined, m.seat.Owned = m.id, true, m.owned
 		m.history.Rebalance(m.index, m.spec.Group, m.generation, m.owned)
 		m.ledger.Assigned(m.spec.Group, m.generation, m.owner(), m.owned)
+		m.ledger.Told(m.route.at, m.spec.Group, m.generation)
 		m.look()
 	})
 }
@@ -222,10 +236,12 @@ func (m *member) commitOwned() {
 func (m *member) beat() {
 	req := kmsg.NewPtrHeartbeatRequest()
 	req.Group, req.MemberID, req.Generation, req.InstanceID = m.spec.Group, m.id, m.generation, m.instance
+	known := m.known()
 	m.request(req, m.versionOf(0, 3, 4), func(r kmsg.Response) {
 		if !m.settle("Heartbeat", r.(*kmsg.HeartbeatResponse).ErrorCode) {
 			return
 		}
+		m.stale("Heartbeat", req.Generation, known)
 		session := time.Duration(m.session) * time.Millisecond
 		if m.finish {
 			session /= 3

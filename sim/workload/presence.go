@@ -1,11 +1,9 @@
 package workload
 
 import (
-	"strconv"
 	"time"
 
 	"ottla.dev/core"
-	"ottla.dev/sim/check"
 )
 
 // presence is what a member was in a group before it was put out, or came back as another process.
@@ -59,46 +57,42 @@ func (m *member) fallOver() {
 	m.hang()
 }
 
-// late commits, as somebody who has been paused, what should have been committed in an earlier generation, or as the
-// process before: nobody may take that. It reports whether it does.
-func (m *member) late() bool {
-	if m.past.id == "" || m.spec.Late == 0 || m.past.id == m.id && m.past.generation >= m.generation ||
-		!m.habits.Chance(1, uint64(m.spec.Late)) {
+// rests draws whether the member stands still now, as a process that is paused does, for most of its session or a
+// little longer: a static one keeps its place meanwhile, whatever the others do.
+func (m *member) rests() bool {
+	if m.spec.Rest == 0 || m.finish || !m.joined || !m.habits.Chance(1, uint64(m.spec.Rest)) {
 		return false
 	}
-	was := m.past
-	m.past = presence{}
-	if len(was.owned) == 0 {
-		return false
-	}
-	as := committing{m.spec.Group, was.id, m.instance, was.generation}
-	switch {
-	case was.replaced && m.habits.Chance(1, 4):
-		as.generation = m.generation
-	case !was.replaced && m.habits.Chance(1, 2):
-		as.member = m.id
-	}
-	m.commits++
-	cm := check.Commit{Offset: m.next + 1, Mark: "late " + strconv.Itoa(m.index) + "/" + strconv.Itoa(m.commits)}
-	m.net.Fired("late commit")
-	m.commit(as, was.owned, cm, func(code int16) {
-		m.flying = false
-		switch core.ErrorCode(code) {
-		case core.NoError:
-			if was.replaced {
-				m.wrong("zombie-commit", "group "+as.group+": a commit of the process that "+*m.instance+
-					" was before is taken")
-			}
-		case core.IllegalGeneration, core.UnknownMemberID, core.RebalanceInProgress, core.FencedInstanceID,
-			core.GroupIDNotFound:
-		default:
-			if !m.retriable(code) {
-				m.unexpected("OffsetCommit", code)
-			}
-		}
-		m.later(m.spec.Pause)
-	})
+	session := int64(m.session) * int64(time.Millisecond)
+	d := time.Duration(m.habits.Between(session/8, session+session/10))
+	m.net.Fired("member stands still")
+	m.restUntil = m.net.Now() + d
+	m.net.After(d, m.act)
 	return true
+}
+
+// stands reports whether the member stands still.
+func (m *member) stands() bool { return !m.finish && m.net.Now() < m.restUntil }
+
+// leastRebalance is the shortest rebalance timeout of a member.
+const leastRebalance = time.Second
+
+// putOut judges that a member which beats is not put out (L1): who was one when it beat or committed stays one for as
+// long as its session lasts, or as a rebalance waits for it. It goes by a broker that is alone: a coordinator that
+// was deposed takes for members who are none any more. Of a static one another process may have taken the place, and
+// left; at the end sessions become longer, of which the coordinator hears with the next JoinGroup.
+func (m *member) putOut(api string, code int16) {
+	switch {
+	case m.plan.Clustered() || m.instance != nil || !m.joined || m.finish:
+	case code == 0 && (api == "Heartbeat" || api == "OffsetCommit"):
+		m.wellAt = m.sentAt
+	case core.ErrorCode(code) == core.UnknownMemberID && m.wellAt > 0:
+		session := time.Duration(m.session) * time.Millisecond
+		if ago := m.net.Now() - m.wellAt; ago < min(session, leastRebalance) {
+			m.wrong("put-out", "group "+m.spec.Group+": "+api+" of a member that has sent a request "+ago.String()+
+				" ago, which was answered as a member's, and it is none any more; its session is "+session.String())
+		}
+	}
 }
 
 // fenced takes the news that somebody else is this static member now.

@@ -355,6 +355,7 @@ func (p *producer) outcome(s *sending, b *batch, rp *kmsg.ProduceResponseTopicPa
 		p.history.Done(b.op, rp.ErrorCode)
 	case p.spec.Idempotent && (code == core.OutOfOrderSequenceNumber || code == core.UnknownProducerID ||
 		code == core.InvalidProducerEpoch):
+		p.hears("Produce", rp.ErrorCode)
 		p.sequenceLost(s, b, code)
 	default:
 		p.unexpected("Produce to "+b.part.Name.String(), rp.ErrorCode)
