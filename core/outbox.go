@@ -131,6 +131,11 @@ func (o *Outbox) Reset() {
 	clear(o.Links)
 	clear(o.Parts)
 	clear(o.Releases)
-	*o = Outbox{Files: o.Files[:0], Jobs: o.Jobs[:0], Sends: o.Sends[:0], Links: o.Links[:0], Answers: o.Answers[:0],
-		Parts: o.Parts[:0], Releases: o.Releases[:0], Notes: o.Notes[:0], Offline: o.Offline[:0]}
+	// One by one: to set them all at once would go through the collector's write barriers, after every step.
+	o.Files, o.Jobs, o.Sends, o.Links = o.Files[:0], o.Jobs[:0], o.Sends[:0], o.Links[:0]
+	o.Answers, o.Parts, o.Releases = o.Answers[:0], o.Parts[:0], o.Releases[:0]
+	o.Notes, o.Offline = o.Notes[:0], o.Offline[:0]
+	o.Resume, o.Close, o.Listen, o.ListenQuorum, o.Stopped = false, false, false, false, false
+	o.Halt = ""
+	o.Reached = probe.Set{}
 }

@@ -144,6 +144,13 @@ type shutdown struct{ shard uint32 }
 // AppendText implements [core.Message].
 func (m *shutdown) AppendText(dst []byte) []byte { return append(dst, "Shutdown"...) }
 
+// join appends what there is: mostly nothing is, and to write a slice back costs more than to see that.
+func join[T any](to *[]T, from []T) {
+	if len(from) > 0 {
+		*to = append(*to, from...)
+	}
+}
+
 // drain moves what one outbox holds to another.
 func drain(from, to *core.Outbox) {
 	if len(to.Parts) > 0 {
@@ -153,15 +160,15 @@ func drain(from, to *core.Outbox) {
 			from.Answers[i].To += base
 		}
 	}
-	to.Files = append(to.Files, from.Files...)
-	to.Jobs = append(to.Jobs, from.Jobs...)
-	to.Sends = append(to.Sends, from.Sends...)
-	to.Links = append(to.Links, from.Links...)
-	to.Answers = append(to.Answers, from.Answers...)
-	to.Parts = append(to.Parts, from.Parts...)
-	to.Releases = append(to.Releases, from.Releases...)
-	to.Notes = append(to.Notes, from.Notes...)
-	to.Offline = append(to.Offline, from.Offline...)
+	join(&to.Files, from.Files)
+	join(&to.Jobs, from.Jobs)
+	join(&to.Sends, from.Sends)
+	join(&to.Links, from.Links)
+	join(&to.Answers, from.Answers)
+	join(&to.Parts, from.Parts)
+	join(&to.Releases, from.Releases)
+	join(&to.Notes, from.Notes)
+	join(&to.Offline, from.Offline)
 	to.Resume = to.Resume || from.Resume
 	to.Close = to.Close || from.Close
 	to.Listen = to.Listen || from.Listen
