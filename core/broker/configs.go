@@ -72,12 +72,12 @@ func (c *configs) EffectiveTopic(img *metadata.Image, set []metadata.Config) []k
 
 // MinInSyncReplicas implements controller.Configs.
 func (c *configs) MinInSyncReplicas(img *metadata.Image, topic string) int {
-	return int(config.ResolveTopic(c.layers(img, topic)).MinInSyncReplicas)
+	return int(config.MinInSyncReplicas(c.layers(img, topic)))
 }
 
 // UncleanLeaderElection implements controller.Configs.
 func (c *configs) UncleanLeaderElection(img *metadata.Image, topic string) bool {
-	return config.ResolveTopic(c.layers(img, topic)).UncleanLeaderElection
+	return config.UncleanLeaderElection(c.layers(img, topic))
 }
 
 func (c *configs) layers(img *metadata.Image, topic string) config.Layers {

@@ -97,13 +97,21 @@ func ResolveTopic(l Layers) Topic {
 		GzipLevel:             int(r.int("compression.gzip.level")),
 		LZ4Level:              int(r.int("compression.lz4.level")),
 		ZstdLevel:             int(r.int("compression.zstd.level")),
-		MinInSyncReplicas:     r.int("min.insync.replicas"),
-		UncleanLeaderElection: r.bool("unclean.leader.election.enable"),
+		MinInSyncReplicas:     MinInSyncReplicas(l),
+		UncleanLeaderElection: UncleanLeaderElection(l),
 		DeleteRetentionMs:     r.long("delete.retention.ms"),
 		CompactionLagMinMs:    r.long("min.compaction.lag.ms"),
 		CompactionLagMaxMs:    r.long("max.compaction.lag.ms"),
 		DirtyRatioMin:         r.long("min.cleanable.dirty.ratio"),
 	}
+}
+
+// MinInSyncReplicas is that setting of [ResolveTopic] alone, for a controller, which asks at every change of an ISR.
+func MinInSyncReplicas(l Layers) int32 { return topicReader{l}.int("min.insync.replicas") }
+
+// UncleanLeaderElection is that setting of [ResolveTopic] alone.
+func UncleanLeaderElection(l Layers) bool {
+	return topicReader{l}.bool("unclean.leader.election.enable")
 }
 
 // CheckTopic gives the complaints about a topic's settings that one setting alone does not show
