@@ -106,7 +106,7 @@ func (s *Shard) fetch(f *partition.Fetcher) bool {
 	if req == nil {
 		return false
 	}
-	address, ok := interBrokerAddress(s.cluster.Image.Broker(f.Leader()), s.cluster.Static)
+	address, ok := s.reach(f.Leader())
 	if !ok {
 		s.set.FetchLost(s.now, f)
 		return false
@@ -127,10 +127,33 @@ func (s *Shard) fetch(f *partition.Fetcher) bool {
 // press has a leader answer the fetch that it keeps waiting: any request behind a replica's fetch ends that one's wait.
 // ApiVersions is the smallest. A broker that does not know the rule answers both when it would have answered the fetch.
 func (s *Shard) press(f *partition.Fetcher) {
-	if address, ok := interBrokerAddress(s.cluster.Image.Broker(f.Leader()), s.cluster.Static); ok {
+	if address, ok := s.reach(f.Leader()); ok {
 		req := kmsg.NewPtrApiVersionsRequest() // of version 0
 		s.links.send(s.now, &s.out, address, laneReplica, req, fetchTimeout, func(kmsg.Response, bool) {})
 	}
+}
+
+// peerAddress is where a broker is reached, as long as its registration is this one.
+type peerAddress struct {
+	broker  *metadata.Broker
+	address string
+}
+
+// reach is interBrokerAddress of a leader. It remembers what it has found, since it is asked with each fetch.
+func (s *Shard) reach(id core.BrokerID) (string, bool) {
+	b := s.cluster.Image.Broker(id)
+	for i := range s.addresses {
+		if b != nil && s.addresses[i].broker == b {
+			return s.addresses[i].address, true
+		}
+	}
+	address, ok := interBrokerAddress(b, s.cluster.Static)
+	if !ok {
+		return "", false
+	}
+	s.addresses = slices.DeleteFunc(s.addresses, func(a peerAddress) bool { return a.broker.ID == id })
+	s.addresses = append(s.addresses, peerAddress{b, address})
+	return address, true
 }
 
 // interBrokerAddress is where brokers reach a broker: on inter.broker.listener.name, on PLAINTEXT, or on what there is.

@@ -28,7 +28,8 @@ type Shard struct {
 	replicated   bool       // other brokers have replicas too, and leaders are appointed
 	links        links      // to the leaders that are followed
 	replication  partition.Replication
-	resolved     resolved // the last settings that were asked for
+	addresses    []peerAddress // of the leaders that are followed
+	resolved     resolved      // the last settings that were asked for
 	coordinators []*coordinatorHost
 	coordDue     time.Duration
 	retainAt     time.Duration

@@ -35,7 +35,11 @@ func AppendRequest(dst []byte, h Header, req kmsg.Request) []byte {
 	if api.IsFlexible(h.Version) {
 		dst = append(dst, 0)
 	}
-	dst = req.AppendTo(dst)
+	if fetch, ok := req.(*kmsg.FetchRequest); ok && h.Version >= ownFetches {
+		dst = appendFetchRequest(dst, fetch)
+	} else {
+		dst = req.AppendTo(dst)
+	}
 	putFrameSize(dst, start, 0)
 	return dst
 }

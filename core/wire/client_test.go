@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"math"
 	"math/rand/v2"
 	"reflect"
 	"testing"
@@ -22,6 +23,30 @@ func TestRequestsArriveAsTheyWereSent(t *testing.T) {
 			got := kmsg.RequestForKey(int16(api.Key))
 			if err := Decode(h, body, got); err != nil {
 				t.Fatalf("%s v%d: %v", api.Name, v, err)
+			}
+		}
+	}
+}
+
+// Our own encoder of Fetch requests writes what kmsg's does.
+func TestFetchRequestsAreThoseOfKmsg(t *testing.T) {
+	f := filler{rand.New(rand.NewPCG(1, 2))}
+	for range 2000 {
+		req := kmsg.NewPtrFetchRequest()
+		if f.rng.IntN(8) > 0 {
+			f.fill(reflect.ValueOf(req).Elem())
+		}
+		for _, topic := range req.Topics {
+			for i := range topic.Partitions {
+				if f.rng.IntN(2) == 0 {
+					topic.Partitions[i].ReplicaDirectoryID, topic.Partitions[i].HighWatermark = [16]byte{}, math.MaxInt64
+				}
+			}
+		}
+		for v := int16(ownFetches); v <= Newest(Fetch); v++ {
+			req.Version = v
+			if got, want := appendFetchRequest(nil, req), req.AppendTo(nil); !bytes.Equal(got, want) {
+				t.Fatalf("version %d:\n%x, not\n%x", v, got, want)
 			}
 		}
 	}

@@ -54,19 +54,18 @@ func (r *reader) nullableBytes() []byte {
 }
 
 // tags calls read for each tagged field, with a reader of the field alone.
-func (r *reader) tags(read func(tag uint32, field *reader)) {
+func (r *reader) tags(read func(tag uint32, field reader)) {
 	if !r.flexible {
 		return
 	}
 	for n := r.Uvarint(); n > 0 && r.Ok(); n-- {
 		tag := r.Uvarint()
-		field := reader{kbin.Reader{Src: r.Span(int(r.Uvarint()))}, true}
-		read(tag, &field)
+		read(tag, reader{kbin.Reader{Src: r.Span(int(r.Uvarint()))}, true})
 	}
 }
 
 // noTags skips the tagged fields of a struct that has none we know: scan has cut out all others.
-func (r *reader) noTags() { r.tags(func(uint32, *reader) {}) }
+func (r *reader) noTags() { r.tags(func(uint32, reader) {}) }
 
 // resize gives a slice of n elements, with kept's memory if that suffices. Its elements are those of earlier requests.
 func resize[T any](kept []T, n int) []T {
@@ -153,7 +152,7 @@ func (q *Requests) decodeFetch(version int16, body []byte) error {
 	if version >= 11 {
 		request.Rack = r.text()
 	}
-	r.tags(func(tag uint32, field *reader) {
+	r.tags(func(tag uint32, field reader) {
 		switch tag {
 		case 0:
 			request.ClusterID = field.nullableText(&q.clusterID)
@@ -199,7 +198,7 @@ func (r *reader) fetchPartition(p *kmsg.FetchRequestTopicPartition, version int1
 		p.LogStartOffset = r.Int64()
 	}
 	p.PartitionMaxBytes = r.Int32()
-	r.tags(func(tag uint32, field *reader) {
+	r.tags(func(tag uint32, field reader) {
 		switch tag {
 		case 0:
 			p.ReplicaDirectoryID = field.Uuid()
