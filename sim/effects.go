@@ -167,7 +167,6 @@ func (n *node) tick(a *actor, at time.Duration) {
 func (n *node) file(p *process, a *actor, op core.FileOp) {
 	if op.Kind == core.OpWrite {
 		if a.queued[op.File] == 0 && a.table.Mapped(op.File) {
-			op.Data = slices.Clone(op.Data)
 			n.apply(p, a, op)
 			return
 		}
@@ -196,9 +195,6 @@ func (n *node) fileOp(a *actor, op core.FileOp) {
 	p.pending--
 	if a.queued[op.File]--; a.queued[op.File] == 0 {
 		delete(a.queued, op.File)
-	}
-	if op.Kind == core.OpWrite && op.Ticket.Seq != 0 {
-		op.Data = slices.Clone(op.Data)
 	}
 	n.countCut()
 	n.apply(p, a, op)

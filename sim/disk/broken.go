@@ -33,6 +33,8 @@ func (d *Disk) Unreadable() bool {
 // Replace puts empty sectors in the place of those that cannot be read, as drives do in the end.
 func (d *Disk) Replace() {
 	for _, b := range d.broken {
+		b.node.own()
+		b.node.durable, b.node.plain, b.node.torn = slices.Clone(b.node.durable), false, true
 		for _, s := range b.node.bad {
 			for _, content := range [...][]byte{b.node.data, b.node.durable} {
 				if size := int64(len(content)); s.from < size {

@@ -1,10 +1,6 @@
 package disk
 
-import (
-	"slices"
-
-	"ottla.dev/core"
-)
+import "ottla.dev/core"
 
 // Crash loses what was not synced, as random decides.
 func (d *Disk) Crash(random *core.PRNG) {
@@ -75,7 +71,8 @@ func (n *node) crashFile(random *core.PRNG) {
 		}
 	}
 	n.first, n.changes = n.mark(), nil
-	n.data = slices.Clone(n.durable)
+	n.data = n.durable[:len(n.durable):len(n.durable)]
+	n.plain, n.shared, n.torn = true, true, false
 }
 
 // pieces counts what keep asks about.

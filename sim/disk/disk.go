@@ -68,6 +68,12 @@ type node struct {
 	data    []byte   // what processes see
 	durable []byte   // what a crash leaves at least
 	changes []change // between the two, oldest first
+	// plain says that the changes are what follows durable in data, piece by piece: all that most files ever are. What is
+	// appended is kept once then, and durable and the changes' bytes are parts of data's memory.
+	plain bool
+	// shared says that others may refer to the memory of data: none of it is written again.
+	shared bool
+	torn   bool // durable is not what the changes so far have made: something was lost or damaged
 	// failures counts the syncs of it that have failed.
 	failures int
 	first    uint64 // the number of changes[0], counted from the file's creation
@@ -130,26 +136,46 @@ func extend(b []byte, size int64) []byte {
 	return b
 }
 
-// change does and remembers a change. The bytes become the disk's.
+// change does and remembers a change. The bytes are borrowed.
 func (n *node) change(c change) {
 	n.replace(c)
+	size := int64(len(n.data))
+	n.plain = n.plain && !n.mapped && c.bytes != nil && c.pos == size
 	switch {
-	case n.mapped && c.bytes != nil && c.pos+int64(len(c.bytes)) > int64(len(n.data)):
-		panic("sim/disk: a write beyond a mapping")
-	case n.mapped && c.bytes == nil:
-		n.unmap()
+	case n.plain:
+		n.data = apply(n.data, c)
+		c.bytes, n.shared = n.data[size:len(n.data):len(n.data)], true
+	case c.bytes == nil && c.pos <= size:
+		n.unmap(c.pos)
+		n.data = n.data[:c.pos:c.pos]
+	default:
+		if n.mapped && c.bytes != nil && c.pos+int64(len(c.bytes)) > size {
+			panic("sim/disk: a write beyond a mapping")
+		}
+		if c.bytes == nil {
+			n.unmap(size)
+		}
+		n.own()
+		n.data, c.bytes = apply(n.data, c), slices.Clone(c.bytes)
 	}
-	n.data = apply(n.data, c)
 	n.changes = append(n.changes, c)
 }
 
-// unmap takes the view away from whoever still has it: what it shows from now on is rubbish.
-func (n *node) unmap() {
+// own gives data memory of its own.
+func (n *node) own() {
+	if n.shared {
+		n.data, n.shared = slices.Clone(n.data), false
+	}
+}
+
+// unmap takes the view away from whoever still has it: what it shows from now on is rubbish. At most size bytes of what
+// it showed are still wanted.
+func (n *node) unmap(size int64) {
 	if !n.mapped {
 		return
 	}
 	old := n.data
-	n.data, n.mapped = slices.Clone(old), false
+	n.data, n.mapped = slices.Clone(old[:min(size, int64(len(old)))]), false
 	Scribble(old, 0xdb)
 }
 
@@ -175,24 +201,39 @@ func (n *node) settle(mark uint64, fail bool, random *core.PRNG) {
 	if mark > n.first {
 		count = int(min(mark-n.first, uint64(len(n.changes))))
 	}
-	for _, c := range n.changes[:count] {
+	if n.plain && !fail && count > 0 {
+		last := &n.changes[count-1]
+		end := last.pos + int64(len(last.bytes))
+		n.durable, n.shared = n.data[:end:end], true
+	} else {
+		n.apply(n.changes[:count], fail, random)
+	}
+	n.changes = slices.Delete(n.changes, 0, count)
+	n.first += uint64(count)
+	if len(n.changes) == 0 && !n.torn && !n.mapped && !n.plain {
+		n.plain, n.shared, n.durable = true, true, n.data[:len(n.data):len(n.data)]
+	}
+}
+
+// apply makes changes durable, or with fail some of them.
+func (n *node) apply(changes []change, fail bool, random *core.PRNG) {
+	for _, c := range changes {
 		if fail && random.Chance(1, 2) {
+			n.plain, n.torn = false, true
 			continue
 		}
 		n.durable = apply(n.durable, c)
 	}
-	n.changes = slices.Delete(n.changes, 0, count)
-	n.first += uint64(count)
 }
 
 // refresh makes processes see what the disk has, with the changes that it is still to get on top. The size stays: what
 // is missing reads as zeros.
 func (n *node) refresh() {
-	if n.mapped {
+	if n.mapped || n.plain {
 		return
 	}
 	size := int64(len(n.data))
-	n.data = slices.Clone(n.durable)
+	n.data, n.shared = slices.Clone(n.durable), false
 	for _, c := range n.changes {
 		n.data = apply(n.data, c)
 	}
@@ -257,10 +298,13 @@ func (d *Disk) get(path string) (*node, error) {
 		return d.root, nil
 	}
 	parent, name, err := d.walk(path)
-	if err != nil || parent.entries[name] == nil {
+	if err != nil {
 		return nil, core.ErrNotExist
 	}
-	return parent.entries[name], nil
+	if n := parent.entries[name]; n != nil {
+		return n, nil
+	}
+	return nil, core.ErrNotExist
 }
 
 // create returns the file at path and makes an empty one if there is none.
@@ -274,7 +318,7 @@ func (d *Disk) create(path string) (*node, error) {
 	case n == nil && d.Full:
 		return nil, core.ErrNoSpace
 	case n == nil:
-		n = &node{}
+		n = &node{plain: true}
 		parent.move(move{to: name, node: n})
 	case n.dir:
 		return nil, errIsDir
@@ -282,7 +326,7 @@ func (d *Disk) create(path string) (*node, error) {
 	return n, nil
 }
 
-// write takes bytes, which become the disk's. On an error a prefix may have been written.
+// write copies bytes to a file. On an error a prefix may have been written.
 func (d *Disk) write(n *node, path string, pos int64, b []byte) error {
 	err := d.enter(Write, path)
 	if err == nil && d.Full && pos+int64(len(b)) > int64(len(n.data)) {

@@ -218,7 +218,7 @@ func (f *file) WriteAt(p []byte, pos int64) error {
 			return err
 		}
 	}
-	return wrap("write", f.path, f.fs.disk.write(f.node, f.path, pos, append([]byte{}, p...)))
+	return wrap("write", f.path, f.fs.disk.write(f.node, f.path, pos, p))
 }
 
 func (f *file) Truncate(size int64) error {

@@ -15,11 +15,12 @@ func (d *Disk) Damage(path string, do func([]byte) []byte) {
 		panic("sim/disk: no file to be damaged at " + path)
 	}
 	n.durable = do(slices.Clone(n.durable))
+	n.plain, n.torn = false, true
 	if n.mapped {
 		copy(n.data, do(slices.Clone(n.data)))
 		return
 	}
-	n.data = do(slices.Clone(n.data))
+	n.data, n.shared = do(slices.Clone(n.data)), false
 }
 
 // Lose takes a file away, for good.

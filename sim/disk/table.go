@@ -36,7 +36,7 @@ func (t *Table) Path(id core.FileID) string {
 	return "?"
 }
 
-// Apply executes an operation that is no sync. The data of a write must be the table's to keep. For [core.OpMap] it
+// Apply executes an operation that is no sync. The data of a write are copied. For [core.OpMap] it
 // returns the view.
 func (t *Table) Apply(op core.FileOp) ([]byte, error) {
 	if op.Kind == core.OpOpen {
@@ -77,7 +77,7 @@ func (t *Table) Apply(op core.FileOp) ([]byte, error) {
 		}
 		return nil, wrap("remove", h.path, t.disk.remove(h.path))
 	case core.OpClose:
-		h.node.unmap()
+		h.node.unmap(int64(len(h.node.data)))
 	default:
 		panic("sim/disk: not an operation for Apply")
 	}
@@ -105,13 +105,13 @@ func (t *Table) mapFile(h *handle, size int64) ([]byte, error) {
 	if t.disk.Full && size > int64(len(n.data)) {
 		return nil, wrap("map", h.path, core.ErrNoSpace)
 	}
-	n.unmap()
+	n.unmap(int64(len(n.data)))
 	if size > int64(len(n.data)) {
 		n.changes = append(n.changes, change{pos: size})
 	}
 	data := make([]byte, max(size, int64(len(n.data))))
 	copy(data, n.data)
-	n.data, n.mapped = data, true
+	n.data, n.mapped, n.plain, n.shared = data, true, false, false
 	return data[:size:size], nil
 }
 
