@@ -54,8 +54,10 @@ type seenBroker struct {
 	quorum QuorumSighting // the last one, in whatever life
 	pace   pace
 	image  *metadata.Image
-	shards [][]seenSlot // in this life
-	cursor cursor       // in the metadata log
+	// imageSum is what image hashes to.
+	imageSum uint64
+	shards   [][]seenSlot // in this life
+	cursor   cursor       // in the metadata log
 	// wiped says that the disk was lost: what was on it is not known to be there.
 	wiped bool
 	// lostAt is the newest broker epoch that was known when the disk was lost.
@@ -194,7 +196,8 @@ func (c *Cluster) Control(node, life int, q *raft.Quorum, image *metadata.Image)
 		return
 	}
 	if q.Failed() == nil && q.Log().Failed() == nil {
-		if s := sightQuorum(node, life, q); !s.same(&b.quorum) {
+		if !b.quorum.unchanged(node, life, q) {
+			s := sightQuorum(node, life, q)
 			c.judgeQuorum(b, &s, q)
 		}
 	}

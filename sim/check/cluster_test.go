@@ -1,6 +1,7 @@
 package check
 
 import (
+	"slices"
 	"testing"
 
 	"ottla.dev/core"
@@ -561,6 +562,40 @@ func TestMetadataAreJudged(t *testing.T) {
 	x.judgeImage(0, nil, imageOf(t, 20, first))
 	x.judgeImage(1, nil, imageOf(t, 20, first, 3))
 	x.expect(t, "image")
+
+	// Images at offset 25 that share all but one part with one that both have.
+	both, alone := imageOf(t, 24, first), metadata.NewPartitionChange(partitionID.Topic, 0)
+	alone.ISR = []core.BrokerID{1}
+	change := func(image *metadata.Image, at core.Offset, r metadata.Record) *metadata.Image {
+		next, err := image.Apply(at, 1, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return next
+	}
+	for i, r := range []metadata.Record{
+		&metadata.FenceBrokerRecord{Broker: 2, Epoch: 2},
+		&metadata.TopicRecord{Name: "t1", ID: core.UUID{7}},
+		alone,
+		&metadata.ConfigRecord{ResourceType: metadata.ResourceTopic, ResourceName: "t0", Name: "a", Value: new(string)},
+		&metadata.FeatureLevelRecord{Name: "group.version", Level: 1},
+		&metadata.ProducerIDsRecord{Broker: 1, Epoch: 1, Next: 1000},
+	} {
+		for _, same := range []bool{true, false} {
+			x = newTheatre()
+			x.brokers[0].imageSum, x.brokers[1].imageSum = hashImage(both), hashImage(both)
+			x.judgeImage(0, both, change(both, 25, &metadata.NoOpRecord{}))
+			if same {
+				x.judgeImage(1, both, change(both, 25, &metadata.NoOpRecord{}))
+				x.expect(t, "")
+				continue
+			}
+			x.judgeImage(1, both, change(both, 25, r))
+			if !slices.Contains(x.failed, "image") {
+				t.Errorf("change %d of the metadata is not seen", i)
+			}
+		}
+	}
 
 	x = newTheatre()
 	later := imageOf(t, 30, first)

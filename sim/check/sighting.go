@@ -101,10 +101,18 @@ func sightQuorum(node, life int, q *raft.Quorum) QuorumSighting {
 	return s
 }
 
-func (s *QuorumSighting) same(o *QuorumSighting) bool {
-	return s.Node == o.Node && s.Life == o.Life && s.Epoch == o.Epoch && s.Role == o.Role &&
-		s.Leading == o.Leading && s.Active == o.Active &&
-		s.Recalling == o.Recalling && s.Forgetful == o.Forgetful &&
-		s.HighWatermark == o.HighWatermark && s.Start == o.Start && s.Synced == o.Synced && s.Written == o.Written &&
-		s.End == o.End && s.Saved.Epoch == o.Saved.Epoch && s.Saved.Voted == o.Saved.Voted
+// unchanged reports whether a node of the quorum still looks as it was seen last.
+func (s *QuorumSighting) unchanged(node, life int, q *raft.Quorum) bool {
+	l, saved := q.Log(), q.State()
+	if s.Node != node || s.Life != life || s.Epoch != q.Epoch() || s.Role != q.Role() || s.Active != q.Active() ||
+		s.HighWatermark != q.HighWatermark() || s.Start != l.Start() || s.Synced != l.SyncedOffset() ||
+		s.Written != l.WrittenOffset() || s.End != l.LogEndOffset() || s.Saved.Epoch != saved.Epoch ||
+		s.Saved.Voted != saved.Voted || s.Recalling != q.Recalling() {
+		return false
+	}
+	forgetful := false
+	if s.Recalling {
+		_, forgetful = q.Recalled()
+	}
+	return s.Forgetful == forgetful
 }
