@@ -1,6 +1,9 @@
 package linearizability
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // Recorder collects a history in memory. It is for one goroutine, such as a simulator's; see [SharedRecorder].
 type Recorder struct {
@@ -16,6 +19,10 @@ func NewRecorder(note string, allow Allow) *Recorder {
 // the operation stays what op says: from [NewOp], without an answer and of unknown outcome.
 func (r *Recorder) Call(op Op) int {
 	op.Line = len(r.history.Ops) + 2 // as in a file, below the header
+	if n := len(r.history.Ops); n == cap(r.history.Ops) {
+		// Operations are large, and append would make room for a quarter more only.
+		r.history.Ops = slices.Grow(r.history.Ops, max(n, 256))
+	}
 	r.history.Ops = append(r.history.Ops, op)
 	return len(r.history.Ops) - 1
 }

@@ -3,6 +3,7 @@ package check
 import (
 	"encoding/binary"
 	"hash/crc32"
+	"slices"
 
 	"ottla.dev/core"
 )
@@ -26,8 +27,12 @@ func AppendPayload(dst []byte, p Payload, size int) []byte {
 	dst = binary.BigEndian.AppendUint32(dst, uint32(p.Partition))
 	dst = append(dst, byte(len(p.Topic)))
 	dst = append(dst, p.Topic...)
-	for i := len(dst) - start; i < size-4; i++ {
-		dst = append(dst, byte(i)^byte(p.Number))
+	if from := len(dst) - start; from < size-4 {
+		dst = slices.Grow(dst, size-from)[:start+size-4]
+		fill := dst[start:]
+		for i := from; i < len(fill); i++ {
+			fill[i] = byte(i) ^ byte(p.Number)
+		}
 	}
 	return binary.BigEndian.AppendUint32(dst, crc32.ChecksumIEEE(dst[start:]))
 }

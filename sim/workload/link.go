@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"bytes"
 	"encoding/binary"
 	"strconv"
 	"time"
@@ -89,6 +90,7 @@ type client struct {
 	ids     map[string][16]byte // topic ids, from Metadata
 	epochs  map[core.TopicIDPartition]core.LeaderEpoch
 	format  *kmsg.RequestFormatter
+	scratch []byte // where requests are put together
 	up      bool
 	dialing bool
 	finish  bool
@@ -218,7 +220,7 @@ func (c *client) request(req kmsg.Request, version int16, done func(kmsg.Respons
 	resp := req.ResponseKind()
 	resp.SetVersion(version)
 	c.pending = append(c.pending, call{c.corr, version, resp, done, c.asks()})
-	c.net.Send(c.format.AppendRequest(nil, req, c.corr))
+	c.net.Send(c.frame(req))
 	corr, conns := c.corr, c.conns
 	within := answerWithin
 	if c.plan.Clustered() {
@@ -240,6 +242,12 @@ func (c *client) request(req kmsg.Request, version int16, done func(kmsg.Respons
 			}
 		})
 	}
+}
+
+// frame gives the bytes of a request, with its number.
+func (c *client) frame(req kmsg.Request) []byte {
+	c.scratch = c.format.AppendRequest(c.scratch[:0], req, c.corr)
+	return bytes.Clone(c.scratch)
 }
 
 // Received implements [Actor].

@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"bytes"
 	"math"
 	"strconv"
 	"time"
@@ -31,6 +32,9 @@ type producer struct {
 	backing bool                           // off, until what was refused is sent again
 	before  map[core.TopicPartition]int32  // sequence numbers of the epoch before this one
 	zombie  bool                           // a batch of that epoch is due
+	builder record.Builder
+	built   []byte // memory for a batch
+	value   []byte // and for a value
 }
 
 // sending is one produce request.
@@ -190,8 +194,8 @@ func (p *producer) batch(part *check.Partition) *batch {
 		p.net.Fired(SentWrong)
 	}
 	b.zombie = !b.bad && p.haunts(part)
-	var rb record.Builder
-	rb.Start(nil, 0)
+	rb := &p.builder
+	rb.Start(p.built[:0], 0)
 	switch {
 	case b.zombie:
 		rb.SetProducer(core.ProducerID(p.id), core.ProducerEpoch(p.epoch-1), core.Sequence(p.before[part.Name]))
@@ -200,8 +204,9 @@ func (p *producer) batch(part *check.Partition) *batch {
 	}
 	limit := part.LargestBatch() - roomLeft
 	for range p.random.Between(1, int64(p.spec.MaxRecords)) {
-		value := check.AppendPayload(nil, check.Payload{Client: p.index, Number: p.number, Topic: part.Name.Topic,
+		p.value = check.AppendPayload(p.value[:0], check.Payload{Client: p.index, Number: p.number, Topic: part.Name.Topic,
 			Partition: part.Name.Partition}, int(p.random.Between(1, int64(p.spec.MaxValue))))
+		value := p.value
 		if b.count > 0 && rb.Size()+rb.Room(p.net.Wall(), nil, value) > limit {
 			break
 		}
@@ -209,7 +214,8 @@ func (p *producer) batch(part *check.Partition) *batch {
 		b.count++
 		p.number++
 	}
-	buf, _ := rb.Finish()
+	p.built, _ = rb.Finish()
+	buf := bytes.Clone(p.built)
 	b.bytes = buf
 	switch {
 	case b.zombie:
@@ -276,7 +282,7 @@ func (p *producer) send(s *sending) {
 func (p *producer) sendSilent(req *kmsg.ProduceRequest, version int16) {
 	req.SetVersion(version)
 	p.corr++
-	p.net.Send(p.format.AppendRequest(nil, req, p.corr))
+	p.net.Send(p.frame(req))
 	for _, s := range p.window {
 		for _, b := range s.batches {
 			p.history.Silent(b.op)
