@@ -22,7 +22,7 @@ type conn struct {
 	closing  bool // the session wants it closed when the answers are out
 	told     bool // the session is told that it is over
 	heard    bool // and has heard it, so that it closes for the last time
-	lent     map[*byte]int
+	lent     loans
 	unsent   int           // answers that have not left
 	arrives  time.Duration // of the client's last bytes
 	leaves   time.Duration // of the last answer
@@ -41,13 +41,13 @@ func (n *node) connect(s *slot) {
 	}
 	p.nextConn++
 	id := p.nextConn
-	c := &conn{proc: p, slot: s, lent: map[*byte]int{}, client: true}
+	c := &conn{proc: p, slot: s, client: true}
 	c.actor = n.newActor(core.Session(id), p.session(id, wire.ClassClient))
 	c.actor.conn = c
 	p.sessions[id] = c.actor
 	s.conn = c
 	n.trace.Begin(n.now, "connect").Num("client", int64(s.index)).Word(c.actor.name).End()
-	n.inOrder(p, c.actor.address, c.actor, core.Input{Kind: core.InputStart, Peer: "client"}, 0)
+	n.inOrder(p, c.actor, c.actor, core.Input{Kind: core.InputStart, Peer: "client"}, 0)
 	s.actor.Connected()
 }
 
@@ -90,10 +90,10 @@ func (n *node) pump(c *conn) {
 			frame, c.stream = split(c.stream, 4+size)
 			frame = frame[4:]
 			c.resumed = false
-			c.lent[&frame[0]] = size
+			c.lent.lend(frame)
 			c.requests++
 			in := core.Input{Kind: core.InputFrame, Frame: frame}
-			n.inOrder(c.proc, c.actor.address, c.actor, in, n.soon(n.plan.Delays.Message))
+			n.inOrder(c.proc, c.actor, c.actor, in, n.soon(n.plan.Delays.Message))
 			return
 		}
 	}
@@ -108,7 +108,7 @@ func (n *node) disconnect(c *conn) {
 		return
 	}
 	c.told = true
-	n.inOrder(c.proc, c.actor.address, c.actor, core.Input{Kind: core.InputDisconnected}, n.soon(n.plan.Delays.Message))
+	n.inOrder(c.proc, c.actor, c.actor, core.Input{Kind: core.InputDisconnected}, n.soon(n.plan.Delays.Message))
 	if c.wire != nil {
 		n.closeEnd(c.wire, n.schedule.Chance(1, 4))
 		return
@@ -122,7 +122,7 @@ func (n *node) connEffects(c *conn, out *core.Outbox) {
 		n.answer(c, a.Token, out.Parts[a.From:a.To])
 	}
 	for _, frame := range out.Releases {
-		n.takeBack(c.actor, c.lent, frame)
+		n.takeBack(c.actor, &c.lent, frame)
 	}
 	c.resumed = c.resumed || out.Resume
 	if out.Close {
@@ -139,13 +139,11 @@ func (n *node) connEffects(c *conn, out *core.Outbox) {
 }
 
 // takeBack ends a machine's use of a frame: its bytes are rubbish from now on.
-func (n *node) takeBack(a *actor, lent map[*byte]int, frame []byte) {
-	size, ok := lent[&frame[0]]
-	if !ok || size != len(frame) {
+func (n *node) takeBack(a *actor, lent *loans, frame []byte) {
+	if !lent.end(frame) {
 		n.fail(check.Correctness, "frames", a.name+" gives back a frame that it does not have")
 		return
 	}
-	delete(lent, &frame[0])
 	disk.Scribble(frame, 0xde)
 }
 
@@ -173,9 +171,11 @@ type leaving struct {
 }
 
 func (n *node) answer(c *conn, token uint64, parts []core.Part) {
-	l := &leaving{}
+	var l *leaving
 	if k := len(n.left); k > 0 {
 		l, n.left = n.left[k-1], n.left[:k-1]
+	} else {
+		l = &leaving{}
 	}
 	l.conn, l.token = c, token
 	for _, p := range parts {
@@ -229,7 +229,7 @@ func (n *node) sendAnswer(l *leaving) {
 	c := l.conn
 	c.unsent--
 	in := core.Input{Kind: core.InputAnswered, Token: l.token}
-	n.inOrder(c.proc, c.actor.address, c.actor, in, n.soon(n.plan.Delays.Message))
+	n.inOrder(c.proc, c.actor, c.actor, in, n.soon(n.plan.Delays.Message))
 	if c.told {
 		return
 	}

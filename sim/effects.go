@@ -11,18 +11,16 @@ import (
 )
 
 // step gives a machine an input and executes what it wants done.
-func (n *node) step(a *actor, in core.Input) {
+func (n *node) step(a *actor, in *core.Input) {
 	p := n.proc
 	n.stats.Steps++
-	n.in = in
-	n.traceInput(a, &n.in)
-	n.cells.comes(n, a, &n.in)
-	n.observer.comes(n, a, &n.in)
-	n.in = core.Input{}
+	n.traceInput(a, in)
+	n.cells.comes(n, a, in)
+	n.observer.comes(n, a, in)
 	if in.Kind == core.InputDisconnected {
 		a.conn.heard = true
 	}
-	a.machine.Step(n.instant(p), in)
+	a.machine.Step(n.instant(p), *in)
 	n.observer.stepped(n, a)
 	n.tap.stepped(n, a)
 	a.machine.Drain(&n.out)
@@ -95,7 +93,7 @@ func (n *node) effects(p *process, a *actor, out *core.Outbox) {
 			continue
 		}
 		in := core.Input{Kind: core.InputMessage, From: a.address, Message: s.Message}
-		n.inOrder(p, a.address, to, in, n.soon(n.plan.Delays.Message))
+		n.inOrder(p, a, to, in, n.soon(n.plan.Delays.Message))
 	}
 	if len(out.Links) > 0 {
 		n.links(p, a, out.Links)
@@ -104,7 +102,7 @@ func (n *node) effects(p *process, a *actor, out *core.Outbox) {
 		n.connEffects(a.conn, out)
 	} else if n.net != nil {
 		for _, frame := range out.Releases {
-			n.takeBack(a, a.lent, frame)
+			n.takeBack(a, &a.lent, frame)
 		}
 	} else if len(out.Answers)+len(out.Releases) > 0 || out.Resume || out.Close {
 		panic("sim: effects of a session from " + a.address.String())
@@ -159,14 +157,15 @@ func (n *node) tick(a *actor, at time.Duration) {
 		n.fail(check.Liveness, "busy", a.name+" wants to be ticked more often than any work needs")
 		return
 	}
-	n.step(a, core.Input{Kind: core.InputTick})
+	n.step(a, &n.tickInput)
 }
 
 // file queues a file operation. Those of one machine happen in order, except that a sync takes its time beside the
 // others, and writes to a mapping are there at once.
 func (n *node) file(p *process, a *actor, op core.FileOp) {
 	if op.Kind == core.OpWrite {
-		if a.queued[op.File] == 0 && a.table.Mapped(op.File) {
+		if !a.queued.has(op.File) && a.table.Mapped(op.File) {
+			op.Data = slices.Clone(op.Data)
 			n.apply(p, a, op)
 			return
 		}
@@ -184,7 +183,7 @@ func (n *node) file(p *process, a *actor, op core.FileOp) {
 		if n.schedule.Chance(3, 4) {
 			a.tail += n.slowly(n.soon(n.plan.Delays.Write))
 		}
-		a.queued[op.File]++
+		a.queued.add(op.File)
 		e.at, e.kind = a.tail, eventFile
 	}
 	n.events.push(e)
@@ -193,8 +192,9 @@ func (n *node) file(p *process, a *actor, op core.FileOp) {
 func (n *node) fileOp(a *actor, op core.FileOp) {
 	p := n.proc
 	p.pending--
-	if a.queued[op.File]--; a.queued[op.File] == 0 {
-		delete(a.queued, op.File)
+	a.queued.take(op.File)
+	if op.Kind == core.OpWrite && op.Ticket.Seq != 0 {
+		op.Data = slices.Clone(op.Data)
 	}
 	n.countCut()
 	n.apply(p, a, op)

@@ -14,11 +14,11 @@ func TestEventsComeInOrder(t *testing.T) {
 		var q queue
 		var last due
 		for range 20_000 {
-			if len(q.heap) == 0 || r.Chance(3, 5) {
+			if q.empty() || r.Chance(3, 5) {
 				e := q.new()
-				e.at = last.at + time.Duration(r.Below(50))
+				e.at = last.at + time.Duration(r.Below(50))*window/1000
 				if r.Chance(1, 2) { // a timeout, of which most never matter
-					e.at += time.Duration(r.Below(5000))
+					e.at += time.Duration(r.Below(5000)) * window / 1000
 				}
 				q.push(e)
 				continue

@@ -204,7 +204,7 @@ func (w *World) arrived(x *wired, b []byte) {
 			x.slot.actor.Received(frame)
 			continue
 		}
-		x.actor.lent[&frame[4]] = size
+		x.actor.lent.lend(frame[4:])
 		w.tell(x, core.Input{Kind: core.InputLinkFrame, Link: x.link, Frame: frame[4:]})
 	}
 }
@@ -280,14 +280,14 @@ func (n *node) accept(e *netsim.Event[[]byte]) {
 	}
 	p.nextConn++
 	id := p.nextConn
-	c := &conn{proc: p, lent: map[*byte]int{}, client: int(e.Peer) >= len(n.nodes)}
+	c := &conn{proc: p, client: int(e.Peer) >= len(n.nodes)}
 	c.actor = n.newActor(core.Session(id), p.session(id, classes))
 	c.actor.conn = c
 	p.sessions[id] = c.actor
 	c.wire = &wired{end: e.End, host: e.Host, conn: c, proc: p, up: true}
 	n.net.wires[e.End] = c.wire
 	n.trace.Begin(n.now, "accept").Num("peer", int64(e.Peer)).Word(c.actor.name).End()
-	n.inOrder(p, c.actor.address, c.actor, core.Input{Kind: core.InputStart, Peer: "client"}, 0)
+	n.inOrder(p, c.actor, c.actor, core.Input{Kind: core.InputStart, Peer: "client"}, 0)
 }
 
 // links executes what a machine wants of its connections to other brokers.

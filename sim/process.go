@@ -35,18 +35,10 @@ type process struct {
 	sessions  map[uint32]*actor
 	nextConn  uint32
 	jobs      []*running
-	links     map[link]time.Duration
 	pending   int      // file operations and syncs under way
 	injected  int      // faults before it started
 	offline   []string // log directories that it does not use any more
 	tidied    bool     // its start has put the log directories in order
-}
-
-// link is a pair of machines, whose messages keep their order: two addresses in one number, which is found faster.
-type link uint64
-
-func linkOf(from, to core.Address) link {
-	return link(from.Role)<<62 | link(from.Index)<<32 | link(to.Role)<<30 | link(to.Index)
 }
 
 // actor is a machine with what the driver keeps for it.
@@ -55,22 +47,26 @@ type actor struct {
 	name    string
 	machine core.Machine
 	table   *disk.Table
-	tail    time.Duration       // when the last of its file operations happens
-	queued  map[core.FileID]int // of operations that have not happened
-	armed   time.Duration       // of the next tick, or core.Never
-	since   time.Duration       // when ticks were last counted from
+	tail    time.Duration // when the last of its file operations happens
+	queued  filesQueued   // of operations that have not happened
+	armed   time.Duration // of the next tick, or core.Never
+	since   time.Duration // when ticks were last counted from
 	ticks   int
 	conn    *conn
 	wires   map[core.LinkID]*wired
-	lent    map[*byte]int // frames of links
+	lent    loans // frames of links
+	// sent and got are when the last message to, and from, each of the machines that live as long as the process comes:
+	// control and the shards. Of two sessions none sends to the other, so that one of a pair is of these, or is the same.
+	sent, got []time.Duration
+	own       time.Duration
 }
 
 func (n *node) newActor(a core.Address, m core.Machine) *actor {
-	x := &actor{address: a, name: a.String(), machine: m, table: disk.NewTable(n.disk), queued: map[core.FileID]int{},
+	x := &actor{address: a, name: a.String(), machine: m, table: disk.NewTable(n.disk),
 		armed: core.Never}
 	if n.net != nil {
 		x.name = hostName(n.index) + "/" + x.name
-		x.wires, x.lent = map[core.LinkID]*wired{}, map[*byte]int{}
+		x.wires = map[core.LinkID]*wired{}
 	}
 	return x
 }
@@ -135,7 +131,6 @@ func (n *node) start() {
 	}
 	n.starts++
 	p := &process{node: n, number: n.starts, started: n.now, sessions: map[uint32]*actor{},
-		links:    map[link]time.Duration{},
 		injected: n.injected}
 	n.syncFailed, n.unsynced = false, nil
 	n.proc = p
@@ -187,11 +182,31 @@ func (n *node) input(p *process, a *actor, in core.Input, delay time.Duration) {
 }
 
 // inOrder is input, and never before what the same sender gave the machine earlier.
-func (n *node) inOrder(p *process, from core.Address, a *actor, in core.Input, delay time.Duration) {
-	l := linkOf(from, a.address)
-	at := max(p.links[l], n.now+delay)
-	p.links[l] = at
-	n.input(p, a, in, at-n.now)
+func (n *node) inOrder(p *process, from, to *actor, in core.Input, delay time.Duration) {
+	last := p.last(from, to)
+	*last = max(*last, n.now+delay)
+	n.input(p, to, in, *last-n.now)
+}
+
+// last is when the last message from one machine to another arrives.
+func (p *process) last(from, to *actor) *time.Duration {
+	if from == to {
+		return &to.own
+	}
+	list, other := &from.sent, to.address
+	if other.Role == core.RoleSession {
+		list, other = &to.got, from.address
+	}
+	if *list == nil {
+		*list = make([]time.Duration, 1+len(p.shards))
+	}
+	switch other.Role {
+	case core.RoleControl:
+		return &(*list)[0]
+	case core.RoleShard:
+		return &(*list)[1+other.Index]
+	}
+	panic("sim: " + from.name + " sends to another session")
 }
 
 // stop asks for the end of the process after the event that is being executed.

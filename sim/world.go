@@ -33,7 +33,7 @@ type World struct {
 	ledger      *check.Ledger
 	history     *history.Recorder
 	slots       []*slot
-	in          core.Input  // of the step that is executed
+	tickInput   core.Input  // what a tick is
 	out         core.Outbox // what comes of it
 	left        []*leaving  // answers that have left, to be used again
 	net         *network    // nil for a broker that is alone
@@ -138,7 +138,7 @@ func New(plan *fault.Plan, to func(line []byte)) *World {
 
 // empty returns a world without machines and clients.
 func empty(plan *fault.Plan, to func(line []byte)) *World {
-	w := &World{plan: plan, schedule: plan.Stream(fault.StreamSchedule),
+	w := &World{plan: plan, tickInput: core.Input{Kind: core.InputTick}, schedule: plan.Stream(fault.StreamSchedule),
 		faults: plan.Stream(fault.StreamFaults), seeds: plan.Stream(fault.StreamBroker),
 		fired: newFired(plan.Clustered())}
 	if w.trace = trace.New(nil); to != nil {
@@ -195,7 +195,7 @@ func (w *World) Tail(n int) string { return w.trace.Tail(n) }
 
 // Next executes one event.
 func (w *World) Next() {
-	if len(w.events.heap) == 0 {
+	if w.events.empty() {
 		w.fail(check.Liveness, "quiet", "nothing is left to happen, and the end has not come")
 		return
 	}
@@ -261,7 +261,7 @@ func (w *World) execute(e *event) {
 	n := e.proc.node
 	switch e.kind {
 	case eventInput:
-		n.step(e.actor, e.in)
+		n.step(e.actor, &e.in)
 	case eventTick:
 		n.tick(e.actor, e.at)
 	case eventFile:
