@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/anishathalye/porcupine"
@@ -31,8 +32,13 @@ type Options struct {
 	MaxWindows int
 	// WindowOps and WindowProcesses make windows smaller than MaxWindowOps and MaxWindowProcesses; 0 stands for these.
 	WindowOps, WindowProcesses int
+	// Steps is how many steps of the model the search of one window may take; 0 means any number. Unlike a time it gives
+	// the same result on every machine.
+	Steps int
 	// TopicsOnly leaves out everything but the existence of topics, which is cheap to search.
 	TopicsOnly bool
+	// NoPictures has no findings returned: a picture takes another search.
+	NoPictures bool
 }
 
 // Finding is a window that is not linearizable, or on which the search gave up.
@@ -171,17 +177,25 @@ func (s *searcher) object(name string, m porcupine.Model, ops []porcupine.Operat
 
 func (s *searcher) window(name string, m porcupine.Model, ops []porcupine.Operation) {
 	ops = withoutGapsInClients(ops)
-	result := porcupine.CheckOperationsTimeout(m, ops, s.options.Timeout)
+	bounded, tired := bounded(m, s.options.Steps)
+	result := porcupine.CheckOperationsTimeout(bounded, ops, s.options.Timeout)
 	if result == porcupine.Ok {
 		return
 	}
-	if result == porcupine.Unknown {
+	switch {
+	case tired():
+		result = porcupine.Unknown
+		s.report.Inconclusive = append(s.report.Inconclusive,
+			fmt.Sprintf("%s: the search of %d operations did not end within %d steps", name, len(ops), s.options.Steps))
+	case result == porcupine.Unknown:
 		s.report.Inconclusive = append(s.report.Inconclusive,
 			fmt.Sprintf("%s: the search of %d operations did not end within %s", name, len(ops), s.options.Timeout))
 	}
-	// The picture takes another search, which may not end when the first one did; what it has by then is drawn.
-	_, info := porcupine.CheckOperationsVerbose(m, ops, s.options.Timeout)
-	s.findings = append(s.findings, Finding{Object: name, Illegal: result == porcupine.Illegal, model: m, info: info})
+	if !s.options.NoPictures {
+		// It takes another search, which may not end when the first one did; what it has by then is drawn.
+		_, info := porcupine.CheckOperationsVerbose(m, ops, s.options.Timeout)
+		s.findings = append(s.findings, Finding{Object: name, Illegal: result == porcupine.Illegal, model: m, info: info})
+	}
 	if result == porcupine.Illegal {
 		a := linearizability.Anomaly{
 			Name: linearizability.NotLinearizable, Where: name,
@@ -192,6 +206,23 @@ func (s *searcher) window(name string, m porcupine.Model, ops []porcupine.Operat
 		}
 		s.report.Add(a)
 	}
+}
+
+// bounded is the model until it has taken so many steps; then nothing is possible any more, so that the search runs out
+// of ways soon. Tired says that it was so.
+func bounded(m porcupine.Model, most int) (bounded porcupine.Model, tired func() bool) {
+	if most <= 0 {
+		return m, func() bool { return false }
+	}
+	var steps atomic.Int64 // a search that is out of time may still be running
+	step := m.Step
+	m.Step = func(state, input, output any) (bool, any) {
+		if steps.Add(1) > int64(most) {
+			return false, state
+		}
+		return step(state, input, output)
+	}
+	return m, func() bool { return steps.Load() > int64(most) }
 }
 
 // windowsOf cuts operations up into windows of at most so many operations and processes: processes in groups, and each

@@ -307,6 +307,27 @@ func TestNoTimeIsInconclusive(t *testing.T) {
 	}
 }
 
+// A search that is bounded by steps says that it did not end, even of what is wrong, and is the same everywhere.
+func TestTooManyStepsAreInconclusive(t *testing.T) {
+	for _, wrong := range []bool{false, true} {
+		h := manyAppends(200, 5)
+		if wrong {
+			h.Ops[100].Offset, h.Ops[150].Offset = h.Ops[150].Offset, h.Ops[100].Offset
+		}
+		for _, steps := range []int{10, 1_000_000} {
+			r := linearizability.Check(h)
+			found, err := Check(h, r, Options{Steps: steps, NoPictures: true})
+			if err != nil || len(found) > 0 {
+				t.Fatalf("%d findings, %v", len(found), err)
+			}
+			illegal := r.Found(linearizability.NotLinearizable) > 0
+			if tired := len(r.Inconclusive) > 0; tired != (steps == 10) || illegal != (wrong && !tired) {
+				t.Errorf("%d steps, wrong %v: inconclusive %v, illegal %v", steps, wrong, tired, illegal)
+			}
+		}
+	}
+}
+
 func TestPicturesHaveOneOperationAtATimeInARow(t *testing.T) {
 	logs, err := linearizability.Appends(manyAppends(100, 1))
 	if err != nil {

@@ -20,6 +20,7 @@ const (
 	searchWindowOps       = 300
 	searchWindowProcesses = 6
 	searchWindows         = 4 // of one object
+	searchSteps           = 1_000_000
 	searchTimeout         = time.Minute
 	// reportLines is how many lines of a report are printed if it is not for one seed alone.
 	reportLines = 30
@@ -33,7 +34,8 @@ func searchHistory(w *sim.World, oneIn uint64, r *simResult) {
 	}
 	h := w.History()
 	_, err := search.Check(h, r.Report, search.Options{Timeout: searchTimeout, MaxWindows: searchWindows,
-		WindowOps: searchWindowOps, WindowProcesses: searchWindowProcesses, TopicsOnly: r.Seed%oneIn != 0})
+		WindowOps: searchWindowOps, WindowProcesses: searchWindowProcesses, Steps: searchSteps, NoPictures: true,
+		TopicsOnly: r.Seed%oneIn != 0})
 	if a := r.Report.First(); err == nil && a != nil {
 		r.Failure = &check.Failure{Class: check.Correctness, Check: string(a.Name), Text: "history: " + a.Where + ": " +
 			a.Text, At: r.Stats.Simulated}
