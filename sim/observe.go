@@ -35,6 +35,11 @@ func newObserver(w *World) *observer {
 		return p.see.InspectFollowers(shard, w.nodes[node].instant(p), r)
 	}
 	o.cluster.Clock = func() time.Duration { return w.now }
+	o.cluster.Books = func(node, shard int) string {
+		p := w.nodes[node].proc
+		return p.see.InspectBooks(shard, w.nodes[node].instant(p))
+	}
+	o.cluster.ControlBooks = func(node int) string { return w.nodes[node].proc.see.InspectControlBooks() }
 	o.cluster.Lossy = func(p core.TopicPartition) {
 		w.trace.Begin(w.now, "unclean").Word(p.String()).End()
 		w.fire(firedUnclean)

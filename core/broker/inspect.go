@@ -69,6 +69,29 @@ func (b *Broker) InspectCoordinators(i int, yield func(*CoordinatorInspection)) 
 	}
 }
 
+// InspectControlBooks finds something in the books of the control machine that does not fit together, and says what.
+func (b *Broker) InspectControlBooks() string {
+	if b.control.quorum == nil {
+		return ""
+	}
+	return b.control.quorum.Broken()
+}
+
+// InspectBooks finds something in the books of a shard's machines that does not fit together, and says what.
+func (b *Broker) InspectBooks(i int, now core.Instant) string {
+	s := b.shards[i]
+	for _, h := range s.coordinators {
+		why := h.runtime.Broken()
+		if why == "" && h.runtime.State() == coordinator.Active {
+			why = h.machine.Broken()
+		}
+		if why != "" {
+			return "the coordinator of " + h.replica.Name().String() + ": " + why
+		}
+	}
+	return s.set.Broken(now)
+}
+
 // InspectFollowers returns what the leader of a partition knows of the others.
 func (b *Broker) InspectFollowers(i int, now core.Instant, r *partition.Replica) []partition.FollowerSeen {
 	return b.shards[i].set.InspectFollowers(now, r)

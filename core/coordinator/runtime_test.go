@@ -434,6 +434,9 @@ func TestNothingIsLostOrEarly(t *testing.T) {
 				f.load(epoch)
 				f.r.Advance(hw)
 			}
+			if why := f.r.Broken(); why != "" {
+				rt.Fatal(why)
+			}
 			last := core.Offset(0)
 			for _, o := range f.r.Drain() {
 				out[o]++

@@ -405,71 +405,14 @@ func mapKeys(m map[string]struct{}) func(func(string) bool) {
 	}
 }
 
-// check panics if an invariant of Group's comment does not hold.
+// check panics if an invariant of Group's comment does not hold, or something would wait forever.
 func (m *Machine) check() {
-	for _, id := range m.groupIDs() {
-		g := m.groups[id]
-		waiting, owing, static := 0, 0, 0
-		supported := map[string]int{}
-		for _, mem := range g.members {
-			if g.byID[mem.id] != mem || mem.static() && g.instances[*mem.instance] != mem {
-				panic("member " + mem.id + " is not where it should be")
-			}
-			if mem.join != nil {
-				waiting++
-			}
-			if mem.owesSync {
-				owing++
-			}
-			if mem.static() {
-				static++
-			}
-			for _, p := range mem.protocols {
-				supported[p.name]++
-			}
-			if mem.join != nil && g.state != PreparingRebalance || mem.sync != nil && g.state != CompletingRebalance {
-				panic("member " + mem.id + " waits for what is not coming: " + g.state.String())
-			}
-			if !mem.session.set() && !mem.excused() {
-				panic("member " + mem.id + " can never expire")
-			}
-		}
-		if waiting != g.waiting || owing != g.owing || len(g.byID) != len(g.members) || len(g.instances) != static {
-			panic(fmt.Sprintf("group %s counts %d waiting and %d owing, not %d and %d", id, g.waiting, g.owing, waiting, owing))
-		}
-		if len(supported) != len(g.supported) {
-			panic("group " + id + " counts protocols that nobody has")
-		}
-		for name, n := range supported {
-			if g.supported[name] != n {
-				panic("group " + id + " counts " + name + " wrong")
-			}
-		}
-		if (len(g.members) == 0) != (g.leader == "") || g.leader != "" && g.byID[g.leader] == nil {
-			panic("group " + id + " is led by " + g.leader)
-		}
-		switch g.state {
-		case Empty:
-			if len(g.members) != 0 || g.joinTimer.set() || g.syncTimer.set() {
-				panic("group " + id + " is not empty")
-			}
-		case PreparingRebalance:
-			if !g.joinTimer.set() {
-				panic("group " + id + " would rebalance forever")
-			}
-		case CompletingRebalance:
-			if !g.syncTimer.set() && owing > 0 || g.joinTimer.set() {
-				panic("group " + id + " would wait forever for SyncGroup")
-			}
-		case Stable:
-			if g.joinTimer.set() || g.syncTimer.set() != (owing > 0) && g.syncTimer.set() {
-				panic("group " + id + " is stable with a rebalance under way")
-			}
-		}
+	if why := m.Broken(); why != "" {
+		panic(why)
 	}
-	for i, t := range m.timers.heap {
-		if t.place != i+1 || i > 0 && m.timers.before(i, (i-1)/2) {
-			panic("timers out of order")
+	for _, g := range m.Inspect() {
+		if g.Unarmed != "" {
+			panic("group " + g.ID + ": " + g.Unarmed + " without a timer")
 		}
 	}
 }

@@ -604,6 +604,9 @@ func againstModel(t *rapid.T) {
 			if w.log.LogEndOffset() != w.end() {
 				t.Fatalf("log end offset %d, model %d", w.log.LogEndOffset(), w.end())
 			}
+			if why := w.log.Broken(); why != "" {
+				t.Fatal(why)
+			}
 			w.compareFiles()
 		},
 	})

@@ -47,6 +47,7 @@ func (s *Set) Checkpointed(now core.Instant, c Checkpoint, out *core.Outbox) {
 		if saved.replica.Online() {
 			saved.replica.log.StartSaved(now, saved.offset, out)
 			s.pursue(now, saved.replica, out) // the leader is told next
+			s.touch(saved.replica)            // the files of what was deleted go after their delay
 		}
 	}
 	if !s.saved {

@@ -108,6 +108,8 @@ func (s *Set) NextFetch(now core.Instant, f *Fetcher) *kmsg.FetchRequest {
 		r.follow.queued = false
 		if s.canFetch(now, r) {
 			f.name(r, s.replication.FetchMaxBytes)
+		} else {
+			s.touch(r) // it pauses: the tick that ends that was not wanted while it was listed
 		}
 	}
 	clear(f.changed)

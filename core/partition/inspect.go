@@ -1,6 +1,8 @@
 package partition
 
 import (
+	"slices"
+	"strconv"
 	"time"
 
 	"ottla.dev/core"
@@ -102,3 +104,128 @@ func (r *Replica) State() State {
 
 // OpenedBy reports whether it is this job that opens the replica's log.
 func (r *Replica) OpenedBy(job core.Job) bool { return r.opening != nil && core.Job(r.opening) == job }
+
+// Broken finds something in the set's books that does not fit together, and says what, for who looks on from outside
+// between two steps.
+func (s *Set) Broken(now core.Instant) string {
+	for _, r := range s.ordered {
+		why := s.brokenReplica(now, r)
+		if why == "" && r.Online() {
+			why = r.brokenRole()
+		}
+		if why == "" && r.log != nil {
+			why = r.log.Broken()
+		}
+		if why != "" {
+			return r.name.String() + ": " + why
+		}
+	}
+	for _, f := range s.fetchers {
+		if why := f.broken(); why != "" {
+			return "the fetcher from broker " + strconv.Itoa(int(f.leader)) + ": " + why
+		}
+	}
+	return s.brokenReads()
+}
+
+func (s *Set) brokenReplica(now core.Instant, r *Replica) string {
+	switch at := r.next(s.closing); {
+	case s.byID[r.id] != r || s.bySlot[r.slot] != r:
+		return "it is not found"
+	case r.head > r.written || r.written > len(r.waits) || r.head > 0 && r.head == len(r.waits):
+		return "it has miscounted who waits"
+	case at != core.Never && at > now.Mono && (!r.timed || s.due > at):
+		return "it wants a tick at " + at.String() + " and gets none"
+	case !r.Online():
+		return ""
+	case r.highWatermark > r.log.LogEndOffset():
+		return "its high watermark is beyond its log's end"
+	}
+	for i := r.head; i < len(r.waits); i++ {
+		w := &r.waits[i]
+		switch {
+		case w.op == nil:
+		case i < r.written && w.op.Acks != AcksAll:
+			return "somebody waits for what is written"
+		case i == r.written && w.end <= r.log.WrittenOffset():
+			return "somebody waits for a write that is done"
+		case i == r.head && i < r.written && w.end <= r.highWatermark:
+			return "somebody waits for what is committed"
+		case w.op.Acks == AcksAll && r.deadline > max(w.op.deadline, now.Mono+expiryStep):
+			return "somebody waits without an end"
+		}
+	}
+	return ""
+}
+
+// brokenRole compares what a leader notes of the others with its ISR, and a follower with its fetcher.
+func (r *Replica) brokenRole() string {
+	if w := r.follow; w != nil && w.fetcher != nil {
+		n := 0
+		for _, m := range w.fetcher.members {
+			if m == r {
+				n++
+			}
+		}
+		if n != 1 || w.fetcher.leader != w.leader || w.queued && !slices.Contains(w.fetcher.changed, r) {
+			return "its fetcher does not know it as it should"
+		}
+	}
+	if r.lead == nil {
+		return ""
+	}
+	for i := range r.lead.followers {
+		f := &r.lead.followers[i]
+		in := slices.Contains(r.lead.isr, f.id)
+		may := in || r.lead.pending != nil && slices.Contains(r.lead.pending.ISR, f.id) || slices.Contains(r.lead.left, f.id)
+		if f.inSync != in || f.maximal != may {
+			return "its notes on broker " + strconv.Itoa(int(f.id)) + " are not its ISR"
+		}
+	}
+	return ""
+}
+
+func (f *Fetcher) broken() string {
+	named, busy := 0, 0
+	for _, r := range f.members {
+		if r.follow == nil || r.follow.fetcher != f {
+			return r.name.String() + " has left it"
+		}
+		if r.follow.named {
+			named++
+		}
+		if r.follow.busy {
+			busy++
+		}
+	}
+	if named != f.named || busy != f.busy {
+		return "it has miscounted what it asks for and waits for"
+	}
+	return ""
+}
+
+// brokenReads looks for fetches that sleep over what they wait for.
+func (s *Set) brokenReads() string {
+	for _, op := range s.reads {
+		if !op.parked || s.readDue > op.Deadline {
+			return "a fetch waits without an end"
+		}
+		for i := range op.Items {
+			r := s.byID[op.Items[i].ID]
+			if r == nil {
+				continue
+			}
+			list := r.readers
+			if op.Follower {
+				list = r.pullers
+			}
+			if !slices.Contains(list, op) {
+				return r.name.String() + ": a fetch waits for it, and nobody will wake it"
+			}
+			if op.Items[i].Code == core.NoError && r.Online() && r.limit(op) != op.Items[i].limit {
+				return r.name.String() + ": a fetch sleeps over what has come"
+			}
+		}
+	}
+	return ""
+}

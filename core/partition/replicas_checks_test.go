@@ -106,6 +106,9 @@ func (k *checks) each(n *node, r *Replica, from, limit core.Offset, yield func(c
 
 // after looks at all replicas of a broker.
 func (k *checks) after(n *node) {
+	if why := n.set.Broken(k.c.now()); why != "" {
+		k.fail("broker %d: %s", n.id, why)
+	}
 	for i, r := range n.set.Replicas() {
 		if r.log == nil || !r.Online() {
 			continue

@@ -173,3 +173,28 @@ func TestAReplicaThatComesBackToItsFetcherIsAskedForAgain(t *testing.T) {
 		t.Errorf("it is not named: %+v", f)
 	}
 }
+
+// A follower that pauses after an error while it is listed for the next request, because its log start was raised
+// meanwhile, is passed over by that request, and fetches again when the pause is over, whatever else happens.
+func TestAPauseEndsOfWhomTheNextRequestPassesOver(t *testing.T) {
+	c := newClusterOf(1, 3, 1)
+	c.quiet, c.scripted, c.fetchBytes, c.segmentBytes = true, true, 1<<20, 1<<20
+	c.versions[0].parts[1].leader, c.versions[0].parts[2].leader = 0, 0
+	c.begin()
+	for range 3 {
+		c.settleQuietly()
+		c.pass(60 * time.Millisecond)
+	}
+	c.settleQuietly()
+	n := c.nodes[1]
+	r, f := n.set.Replica(c.partitions[0]), n.set.Fetcher(0)
+	r.follow.told.start--
+	n.set.pursue(c.now(), r, &n.out)
+	n.set.due, r.timed, n.set.timed = core.Never, false, nil // nothing else is due
+	n.set.pause(c.now(), r)
+	f.inFlight = false
+	n.set.NextFetch(c.now(), f)
+	if at, ok := n.set.Deadline(); !ok || at > r.follow.retryAt {
+		t.Errorf("it is to fetch again at %v, and the set is due at %v", r.follow.retryAt, at)
+	}
+}

@@ -426,6 +426,9 @@ func (w *world) state(name string) {
 
 // invariants hold after every step: durable before visible, unless the topic says otherwise.
 func (w *world) invariants() {
+	if why := w.set.Broken(w.now); why != "" {
+		panic(why)
+	}
 	for _, r := range w.set.Replicas() {
 		if r.Online() && !w.cached[r.id] && r.highWatermark > r.log.SyncedOffset() {
 			panic("the high watermark passed what is on disk")

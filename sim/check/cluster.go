@@ -30,15 +30,19 @@ type Cluster struct {
 	// Followers gives what a leader, on a shard of a machine, knows of the other replicas.
 	Followers func(node, shard int, r *partition.Replica) []partition.FollowerSeen
 	// Clock is the time of the world.
-	Clock    func() time.Duration
-	shard    int // whose step is judged
-	brokers  []seenBroker
-	replicas map[replicaKey]*seenReplica
-	fences   []fence       // by machine
-	sessions []*sessions   // by machine; nil if it is not the active controller
-	kept     time.Duration // when somebody looked last who keeps up
-	keepAt   time.Duration // and is to look next
-	unharmed bool          // nothing takes away what was synced
+	Clock func() time.Duration
+	// Books and ControlBooks look for something in the books of a shard's machines, or the control machine's, that does
+	// not fit together, and say what.
+	Books        func(node, shard int) string
+	ControlBooks func(node int) string
+	shard        int // whose step is judged
+	brokers      []seenBroker
+	replicas     map[replicaKey]*seenReplica
+	fences       []fence       // by machine
+	sessions     []*sessions   // by machine; nil if it is not the active controller
+	kept         time.Duration // when somebody looked last who keeps up
+	keepAt       time.Duration // and is to look next
+	unharmed     bool          // nothing takes away what was synced
 
 	leaders   leaders   // S1
 	votes     votes     // S2
@@ -57,6 +61,7 @@ type seenBroker struct {
 	// imageSum is what image hashes to.
 	imageSum uint64
 	shards   [][]seenSlot // in this life
+	steps    int          // of its machines
 	cursor   cursor       // in the metadata log
 	// wiped says that the disk was lost: what was on it is not known to be there.
 	wiped bool
@@ -127,6 +132,7 @@ func NewCluster(disks []*disk.Disk, l *Ledger, fail Fail) *Cluster {
 		sessions: make([]*sessions, len(disks)),
 		replicas: map[replicaKey]*seenReplica{}, leaders: newLeaders(), votes: votes{}, batches: batches{},
 		committed: committed{}, images: images{hashes: map[core.Offset]uint64{}}, Met: func(int, Moment) {},
+		Books: func(int, int) string { return "" }, ControlBooks: func(int) string { return "" },
 		unharmed: unharmed(l.plan)}
 	l.ByTime, l.Answered, l.CommittedBy = c.byTime, c.answered, c.committedBy
 	return c
@@ -195,6 +201,9 @@ func (c *Cluster) Control(node, life int, q *raft.Quorum, image *metadata.Image)
 	if q == nil {
 		return
 	}
+	if b.booksDue() {
+		c.watchBooks(node, c.ControlBooks(node))
+	}
 	if q.Failed() == nil && q.Log().Failed() == nil {
 		if !b.quorum.unchanged(node, life, q) {
 			s := sightQuorum(node, life, q)
@@ -233,6 +242,24 @@ func (c *Cluster) Shard(node, life, shard int, replicas []*partition.Replica) {
 		}
 		s := c.sight(node, life, r)
 		c.judge(seen, &s, r)
+	}
+	if b.booksDue() {
+		c.watchBooks(node, c.Books(node, shard))
+	}
+}
+
+// booksEvery is after how many steps of the machines of a broker the books of one are looked at.
+const booksEvery = 17
+
+func (b *seenBroker) booksDue() bool {
+	b.steps++
+	return b.steps%booksEvery == 0
+}
+
+// watchBooks judges what a machine says of its books: what it keeps in two places is the same in both.
+func (c *Cluster) watchBooks(node int, why string) {
+	if why != "" {
+		c.wrong("books", node, why)
 	}
 }
 

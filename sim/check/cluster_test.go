@@ -661,3 +661,23 @@ func TestALeaderMayCountWhoHasLeftTheISRMeanwhile(t *testing.T) {
 		})
 	}
 }
+
+// The books of a machine are looked at now and then, in the end of every one.
+func TestBooksAreLookedAt(t *testing.T) {
+	x := newTheatre()
+	x.Books = func(node, shard int) string {
+		if node == 1 && shard == 2 {
+			return "it has miscounted who waits"
+		}
+		return ""
+	}
+	for range 3 * booksEvery {
+		x.Shard(1, 1, 0, nil)
+		x.Shard(1, 1, 1, nil)
+	}
+	x.expect(t, "")
+	for range booksEvery {
+		x.Shard(1, 1, 2, nil)
+	}
+	x.expect(t, "books")
+}

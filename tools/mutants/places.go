@@ -49,10 +49,9 @@ func find(src string, fset *token.FileSet, file *ast.File, info *types.Info) []c
 	return f.found
 }
 
-// shows reports whether a function of such a name makes text, or is for who looks on from outside.
+// shows reports whether a function of such a name makes text.
 func shows(name string) bool {
-	return slices.Contains([]string{"String", "Error", "AppendText", "Leads", "State", "Phases"}, name) ||
-		strings.HasPrefix(name, "Inspect") || strings.HasSuffix(name, "Text")
+	return name == "String" || name == "Error" || strings.HasSuffix(name, "Text")
 }
 
 func (f *finder) endsWith(body *ast.BlockStmt) {
@@ -278,7 +277,8 @@ func isAssertion(s ast.Stmt) bool { return called(s) == "panic" }
 // panic of an assertion.
 func isReport(s ast.Stmt) bool {
 	name := called(s)
-	return slices.Contains([]string{"panic", "Sometimes", "Note"}, name) || strings.HasSuffix(name, "Reached.Add")
+	return slices.Contains([]string{"panic", "Sometimes", "Note", "invariants"}, name) ||
+		strings.HasSuffix(name, "Reached.Add")
 }
 
 // called names the function or method that a statement calls, with the field before Add.

@@ -101,6 +101,9 @@ func (n *Node) check() {
 		w.breach("S9: node %d failed: %v", n.ID, err)
 		return
 	}
+	if why := q.Broken(); why != "" {
+		w.breach("books: node %d: %s", n.ID, why)
+	}
 	if q.HighWatermark() > q.LogEndOffset() {
 		w.breach("S6: node %d: high watermark %d beyond log end offset %d", n.ID, q.HighWatermark(), q.LogEndOffset())
 	}
