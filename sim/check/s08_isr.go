@@ -49,9 +49,10 @@ func (c *Cluster) watchISR(node int, image *metadata.Image, id core.TopicIDParti
 // watchDeleted judges who enters the ISR by what DeleteRecords was told to be gone (KIP-107): when it leads, that must
 // not be back.
 func (c *Cluster) watchDeleted(node int, id core.TopicIDPartition, name string, was, p *metadata.Partition) {
-	x := c.ledger.Partition(core.TopicPartition{Topic: name[:strings.LastIndexByte(name, '-')], Partition: p.ID})
-	if x == nil {
-		return
+	tp := core.TopicPartition{Topic: name[:strings.LastIndexByte(name, '-')], Partition: p.ID}
+	x := c.ledger.Partition(tp)
+	if x == nil || c.ledger.Forgiven(tp) || c.committed.of(id).unclean >= 0 {
+		return // an unclean election may have made one leader that had not deleted it
 	}
 	for _, b := range p.ISR {
 		r := c.replicas[replicaKey{int(b) - 1, id}]
