@@ -31,8 +31,8 @@ const (
 	reconnectMost  = 300 * time.Millisecond // an election must not wait longer
 )
 
-// framesMost bounds in bytes what is kept for the next requests.
-const framesMost = 16 << 10
+// framesBlock is how many bytes are allocated at a time for requests.
+const framesBlock = 4 << 10
 
 // requestRoom is the size in bytes that most requests to other nodes do not exceed: fetches of a few partitions.
 const requestRoom = 256
@@ -43,7 +43,7 @@ type links struct {
 	next     core.LinkID
 	conns    []*conn
 	knocks   []knock // in the order in which they expire
-	frames   []byte  // memory of requests that have not left
+	frames   []byte  // memory for the next requests
 }
 
 // conn is a connection, or the memory of one that failed.
@@ -94,20 +94,16 @@ func (l *links) send(now core.Instant, out *core.Outbox, address string, ln lane
 		expires: now.Mono + timeout, then: then}
 	c.calls = append(c.calls, o)
 	h := wire.Header{Key: o.key, Version: o.version, CorrelationID: o.correlation, ClientID: []byte(l.clientID)}
-	out.Link(core.LinkOp{Kind: core.LinkSend, Link: c.link, Bytes: l.frame(h, req, out)})
+	out.Link(core.LinkOp{Kind: core.LinkSend, Link: c.link, Bytes: l.frame(h, req)})
 	return o
 }
 
-// frame puts a request together. What drivers have taken they have copied, so that its memory is used again as soon as
-// nothing is to be sent any more.
-func (l *links) frame(h wire.Header, req kmsg.Request, out *core.Outbox) []byte {
-	if len(out.Links) == 0 {
-		l.frames = l.frames[:0]
-		if cap(l.frames) > framesMost {
-			l.frames = nil
-		}
+// frame puts a request together. It belongs to the driver, which may take more steps before it sends anything: no byte
+// is given out twice. What is allocated together leaves memory together.
+func (l *links) frame(h wire.Header, req kmsg.Request) []byte {
+	if cap(l.frames)-len(l.frames) < requestRoom {
+		l.frames = make([]byte, 0, framesBlock)
 	}
-	l.frames = slices.Grow(l.frames, requestRoom)
 	from := len(l.frames)
 	l.frames = wire.AppendRequest(l.frames, h, req)
 	return l.frames[from:len(l.frames):len(l.frames)]
