@@ -59,7 +59,7 @@ func (n *node) rotPlanned(r *fault.Rot, patience int) {
 	if r.Harm == fault.Lying {
 		early = !n.alive() || !n.mayLose()
 	}
-	if n.rots.victim != nil || n.stopping > 0 || early {
+	if n.rots.victim != nil || n.stopping > 0 || early || !below && n.rotsSoon() {
 		n.after(rotAgain, func() { n.rotPlanned(r, patience-1) })
 		return
 	}
@@ -170,7 +170,7 @@ func (n *node) needed() bool {
 		}
 	}
 	if len(damaged) == 0 {
-		return false
+		return n.awaited()
 	}
 	c := n.controller()
 	if c == nil {
