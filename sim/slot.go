@@ -152,6 +152,9 @@ func (s *slot) Confirmations(broker int, p core.TopicPartition) (uint64, bool) {
 	return s.world.observer.cluster.Confirmations(broker, p)
 }
 
+// Short implements [workload.Net].
+func (s *slot) Short(p core.TopicPartition) bool { return s.world.observer.cluster.Short(p) }
+
 // Serves implements [workload.Net].
 func (s *slot) Serves(broker int, p core.TopicPartition) (uint64, bool) {
 	return s.world.observer.cluster.Serves(broker, p)

@@ -215,3 +215,16 @@ func (c *Cluster) withinMaximal(node int, id core.TopicIDPartition, name string,
 		}
 	}
 }
+
+// Short reports whether a partition has a leader, and a replica that is not in sync.
+func (c *Cluster) Short(name core.TopicPartition) bool {
+	if c.images.latest == nil {
+		return false
+	}
+	t := c.images.latest.TopicByName(name.Topic)
+	if t == nil {
+		return false
+	}
+	p := t.Partition(name.Partition)
+	return p != nil && p.Leader != core.NoBroker && len(p.ISR) < len(p.Replicas)
+}

@@ -38,6 +38,8 @@ type Net interface {
 	// Confirmations counts how often a broker was told that it leads a partition still, false if there is nothing to go
 	// by.
 	Confirmations(broker int, p core.TopicPartition) (uint64, bool)
+	// Short reports whether a partition has a leader, and a replica that is not in sync.
+	Short(p core.TopicPartition) bool
 	// Serves counts how often a broker has begun or ended to coordinate the groups of a partition, false while it does
 	// not.
 	Serves(broker int, p core.TopicPartition) (uint64, bool)
