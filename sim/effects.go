@@ -23,6 +23,10 @@ func (n *node) step(a *actor, in *core.Input) {
 	a.machine.Step(n.instant(p), *in)
 	n.observer.stepped(n, a)
 	n.tap.stepped(n, a)
+	if n.plan.Delays.Round > 0 && a.conn == nil {
+		n.stepInRound(p, a)
+		return
+	}
 	a.machine.Drain(&n.out)
 	if !n.out.Reached.Empty() {
 		n.probes.Count(&n.out.Reached)

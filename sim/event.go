@@ -16,6 +16,7 @@ const (
 	eventFile                           // a file operation but a sync
 	eventSyncBegin                      // decides what a sync covers
 	eventSyncEnd
+	eventRound // ends a round of steps
 	eventJob   // starts or goes on with a job
 	eventLeave // sends an answer
 	eventCall  // anything else

@@ -19,7 +19,7 @@ func newFired(clustered bool) Fired {
 	for k := fault.ReadError; k <= fault.Pause; k++ {
 		f[k.String()] = 0
 	}
-	f[firedStall] = 0
+	f[firedStall], f[firedRound] = 0, 0
 	for k := fault.Clean; k <= fault.Crash; k++ {
 		f["stop "+k.String()] = 0
 	}
@@ -68,6 +68,7 @@ const (
 	firedRot        = "rot"
 	firedRepaired   = "rot repaired"
 	firedStall      = "sync stalls"
+	firedRound      = "round of several steps"
 	firedNeeded     = "stop put off while others are damaged"
 	firedSoundLeft  = "rot put off for ever"
 	firedCaching    = "power cut with write.caching"

@@ -55,6 +55,7 @@ type actor struct {
 	conn    *conn
 	wires   map[core.LinkID]*wired
 	lent    loans // frames of links
+	round   round
 	// sent and got are when the last message to, and from, each of the machines that live as long as the process comes:
 	// control and the shards. Of two sessions none sends to the other, so that one of a pair is of these, or is the same.
 	sent, got []time.Duration

@@ -49,6 +49,7 @@ type World struct {
 	probed      bool  // somebody waits for a probe
 	losses      core.PRNG
 	stalls      core.PRNG
+	rounds      core.PRNG
 	lates       core.PRNG
 	// finishing says that the next clean stop is the last.
 	finishing bool
@@ -270,6 +271,8 @@ func (w *World) execute(e *event) {
 		n.syncBegin(e.actor, e.op)
 	case eventSyncEnd:
 		n.syncEnd(e.actor, e.op, e.syncing)
+	case eventRound:
+		n.endRound(e.proc, e.actor)
 	case eventJob:
 		n.jobStep(e.job)
 	}

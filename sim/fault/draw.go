@@ -70,6 +70,9 @@ func (p *Plan) drawBeside() {
 	p.drawRetention(&retention)
 	stalls, rests, outages := p.Stream(StreamStalls), p.Stream(streamRests), p.Stream(streamOutages)
 	p.drawStalls(&stalls)
+	if rounds := p.Stream(StreamRounds); rounds.Chance(1, 3) {
+		p.Delays.Round = pick(&rounds, 20*time.Microsecond, 200*time.Microsecond, 2*time.Millisecond)
+	}
 	p.drawRests(&rests)
 	if p.Clustered() {
 		p.drawOutage(&outages)

@@ -201,6 +201,9 @@ type Delays struct {
 	Network time.Duration
 	JobStep time.Duration // 0: a job runs through, unless it is cut off
 	Stall   time.Duration // of one sync in [StallOneIn], beside what it takes anyway
+	// Round is how long at most a machine takes further steps before the effects of the first are executed (core/doc.go,
+	// duty 2); 0: they are executed after each.
+	Round time.Duration
 }
 
 // StallOneIn is how many syncs there are for one that stalls.
@@ -286,10 +289,11 @@ const (
 	streamOdd         = 1060
 	streamProbed      = 1050
 	streamPlain       = 1051
-	StreamStalls      = 1060
+	StreamStalls      = 1064
 	streamRests       = 1061
 	streamOutages     = 1062
 	streamLateMembers = 1063
+	StreamRounds      = 1065
 )
 
 // Habits is the part of a client's stream for what it does beside its work, so that the rest is not reshuffled by it.

@@ -116,6 +116,7 @@ func (d *Delays) fields(f *fields) {
 	f.time("network", &d.Network, 0)
 	f.time("job", &d.JobStep, 0)
 	f.time("stall", &d.Stall, 0)
+	f.time("round", &d.Round, 0)
 }
 
 func (m *Machine) fields(f *fields, i int) {

@@ -12,7 +12,7 @@ const (
 	Format = 1
 	// Drawing is the version of what seeds draw: a seed means nothing without it. Whoever changes what is drawn counts it
 	// up; a test notices.
-	Drawing = 7
+	Drawing = 8
 )
 
 // ParseSeed reads a seed, alone or with the version of the drawing that it is for, as in 47@1. A seed for another

@@ -65,6 +65,7 @@ var whole = [...]func(p *fault.Plan){
 	func(p *fault.Plan) { p.Delays.Network = quick.Network },
 	func(p *fault.Plan) { p.Delays.JobStep = 0 },
 	func(p *fault.Plan) { p.Delays.Stall = 0 },
+	func(p *fault.Plan) { p.Delays.Round = 0 },
 	func(p *fault.Plan) { p.Shards = 1 },
 	func(p *fault.Plan) { p.Dirs, p.DirFailures = 1, nil },
 	func(p *fault.Plan) { p.UnorderedNames = false },
