@@ -30,6 +30,7 @@ func newObserver(w *World) *observer {
 	}
 	o.cluster = check.NewCluster(disks, w.ledger, w.fail)
 	o.cluster.Met = func(node int, what check.Moment) { w.nodes[node].meet(moment{on: moments[what]}) }
+	o.cluster.Wall = func(node int) core.Timestamp { return w.nodes[node].wall() }
 	o.cluster.Followers = func(node, shard int, r *partition.Replica) []partition.FollowerSeen {
 		p := w.nodes[node].proc
 		return p.see.InspectFollowers(shard, w.nodes[node].instant(p), r)

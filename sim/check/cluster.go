@@ -27,6 +27,8 @@ type Cluster struct {
 	Lossy func(core.TopicPartition)
 	// Met is told of what a machine has just done, for who wants to strike it then.
 	Met func(node int, what Moment)
+	// Wall is what the clock of a machine shows; it may be nil.
+	Wall func(node int) core.Timestamp
 	// Followers gives what a leader, on a shard of a machine, knows of the other replicas.
 	Followers func(node, shard int, r *partition.Replica) []partition.FollowerSeen
 	// Clock is the time of the world.
@@ -101,6 +103,7 @@ type seenReplica struct {
 	// seen with what it had for a while, and hear of it only in its next life.
 	loose bool
 	saved core.Offset // the high watermark that the last process has left, or none
+	filed filed
 
 	producers    *producerLog
 	groups       *groupLog // of partitions of __consumer_offsets
@@ -339,6 +342,7 @@ func (c *Cluster) judge(seen *seenReplica, s *Sighting, r *partition.Replica) {
 	c.watchNew(&was, s, r.Log().Dir())
 	c.watchMark(seen, &was, s)
 	c.watchCut(seen, &was, s)
+	c.watchFiled(seen, s, r.Log().Dir(), r.Log().RecoveryPoint())
 	c.watchTruncation(&was, s)
 	c.watchWatermark(&was, s)
 	c.watchCounted(&was, s)
@@ -349,6 +353,7 @@ func (c *Cluster) judge(seen *seenReplica, s *Sighting, r *partition.Replica) {
 	c.watchAppended(&was, s)
 	c.watchProposed(&was, s)
 	c.watchLogStart(&was, s)
+	c.watchRetained(&was, s, r.Log().Dir(), r.Log().Size())
 	c.watchCommitted(&was, s)
 	seen.dir = r.Log().Dir()
 	seen.Name = s.Name
