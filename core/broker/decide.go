@@ -285,7 +285,17 @@ func (c *Control) view(image *metadata.Image) *api.Cluster {
 	v := &api.Cluster{ID: c.clusterID, Self: c.settings.NodeID, Shards: uint32(c.cfg.Shards), Image: image,
 		Leader: c.leaderSeen(), Controllers: c.quorum.Voters(), KRaftVersion: c.quorum.Version(),
 		Static: c.cfg.Static, LogDirs: c.viewDirs()}
+	if was := c.cluster; was != nil && sameConfigs(was.Image, image, v.Self) {
+		v.Settings = was.Settings
+		return v
+	}
 	settings := config.ResolveBroker(v.Layers(""))
 	v.Settings = &settings
 	return v
+}
+
+// sameConfigs reports whether two images have set the same for a broker: sets are never changed.
+func sameConfigs(a, b *metadata.Image, id core.BrokerID) bool {
+	self, all := metadata.BrokerResource(id), metadata.Resource{Type: metadata.ResourceBroker}
+	return a.Configs(self) == b.Configs(self) && a.Configs(all) == b.Configs(all)
 }
