@@ -129,15 +129,17 @@ func segmentBase(name string) (core.Offset, bool) {
 }
 
 func segments(d *disk.Disk, dir string) []segment {
-	entries, _ := d.List(dir)
 	var list []segment
-	for _, e := range entries {
-		if base, ok := segmentBase(e.Name); ok {
-			data, _ := d.Bytes(dir + "/" + e.Name)
-			list = append(list, segment{e.Name, base, data})
-		}
-	}
+	d.Select(dir, isSegment, func(name string, data []byte) {
+		base, _ := segmentBase(name)
+		list = append(list, segment{name, base, data})
+	})
 	return list
+}
+
+func isSegment(name string) bool {
+	_, ok := segmentBase(name)
+	return ok
 }
 
 // since leaves out what lies before the segment with the offset start. A power cut may bring deleted segments back,

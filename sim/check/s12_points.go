@@ -78,14 +78,15 @@ func (c *Cluster) watchPoints(node int, end Ending) {
 func SegmentGone(d *disk.Disk, path string, fail Fail) {
 	folder, name := path[:strings.LastIndexByte(path, '/')], path[strings.LastIndexByte(path, '/')+1:]
 	at, ok := segmentBase(name)
-	left := segments(d, folder)
-	if !ok || len(left) == 0 || left[0].base <= at {
+	first, left := d.First(folder, isSegment)
+	begins, _ := segmentBase(first)
+	if !ok || !left || begins <= at {
 		return
 	}
 	dir, partition := folder[:strings.LastIndexByte(folder, '/')], folder[strings.LastIndexByte(folder, '/')+1:]
-	if start := pointsIn(d, dir+logStarts)[partition]; start < left[0].base {
+	if start := pointsIn(d, dir+logStarts)[partition]; start < begins {
 		fail(Correctness, "points", partition+": segment "+name+" is deleted, so that the log begins at "+
-			offsetText(left[0].base)+", and the checkpoint still says "+offsetText(start))
+			offsetText(begins)+", and the checkpoint still says "+offsetText(start))
 	}
 }
 

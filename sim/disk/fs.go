@@ -2,6 +2,7 @@ package disk
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"ottla.dev/core"
@@ -150,6 +151,41 @@ func (d *Disk) List(dir string) ([]core.DirEntry, error) {
 		list = append(list, core.DirEntry{Name: name, Dir: e.dir, Size: int64(len(e.data))})
 	}
 	return list, nil
+}
+
+// Select calls yield with the files of a folder whose names are wanted, in the order of their names, as processes see
+// them. It is for checks; the bytes must not be changed.
+func (d *Disk) Select(dir string, wanted func(name string) bool, yield func(name string, data []byte)) {
+	n, err := d.get(dir)
+	if err != nil || !n.dir {
+		return
+	}
+	var names []string
+	//core:unordered sorted below
+	for name, e := range n.entries {
+		if !e.dir && wanted(name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		yield(name, n.entries[name].data)
+	}
+}
+
+// First is the first name in a folder that is wanted, for checks.
+func (d *Disk) First(dir string, wanted func(name string) bool) (first string, ok bool) {
+	n, err := d.get(dir)
+	if err != nil {
+		return "", false
+	}
+	//core:unordered the least
+	for name := range n.entries {
+		if (!ok || name < first) && wanted(name) {
+			first, ok = name, true
+		}
+	}
+	return first, ok
 }
 
 // SyncDir makes the entries of a folder durable.
