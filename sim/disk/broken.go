@@ -34,11 +34,11 @@ func (d *Disk) Unreadable() bool {
 func (d *Disk) Replace() {
 	for _, b := range d.broken {
 		b.node.own()
-		b.node.durable, b.node.plain, b.node.torn = slices.Clone(b.node.durable), false, true
+		b.node.durable, b.node.plain, b.node.torn = b.node.durable.clone(), false, true
 		for _, s := range b.node.bad {
-			for _, content := range [...][]byte{b.node.data, b.node.durable} {
-				if size := int64(len(content)); s.from < size {
-					clear(content[s.from:min(s.to, size)])
+			for _, x := range [...]body{b.node.data, b.node.durable} {
+				if size := int64(len(x.bytes)); s.from < size {
+					clear(x.bytes[s.from:min(s.to, size)])
 				}
 			}
 		}
@@ -49,7 +49,7 @@ func (d *Disk) Replace() {
 
 // unread fails the read of a range with sectors that cannot be read.
 func (d *Disk) unread(n *node, path string, from, to int64) error {
-	size := int64(len(n.data))
+	size := n.data.size
 	for _, s := range n.bad {
 		if from < min(s.to, size) && s.from < to {
 			if d.Unread != nil {

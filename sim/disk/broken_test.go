@@ -60,8 +60,8 @@ func TestADiskThatLiesLosesWhatItCalledWritten(t *testing.T) {
 		must(t, f.Sync())
 		n, err := d.get(path)
 		must(t, err)
-		if got := string(n.durable) == "bytes"; got == lies {
-			t.Errorf("lies %v: the disk has %q", lies, n.durable)
+		if got := string(n.durable.full()) == "bytes"; got == lies {
+			t.Errorf("lies %v: the disk has %q", lies, n.durable.full())
 		}
 	}
 }

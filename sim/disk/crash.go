@@ -47,7 +47,7 @@ const (
 func (n *node) crashFile(random *core.PRNG) {
 	n.mapped = false // whoever had the view is gone
 	if len(n.changes) > 0 {
-		size := int64(len(n.data))
+		size := n.data.size
 		switch fate(random.Below(uint64(fates))) {
 		case lost:
 		case kept:
@@ -64,14 +64,14 @@ func (n *node) crashFile(random *core.PRNG) {
 		case subset:
 			n.keep(func() bool { return random.Chance(1, 2) })
 			if random.Chance(1, 4) {
-				n.durable = apply(n.durable, change{pos: size})
+				n.durable.apply(change{pos: size})
 			}
 		case unsized:
-			n.durable = apply(n.durable, change{pos: size})
+			n.durable.apply(change{pos: size})
 		}
 	}
 	n.first, n.changes = n.mark(), nil
-	n.data = n.durable[:len(n.durable):len(n.durable)]
+	n.data = n.durable.beginning(n.durable.size)
 	n.plain, n.shared, n.torn = true, true, false
 }
 
@@ -94,14 +94,14 @@ func (n *node) keep(survives func() bool) {
 	for _, c := range n.changes {
 		if c.bytes == nil {
 			if survives() {
-				n.durable = apply(n.durable, c)
+				n.durable.apply(c)
 			}
 			continue
 		}
 		for len(c.bytes) > 0 {
 			size := min(int64(len(c.bytes)), Sector-c.pos%Sector)
 			if survives() {
-				n.durable = apply(n.durable, change{c.pos, c.bytes[:size]})
+				n.durable.apply(change{c.pos, c.bytes[:size]})
 			}
 			c.pos, c.bytes = c.pos+size, c.bytes[size:]
 		}
@@ -116,7 +116,10 @@ func kill(n *node, seen map[*node]bool) {
 		return
 	}
 	seen[n] = true
-	n.mapped = false // whoever had the view is gone
+	if n.mapped { // whoever had the view is gone
+		held := trimmed(n.data.bytes)
+		n.data.bytes, n.mapped = held[:len(held):len(held)], false
+	}
 	//core:unordered each file is handled alone
 	for _, child := range n.entries {
 		kill(child, seen)

@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"strings"
@@ -65,8 +66,8 @@ type Disk struct {
 type node struct {
 	dir bool
 
-	data    []byte   // what processes see
-	durable []byte   // what a crash leaves at least
+	data    body     // what processes see
+	durable body     // what a crash leaves at least
 	changes []change // between the two, oldest first
 	// plain says that the changes are what follows durable in data, piece by piece: all that most files ever are. What is
 	// appended is kept once then, and durable and the changes' bytes are parts of data's memory.
@@ -105,17 +106,67 @@ func newFolder() *node {
 	return &node{dir: true, entries: map[string]*node{}, stable: map[string]*node{}}
 }
 
+// body is what a file holds: the bytes, and zeros up to the size. Files that are mapped, and extended for that, are
+// mostly zeros.
+//
+// Invariant: len(bytes) <= size.
+type body struct {
+	bytes []byte
+	size  int64
+}
+
 // apply does a change to content that nobody else refers to.
-func apply(b []byte, c change) []byte {
+func (x *body) apply(c change) {
 	if c.bytes == nil {
-		if c.pos <= int64(len(b)) {
-			clear(b[c.pos:]) // a later extension must read zeros
-			return b[:c.pos]
+		if c.pos < int64(len(x.bytes)) {
+			clear(x.bytes[c.pos:]) // a later extension must read zeros
+			x.bytes = x.bytes[:c.pos]
 		}
-		return extend(b, c.pos)
+		x.size = c.pos
+		return
 	}
-	b = extend(b, c.pos+int64(len(c.bytes)))
-	copy(b[c.pos:], c.bytes)
+	end := c.pos + int64(len(c.bytes))
+	x.bytes = extend(x.bytes, end)
+	copy(x.bytes[c.pos:], c.bytes)
+	x.size = max(x.size, end)
+}
+
+// clone has memory of its own.
+func (x body) clone() body { return body{slices.Clone(x.bytes), x.size} }
+
+// full gives all bytes, zeros and all.
+func (x *body) full() []byte {
+	x.bytes = extend(x.bytes, x.size)
+	return x.bytes
+}
+
+// copyTo copies what is at pos, which is in the file, to p, and returns how much that was.
+func (x *body) copyTo(p []byte, pos int64) int {
+	p = p[:min(int64(len(p)), x.size-pos)]
+	n := copy(p, x.bytes[min(pos, int64(len(x.bytes))):])
+	clear(p[n:])
+	return len(p)
+}
+
+// beginning is the part up to a size, in the same memory, to which nothing can be appended there.
+func (x body) beginning(size int64) body {
+	n := min(size, int64(len(x.bytes)))
+	return body{x.bytes[:n:n], size}
+}
+
+// page is a piece of a file that is looked at as a whole.
+const page = 4096
+
+// trimmed leaves out the pages at the end of b that are zero.
+func trimmed(b []byte) []byte {
+	var zeros [page]byte
+	for len(b) > 0 {
+		last := (len(b) - 1) / page * page
+		if !bytes.Equal(b[last:], zeros[:len(b)-last]) {
+			break
+		}
+		b = b[:last]
+	}
 	return b
 }
 
@@ -139,15 +190,16 @@ func extend(b []byte, size int64) []byte {
 // change does and remembers a change. The bytes are borrowed.
 func (n *node) change(c change) {
 	n.replace(c)
-	size := int64(len(n.data))
-	n.plain = n.plain && !n.mapped && c.bytes != nil && c.pos == size
+	size := n.data.size
+	n.plain = n.plain && !n.mapped && c.bytes != nil && c.pos == size && size == int64(len(n.data.bytes))
 	switch {
 	case n.plain:
-		n.data = apply(n.data, c)
-		c.bytes, n.shared = n.data[size:len(n.data):len(n.data)], true
+		n.data.apply(c)
+		end := n.data.size
+		c.bytes, n.shared = n.data.bytes[size:end:end], true
 	case c.bytes == nil && c.pos <= size:
 		n.unmap(c.pos)
-		n.data = n.data[:c.pos:c.pos]
+		n.data = n.data.beginning(c.pos)
 	default:
 		if n.mapped && c.bytes != nil && c.pos+int64(len(c.bytes)) > size {
 			panic("sim/disk: a write beyond a mapping")
@@ -156,7 +208,8 @@ func (n *node) change(c change) {
 			n.unmap(size)
 		}
 		n.own()
-		n.data, c.bytes = apply(n.data, c), slices.Clone(c.bytes)
+		n.data.apply(c)
+		c.bytes = slices.Clone(c.bytes)
 	}
 	n.changes = append(n.changes, c)
 }
@@ -164,9 +217,12 @@ func (n *node) change(c change) {
 // own gives data memory of its own.
 func (n *node) own() {
 	if n.shared {
-		n.data, n.shared = slices.Clone(n.data), false
+		n.data, n.shared = n.data.clone(), false
 	}
 }
+
+// scribbled is how many bytes behind what a view holds are made rubbish with it: who still reads it reads near that.
+const scribbled = 64 << 10
 
 // unmap takes the view away from whoever still has it: what it shows from now on is rubbish. At most size bytes of what
 // it showed are still wanted.
@@ -174,9 +230,10 @@ func (n *node) unmap(size int64) {
 	if !n.mapped {
 		return
 	}
-	old := n.data
-	n.data, n.mapped = slices.Clone(old[:min(size, int64(len(old)))]), false
-	Scribble(old, 0xdb)
+	old := n.data.bytes
+	held := trimmed(old)
+	n.data.bytes, n.mapped = slices.Clone(held[:min(size, int64(len(held)))]), false
+	Scribble(old[:min(len(old), len(held)+scribbled)], 0xdb)
 }
 
 // Scribble fills b, a piece at a time: a byte at a time takes ten times as long.
@@ -204,14 +261,14 @@ func (n *node) settle(mark uint64, fail bool, random *core.PRNG) {
 	if n.plain && !fail && count > 0 {
 		last := &n.changes[count-1]
 		end := last.pos + int64(len(last.bytes))
-		n.durable, n.shared = n.data[:end:end], true
+		n.durable, n.shared = n.data.beginning(end), true
 	} else {
 		n.apply(n.changes[:count], fail, random)
 	}
 	n.changes = slices.Delete(n.changes, 0, count)
 	n.first += uint64(count)
 	if len(n.changes) == 0 && !n.torn && !n.mapped && !n.plain {
-		n.plain, n.shared, n.durable = true, true, n.data[:len(n.data):len(n.data)]
+		n.plain, n.shared, n.durable = true, true, n.data.beginning(n.data.size)
 	}
 }
 
@@ -222,7 +279,7 @@ func (n *node) apply(changes []change, fail bool, random *core.PRNG) {
 			n.plain, n.torn = false, true
 			continue
 		}
-		n.durable = apply(n.durable, c)
+		n.durable.apply(c)
 	}
 }
 
@@ -232,12 +289,12 @@ func (n *node) refresh() {
 	if n.mapped || n.plain {
 		return
 	}
-	size := int64(len(n.data))
-	n.data, n.shared = slices.Clone(n.durable), false
+	size := n.data.size
+	n.data, n.shared = n.durable.clone(), false
 	for _, c := range n.changes {
-		n.data = apply(n.data, c)
+		n.data.apply(c)
 	}
-	n.data = apply(extend(n.data, size), change{pos: size})
+	n.data.apply(change{pos: size})
 }
 
 func (m move) apply(entries map[string]*node) {
@@ -329,7 +386,7 @@ func (d *Disk) create(path string) (*node, error) {
 // write copies bytes to a file. On an error a prefix may have been written.
 func (d *Disk) write(n *node, path string, pos int64, b []byte) error {
 	err := d.enter(Write, path)
-	if err == nil && d.Full && pos+int64(len(b)) > int64(len(n.data)) {
+	if err == nil && d.Full && pos+int64(len(b)) > n.data.size {
 		err = core.ErrNoSpace
 	}
 	if err != nil {
@@ -346,16 +403,16 @@ func (d *Disk) write(n *node, path string, pos int64, b []byte) error {
 
 // shrinks tells that the end of a file is cut off.
 func (d *Disk) shrinks(path string, n *node, size int64) {
-	if d.Shrunk != nil && size < int64(len(n.data)) {
+	if d.Shrunk != nil && size < n.data.size {
 		d.Shrunk(path)
 	}
 }
 
 func (d *Disk) truncate(n *node, size int64) error {
-	if d.Full && size > int64(len(n.data)) {
+	if d.Full && size > n.data.size {
 		return core.ErrNoSpace
 	}
-	if size != int64(len(n.data)) || n.mapped {
+	if size != n.data.size || n.mapped {
 		n.change(change{pos: size})
 	}
 	return nil

@@ -148,7 +148,7 @@ func (d *Disk) List(dir string) ([]core.DirEntry, error) {
 	list := make([]core.DirEntry, 0, len(n.entries))
 	for _, name := range sorted(n.entries) {
 		e := n.entries[name]
-		list = append(list, core.DirEntry{Name: name, Dir: e.dir, Size: int64(len(e.data))})
+		list = append(list, core.DirEntry{Name: name, Dir: e.dir, Size: e.data.size})
 	}
 	return list, nil
 }
@@ -169,7 +169,7 @@ func (d *Disk) Select(dir string, wanted func(name string) bool, yield func(name
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		yield(name, n.entries[name].data)
+		yield(name, n.entries[name].data.full())
 	}
 }
 
@@ -208,7 +208,7 @@ func (d *Disk) Bytes(path string) ([]byte, bool) {
 	if err != nil || n.dir {
 		return nil, false
 	}
-	return n.data, true
+	return n.data.full(), true
 }
 
 // Survivors returns what of a folder's files is certain to survive a crash, by name. The bytes must not be changed.
@@ -223,7 +223,7 @@ func (d *Disk) Survivors(dir string) map[string][]byte {
 	//core:unordered into a map
 	for name, f := range n.stable {
 		if !f.dir {
-			files[name] = f.durable
+			files[name] = f.durable.full()
 		}
 	}
 	return files
@@ -242,10 +242,10 @@ func (f *file) ReadAt(p []byte, pos int64) (int, error) {
 	if err := f.fs.disk.unread(f.node, f.path, pos, pos+int64(len(p))); err != nil {
 		return 0, err
 	}
-	if pos >= int64(len(f.node.data)) {
+	if pos >= f.node.data.size {
 		return 0, nil
 	}
-	return copy(p, f.node.data[pos:]), nil
+	return f.node.data.copyTo(p, pos), nil
 }
 
 func (f *file) WriteAt(p []byte, pos int64) error {
@@ -291,6 +291,6 @@ func (f *file) Refresh() error {
 	return nil
 }
 
-func (f *file) Size() (int64, error) { return int64(len(f.node.data)), nil }
+func (f *file) Size() (int64, error) { return f.node.data.size, nil }
 
 func (f *file) Close() error { return nil }

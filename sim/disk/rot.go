@@ -14,13 +14,19 @@ func (d *Disk) Damage(path string, do func([]byte) []byte) {
 	if err != nil || n.dir {
 		panic("sim/disk: no file to be damaged at " + path)
 	}
-	n.durable = do(slices.Clone(n.durable))
+	n.durable.damage(do)
 	n.plain, n.torn = false, true
 	if n.mapped {
-		copy(n.data, do(slices.Clone(n.data)))
+		copy(n.data.bytes, do(slices.Clone(n.data.bytes)))
 		return
 	}
-	n.data, n.shared = do(slices.Clone(n.data)), false
+	n.data.damage(do)
+	n.shared = false
+}
+
+func (x *body) damage(do func([]byte) []byte) {
+	left := do(slices.Clone(x.full()))
+	*x = body{left, int64(len(left))}
 }
 
 // Lose takes a file away, for good.

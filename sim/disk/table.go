@@ -77,7 +77,7 @@ func (t *Table) Apply(op core.FileOp) ([]byte, error) {
 		}
 		return nil, wrap("remove", h.path, t.disk.remove(h.path))
 	case core.OpClose:
-		h.node.unmap(int64(len(h.node.data)))
+		h.node.unmap(h.node.data.size)
 	default:
 		panic("sim/disk: not an operation for Apply")
 	}
@@ -102,16 +102,16 @@ func (t *Table) mapFile(h *handle, size int64) ([]byte, error) {
 		return nil, wrap("map", h.path, err)
 	}
 	n := h.node
-	if t.disk.Full && size > int64(len(n.data)) {
+	if t.disk.Full && size > n.data.size {
 		return nil, wrap("map", h.path, core.ErrNoSpace)
 	}
-	n.unmap(int64(len(n.data)))
-	if size > int64(len(n.data)) {
+	n.unmap(n.data.size)
+	if size > n.data.size {
 		n.changes = append(n.changes, change{pos: size})
 	}
-	data := make([]byte, max(size, int64(len(n.data))))
-	copy(data, n.data)
-	n.data, n.mapped, n.plain, n.shared = data, true, false, false
+	data := make([]byte, max(size, n.data.size))
+	copy(data, n.data.bytes)
+	n.data, n.mapped, n.plain, n.shared = body{data, int64(len(data))}, true, false, false
 	return data[:size:size], nil
 }
 
@@ -193,7 +193,7 @@ func (r Range) Append(dst []byte) ([]byte, error) {
 	if r.node == nil {
 		return dst, wrap("read", "a file that is gone", ErrShort)
 	}
-	if r.pos < 0 || r.pos+r.size > int64(len(r.node.data)) {
+	if r.pos < 0 || r.pos+r.size > r.node.data.size {
 		if r.disk.Replicated {
 			return dst, wrap("read", r.path, ErrShort)
 		}
@@ -205,5 +205,5 @@ func (r Range) Append(dst []byte) ([]byte, error) {
 	if err := r.disk.unread(r.node, r.path, r.pos, r.pos+r.size); err != nil {
 		return dst, err
 	}
-	return append(dst, r.node.data[r.pos:r.pos+r.size]...), nil
+	return append(dst, r.node.data.full()[r.pos:r.pos+r.size]...), nil
 }
