@@ -14,6 +14,7 @@ func (d *Disk) crash(n *node, random *core.PRNG, seen map[*node]bool) {
 	}
 	seen[n] = true
 	if !n.dir {
+		d.gone(n)
 		n.crashFile(random)
 		return
 	}
@@ -45,7 +46,6 @@ const (
 )
 
 func (n *node) crashFile(random *core.PRNG) {
-	n.mapped = false // whoever had the view is gone
 	if len(n.changes) > 0 {
 		size := n.data.size
 		switch fate(random.Below(uint64(fates))) {
@@ -109,20 +109,17 @@ func (n *node) keep(survives func() bool) {
 }
 
 // Kill ends the processes alone: mappings go, everything else stays as it is, un-synced things un-synced.
-func (d *Disk) Kill() { kill(d.root, map[*node]bool{}) }
+func (d *Disk) Kill() { d.kill(d.root, map[*node]bool{}) }
 
-func kill(n *node, seen map[*node]bool) {
+func (d *Disk) kill(n *node, seen map[*node]bool) {
 	if seen[n] {
 		return
 	}
 	seen[n] = true
-	if n.mapped { // whoever had the view is gone
-		held := trimmed(n.data.bytes)
-		n.data.bytes, n.mapped = held[:len(held):len(held)], false
-	}
-	//core:unordered each file is handled alone
+	d.gone(n)
+	//core:unordered each file is handled alone, and which mapping is used again cannot be told
 	for _, child := range n.entries {
-		kill(child, seen)
+		d.kill(child, seen)
 	}
 }
 

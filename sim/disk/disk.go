@@ -1,7 +1,6 @@
 package disk
 
 import (
-	"bytes"
 	"errors"
 	"slices"
 	"strings"
@@ -57,6 +56,7 @@ type Disk struct {
 	// Renamed, if set, is told of each file that has got another name.
 	Renamed func(from, to string)
 	broken  []broken
+	spare   [][]byte // zeros
 	// Counts of what was done, by [Op].
 	Counts [Names + 1]int
 	random core.PRNG
@@ -79,6 +79,7 @@ type node struct {
 	failures int
 	first    uint64 // the number of changes[0], counted from the file's creation
 	mapped   bool
+	top      int64  // behind it nothing was ever written to the mapping
 	bad      []span // that cannot be read
 
 	entries map[string]*node
@@ -154,20 +155,31 @@ func (x body) beginning(size int64) body {
 	return body{x.bytes[:n:n], size}
 }
 
-// page is a piece of a file that is looked at as a whole.
-const page = 4096
+// spares is how many mappings of dead processes a disk keeps for the next ones.
+const spares = 8
 
-// trimmed leaves out the pages at the end of b that are zero.
-func trimmed(b []byte) []byte {
-	var zeros [page]byte
-	for len(b) > 0 {
-		last := (len(b) - 1) / page * page
-		if !bytes.Equal(b[last:], zeros[:len(b)-last]) {
-			break
+// mapping gives zeros to be mapped.
+func (d *Disk) mapping(size int64) []byte {
+	for i, m := range d.spare {
+		if int64(len(m)) == size {
+			d.spare = slices.Delete(d.spare, i, i+1)
+			return m
 		}
-		b = b[:last]
 	}
-	return b
+	return make([]byte, size)
+}
+
+// gone takes a file's mapping back from a process that is dead.
+func (d *Disk) gone(n *node) {
+	if !n.mapped {
+		return
+	}
+	view := n.data.bytes
+	n.data.bytes, n.mapped = slices.Clone(view[:n.top]), false
+	if len(d.spare) < spares {
+		clear(view[:n.top])
+		d.spare = append(d.spare, view)
+	}
 }
 
 // doubled is the size in bytes up to which a file that grows gets room for twice as much: what is copied while it grows
@@ -208,6 +220,7 @@ func (n *node) change(c change) {
 			n.unmap(size)
 		}
 		n.own()
+		n.top = max(n.top, c.pos+int64(len(c.bytes)))
 		n.data.apply(c)
 		c.bytes = slices.Clone(c.bytes)
 	}
@@ -231,7 +244,7 @@ func (n *node) unmap(size int64) {
 		return
 	}
 	old := n.data.bytes
-	held := trimmed(old)
+	held := old[:n.top]
 	n.data.bytes, n.mapped = slices.Clone(held[:min(size, int64(len(held)))]), false
 	Scribble(old[:min(len(old), len(held)+scribbled)], 0xdb)
 }

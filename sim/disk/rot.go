@@ -18,6 +18,7 @@ func (d *Disk) Damage(path string, do func([]byte) []byte) {
 	n.plain, n.torn = false, true
 	if n.mapped {
 		copy(n.data.bytes, do(slices.Clone(n.data.bytes)))
+		n.top = n.data.size
 		return
 	}
 	n.data.damage(do)

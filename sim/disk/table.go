@@ -109,8 +109,8 @@ func (t *Table) mapFile(h *handle, size int64) ([]byte, error) {
 	if size > n.data.size {
 		n.changes = append(n.changes, change{pos: size})
 	}
-	data := make([]byte, max(size, n.data.size))
-	copy(data, n.data.bytes)
+	data := t.disk.mapping(max(size, n.data.size))
+	n.top = int64(copy(data, n.data.bytes))
 	n.data, n.mapped, n.plain, n.shared = body{data, int64(len(data))}, true, false, false
 	return data[:size:size], nil
 }
