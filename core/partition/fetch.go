@@ -190,6 +190,7 @@ func (s *Set) locatedJob(now core.Instant, j *log.LocateJob, out *core.Outbox) {
 		s.depart(now, r, out)
 	default:
 		rng, again, code := r.log.Located(j)
+		s.touch(r) // a deleted file that was being read may go now
 		if log.Damaged(j.Err) {
 			out.Sometimes(probe.FetchMetDamage)
 			s.distrust(now, r, j.Err, out)

@@ -107,6 +107,7 @@ func (s *Set) timestampFound(now core.Instant, j *log.TimestampJob, out *core.Ou
 	it := &a.op.Items[a.item]
 	r := s.bySlot[j.Log]
 	r.log.TimestampDone(j)
+	s.touch(r) // a deleted file that was being read may go now
 	switch {
 	case r.removed:
 		it.Code = core.UnknownTopicOrPartition

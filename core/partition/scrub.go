@@ -68,6 +68,7 @@ func (s *Set) scrubbed(now core.Instant, j *log.ScrubJob, out *core.Outbox) {
 		return
 	}
 	c.at = r.log.Scrubbed(now, j, out)
+	s.touch(r) // a deleted file that was being read may go now
 	switch {
 	case r.removed:
 		s.depart(now, r, out)
