@@ -184,15 +184,41 @@ func (c *Cluster) sound(node int, name string, p *metadata.Partition) {
 	}
 }
 
-// soundDisks is S8 of damage: nobody is in sync or eligible to lead whose replica counts as lost (KIP-858). Without
-// eligible leader replicas the last ISR stays, as the trace of who may lead.
+// soundDisks is S8 of disks: nobody is in sync or eligible to lead whose replica counts as lost, or is in a log
+// directory that its broker does not use (KIP-858). Without eligible leader replicas the last ISR stays, as the trace of
+// who may lead.
 func (c *Cluster) soundDisks(node int, image *metadata.Image, name string, p *metadata.Partition) {
 	if image.FeatureLevel(eligibleReplicas) == 0 {
 		return
 	}
 	for _, b := range slices.Concat(p.ISR, p.ELR) {
-		if isLost(p, b) {
+		m, dir := image.Broker(b), metadata.UnassignedDirectory()
+		if d, ok := p.Directory(b); ok {
+			dir = d
+		}
+		switch {
+		case isLost(p, b):
 			c.wrong("isr", node, name+": "+brokerText(b)+" is in sync or eligible to lead, and has lost its replica")
+		case m != nil && !m.HasOnline(dir):
+			c.wrong("isr", node, name+": "+brokerText(b)+" is in sync or eligible to lead with a replica in a log directory "+
+				"that it does not use")
+		}
+	}
+}
+
+// watchDirectories is the same of all partitions when a broker's log directories have changed, most often because one
+// has failed: no replica in it is relied on from the same moment on (KIP-112).
+func (c *Cluster) watchDirectories(node int, was, image *metadata.Image) {
+	changed := func(b *metadata.Broker) bool {
+		before := was.Broker(b.ID)
+		return before != nil && !slices.Equal(before.LogDirs, b.LogDirs)
+	}
+	if !slices.ContainsFunc(image.Brokers(), changed) {
+		return
+	}
+	for t := range image.Topics() {
+		for _, p := range t.Partitions {
+			c.soundDisks(node, image, core.TopicPartition{Topic: t.Name, Partition: p.ID}.String(), p)
 		}
 	}
 }

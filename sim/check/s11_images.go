@@ -40,6 +40,7 @@ func (c *Cluster) judgeImage(node int, was, image *metadata.Image) {
 	if latest != nil {
 		c.watchBrokerEpochs(node, latest, image)
 		c.watchReturns(node, latest, image)
+		c.watchDirectories(node, latest, image)
 		c.watchUnfencing(node, latest, image)
 		c.watchStandings(node, latest, image)
 	}
