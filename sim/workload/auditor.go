@@ -33,6 +33,8 @@ type Auditor struct {
 	asked    int // of groups
 	settled  int // groups that are at rest
 	settling string
+
+	description description
 }
 
 type groupOffsets struct {
@@ -95,6 +97,8 @@ func (a *Auditor) act() {
 		a.act()
 	case a.asked < len(a.groups):
 		a.offsets(a.groups[a.asked])
+	case !a.description.over:
+		a.describe()
 	default:
 		a.metadata()
 	}
