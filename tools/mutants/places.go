@@ -277,7 +277,7 @@ func isAssertion(s ast.Stmt) bool { return called(s) == "panic" }
 // panic of an assertion.
 func isReport(s ast.Stmt) bool {
 	name := called(s)
-	return slices.Contains([]string{"panic", "Sometimes", "Note", "invariants"}, name) ||
+	return slices.Contains([]string{"panic", "Sometimes", "Note", "note", "invariants"}, name) ||
 		strings.HasSuffix(name, "Reached.Add")
 }
 
