@@ -40,6 +40,7 @@ func newObserver(w *World) *observer {
 		p := w.nodes[node].proc
 		return p.see.InspectBooks(shard, w.nodes[node].instant(p))
 	}
+	o.cluster.Sleepers = func(node, shard int) string { return w.nodes[node].proc.see.InspectSleepers(shard) }
 	o.cluster.ControlBooks = func(node int) string { return w.nodes[node].proc.see.InspectControlBooks() }
 	o.cluster.Lossy = func(p core.TopicPartition) {
 		w.trace.Begin(w.now, "unclean").Word(p.String()).End()

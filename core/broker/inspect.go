@@ -77,6 +77,9 @@ func (b *Broker) InspectControlBooks() string {
 	return b.control.quorum.Broken()
 }
 
+// InspectSleepers names a partition of a shard that has more for a parked fetch than it was parked with.
+func (b *Broker) InspectSleepers(i int) string { return b.shards[i].set.Oversleeps() }
+
 // InspectBooks finds something in the books of a shard's machines that does not fit together, and says what.
 func (b *Broker) InspectBooks(i int, now core.Instant) string {
 	s := b.shards[i]

@@ -204,7 +204,7 @@ func (f *Fetcher) broken() string {
 	return ""
 }
 
-// brokenReads looks for fetches that sleep over what they wait for.
+// brokenReads looks for fetches that nobody will wake.
 func (s *Set) brokenReads() string {
 	for _, op := range s.reads {
 		if !op.parked || s.readDue > op.Deadline {
@@ -222,8 +222,18 @@ func (s *Set) brokenReads() string {
 			if !slices.Contains(list, op) {
 				return r.name.String() + ": a fetch waits for it, and nobody will wake it"
 			}
-			if op.Items[i].Code == core.NoError && r.Online() && r.limit(op) != op.Items[i].limit {
-				return r.name.String() + ": a fetch sleeps over what has come"
+		}
+	}
+	return ""
+}
+
+// Oversleeps names a partition that has more for a fetch than it was parked with.
+func (s *Set) Oversleeps() string {
+	for _, op := range s.reads {
+		for i := range op.Items {
+			r := s.byID[op.Items[i].ID]
+			if r != nil && op.Items[i].Code == core.NoError && r.Online() && r.limit(op) != op.Items[i].limit {
+				return r.name.String()
 			}
 		}
 	}

@@ -109,6 +109,9 @@ func (k *checks) after(n *node) {
 	if why := n.set.Broken(k.c.now()); why != "" {
 		k.fail("broker %d: %s", n.id, why)
 	}
+	if part := n.set.Oversleeps(); part != "" {
+		k.fail("broker %d: a fetch sleeps over what has come to %s", n.id, part)
+	}
 	for i, r := range n.set.Replicas() {
 		if r.log == nil || !r.Online() {
 			continue

@@ -429,6 +429,9 @@ func (w *world) invariants() {
 	if why := w.set.Broken(w.now); why != "" {
 		panic(why)
 	}
+	if part := w.set.Oversleeps(); part != "" {
+		panic("a fetch sleeps over what has come to " + part)
+	}
 	for _, r := range w.set.Replicas() {
 		if r.Online() && !w.cached[r.id] && r.highWatermark > r.log.SyncedOffset() {
 			panic("the high watermark passed what is on disk")

@@ -37,14 +37,16 @@ type Cluster struct {
 	// not fit together, and say what.
 	Books        func(node, shard int) string
 	ControlBooks func(node int) string
-	shard        int // whose step is judged
-	brokers      []seenBroker
-	replicas     map[replicaKey]*seenReplica
-	fences       []fence       // by machine
-	sessions     []*sessions   // by machine; nil if it is not the active controller
-	kept         time.Duration // when somebody looked last who keeps up
-	keepAt       time.Duration // and is to look next
-	unharmed     bool          // nothing takes away what was synced
+	// Sleepers names a partition of a shard that has more for a parked fetch than it was parked with.
+	Sleepers func(node, shard int) string
+	shard    int // whose step is judged
+	brokers  []seenBroker
+	replicas map[replicaKey]*seenReplica
+	fences   []fence       // by machine
+	sessions []*sessions   // by machine; nil if it is not the active controller
+	kept     time.Duration // when somebody looked last who keeps up
+	keepAt   time.Duration // and is to look next
+	unharmed bool          // nothing takes away what was synced
 
 	leaders   leaders   // S1
 	votes     votes     // S2
@@ -64,6 +66,7 @@ type seenBroker struct {
 	imageSum uint64
 	shards   [][]seenSlot // in this life
 	steps    int          // of its machines
+	asleep   []sleeper    // by shard
 	cursor   cursor       // in the metadata log
 	// wiped says that the disk was lost: what was on it is not known to be there.
 	wiped bool
@@ -81,6 +84,12 @@ type seenBroker struct {
 	recall core.Offset
 	// mended says that damage was repaired: what was known of the replicas is forgotten until they change.
 	mended bool
+}
+
+// sleeper is a partition that has more for a fetch than it was parked with, and since when it was seen with one.
+type sleeper struct {
+	part  string
+	since time.Duration
 }
 
 // seenSlot is a place in a shard's list of replicas.
@@ -136,6 +145,7 @@ func NewCluster(disks []*disk.Disk, l *Ledger, fail Fail) *Cluster {
 		replicas: map[replicaKey]*seenReplica{}, leaders: newLeaders(), votes: votes{}, batches: batches{},
 		committed: committed{}, images: images{hashes: map[core.Offset]uint64{}}, Met: func(int, Moment) {},
 		Books: func(int, int) string { return "" }, ControlBooks: func(int) string { return "" },
+		Sleepers: func(int, int) string { return "" },
 		unharmed: unharmed(l.plan)}
 	l.ByTime, l.Answered, l.CommittedBy = c.byTime, c.answered, c.committedBy
 	return c
@@ -149,7 +159,7 @@ func (c *Cluster) wrong(check string, node int, text string) {
 func (c *Cluster) broker(node, life int) *seenBroker {
 	b := &c.brokers[node]
 	if b.life != life {
-		b.life, b.image, b.shards, b.cursor = life, nil, nil, cursor{}
+		b.life, b.image, b.shards, b.asleep, b.cursor = life, nil, nil, nil, cursor{}
 	}
 	return b
 }
@@ -248,6 +258,7 @@ func (c *Cluster) Shard(node, life, shard int, replicas []*partition.Replica) {
 	}
 	if b.booksDue() {
 		c.watchBooks(node, c.Books(node, shard))
+		c.watchSleepers(b, node, shard)
 	}
 }
 
@@ -263,6 +274,26 @@ func (b *seenBroker) booksDue() bool {
 func (c *Cluster) watchBooks(node int, why string) {
 	if why != "" {
 		c.wrong("books", node, why)
+	}
+}
+
+// sleepsMost is how long a fetch may sleep over what has come: not at all, but who reads what he must not is seen
+// first.
+const sleepsMost = 50 * time.Millisecond
+
+// watchSleepers judges fetches that wait for something: whoever brings it wakes them.
+func (c *Cluster) watchSleepers(b *seenBroker, node, shard int) {
+	for len(b.asleep) <= shard {
+		b.asleep = append(b.asleep, sleeper{})
+	}
+	s, part := &b.asleep[shard], c.Sleepers(node, shard)
+	switch {
+	case part == "":
+		*s = sleeper{}
+	case part != s.part:
+		*s = sleeper{part, c.Clock()}
+	case c.Clock()-s.since > sleepsMost:
+		c.wrong("books", node, part+": a fetch sleeps over what has come")
 	}
 }
 

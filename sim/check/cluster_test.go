@@ -3,6 +3,7 @@ package check
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"ottla.dev/core"
 	"ottla.dev/core/log"
@@ -679,5 +680,28 @@ func TestBooksAreLookedAt(t *testing.T) {
 	for range booksEvery {
 		x.Shard(1, 1, 2, nil)
 	}
+	x.expect(t, "books")
+}
+
+// A fetch that sleeps over what has come is seen when it does so for a while, and not when somebody wakes it.
+func TestSleepersAreLookedAt(t *testing.T) {
+	now, part := time.Duration(0), "t0-0"
+	x := newTheatre()
+	x.Clock, x.Sleepers = func() time.Duration { return now }, func(int, int) string { return part }
+	look := func() {
+		for range booksEvery {
+			x.Shard(1, 1, 0, nil)
+		}
+	}
+	look()
+	now += sleepsMost
+	look()
+	part = ""
+	look()
+	part, now = "t0-0", now+sleepsMost
+	look()
+	x.expect(t, "")
+	now += sleepsMost + 1
+	look()
 	x.expect(t, "books")
 }

@@ -200,8 +200,8 @@ func (c *Cluster) soundDisks(node int, image *metadata.Image, name string, p *me
 		case isLost(p, b):
 			c.wrong("isr", node, name+": "+brokerText(b)+" is in sync or eligible to lead, and has lost its replica")
 		case m != nil && !m.HasOnline(dir):
-			c.wrong("isr", node, name+": "+brokerText(b)+" is in sync or eligible to lead with a replica in a log directory "+
-				"that it does not use")
+			c.wrong("isr", node, name+": "+brokerText(b)+" is in sync or eligible to lead with a replica in a log "+
+				"directory that it does not use")
 		}
 	}
 }

@@ -88,6 +88,6 @@ func (a *Auditor) compareDescriptions() {
 }
 
 func describedLine(topic string, id [16]byte, partition, leader, epoch int32, replicas, isr, offline []int32) string {
-	return fmt.Sprintf("%s %x %d leader=%d epoch=%d replicas=%v isr=%v offline=%v", topic, id[:4], partition, leader, epoch,
-		replicas, isr, offline)
+	return fmt.Sprintf("%s %x %d leader=%d epoch=%d replicas=%v isr=%v offline=%v", topic, id[:4], partition, leader,
+		epoch, replicas, isr, offline)
 }

@@ -32,12 +32,12 @@ func (l *log) append(n int) bool {
 	if l.start > l.end {
 		panic("start")
 	}
-	l.note()
+	l.tidy()
 	l.worst = l.code()
 	return true
 }
 
-func (l *log) note() {
+func (l *log) tidy() {
 	for l.start != l.end {
 		switch {
 		case l.open:
@@ -76,7 +76,7 @@ func TestFindListsEveryDecision(t *testing.T) {
 	}
 	want := []string{
 		"statement: without l.end = l.end + n - 1",
-		"statement: without l.note()",
+		"statement: without l.tidy()",
 		"statement: without l.worst = l.code()",
 		"condition: negated: n < 0 || !l.open",
 		"operand: without n < 0 ||",
