@@ -185,8 +185,8 @@ func (c *Cluster) sound(node int, name string, p *metadata.Partition) {
 }
 
 // soundDisks is S8 of disks: nobody is in sync or eligible to lead whose replica counts as lost, or is in a log
-// directory that its broker does not use (KIP-858). Without eligible leader replicas the last ISR stays, as the trace of
-// who may lead.
+// directory that its broker does not use (KIP-858). Without eligible leader replicas the last ISR stays, as the trace
+// of who may lead.
 func (c *Cluster) soundDisks(node int, image *metadata.Image, name string, p *metadata.Partition) {
 	if image.FeatureLevel(eligibleReplicas) == 0 {
 		return
@@ -200,8 +200,8 @@ func (c *Cluster) soundDisks(node int, image *metadata.Image, name string, p *me
 		case isLost(p, b):
 			c.wrong("isr", node, name+": "+brokerText(b)+" is in sync or eligible to lead, and has lost its replica")
 		case m != nil && !m.HasOnline(dir):
-			c.wrong("isr", node, name+": "+brokerText(b)+" is in sync or eligible to lead with a replica in a log "+
-				"directory that it does not use")
+			c.wrong("isr", node, name+": "+brokerText(b)+" is in sync or eligible to lead, with its replica in a "+
+				"log directory that it does not use")
 		}
 	}
 }
