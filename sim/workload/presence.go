@@ -77,20 +77,22 @@ func (m *member) stands() bool { return !m.finish && m.net.Now() < m.restUntil }
 // leastRebalance is the shortest rebalance timeout of a member.
 const leastRebalance = time.Second
 
-// putOut judges that a member which beats is not put out (L1): who was one when it beat or committed stays one for as
-// long as its session lasts, or as a rebalance waits for it. It goes by a broker that is alone: a coordinator that
-// was deposed takes for members who are none any more. Of a static one another process may have taken the place, and
-// left; at the end sessions become longer, of which the coordinator hears with the next JoinGroup.
+// putOut judges that a member which beats is not put out (L1): who was one when it beat, and was told of no rebalance,
+// stays one for as long as its session lasts, or as a rebalance waits for it that begins then. A commit says nothing
+// like that: it is taken while a rebalance waits for the member already, perhaps not for long any more. It goes by a
+// broker that is alone: a coordinator that was deposed takes for members who are none any more. Of a static one another
+// process may have taken the place, and left; at the end sessions become longer, of which the coordinator hears with the
+// next JoinGroup.
 func (m *member) putOut(api string, code int16) {
 	switch {
 	case m.plan.Clustered() || m.instance != nil || !m.joined || m.finish:
-	case code == 0 && (api == "Heartbeat" || api == "OffsetCommit"):
+	case code == 0 && api == "Heartbeat":
 		m.wellAt = m.sentAt
 	case core.ErrorCode(code) == core.UnknownMemberID && m.wellAt > 0:
 		session := time.Duration(m.session) * time.Millisecond
 		if ago := m.net.Now() - m.wellAt; ago < min(session, leastRebalance) {
-			m.wrong("put-out", "group "+m.spec.Group+": "+api+" of a member that has sent a request "+ago.String()+
-				" ago, which was answered as a member's, and it is none any more; its session is "+session.String())
+			m.wrong("put-out", "group "+m.spec.Group+": "+api+" of a member that has beaten "+ago.String()+
+				" ago, as a member whom nobody waits for, and it is none any more; its session is "+session.String())
 		}
 	}
 }
