@@ -117,9 +117,9 @@ type seenReplica struct {
 	producers    *producerLog
 	groups       *groupLog // of partitions of __consumer_offsets
 	coordination coordination
-	keeping      *keeping // of a leader
-	reached      [2]reach // in the newest leader epochs that it was seen in, the newest first
-	deposed      uint64   // the first question whether it leads still that came too late; 0: there is none
+	keeping      *keeping             // of a leader
+	reached      [reachedEpochs]reach // in the newest leader epochs that it was seen in, the newest first
+	deposed      uint64               // the first question whether it leads still that came too late; 0: there is none
 	// questions are those that have no answer, and confirmations counts the answers, and whatever else may be one.
 	questions     []question
 	confirmations uint64

@@ -39,6 +39,9 @@ const (
 	// is slow by less than a fifteenth.
 	keepingSlack  = 300 * time.Millisecond
 	keepingClocks = 15
+	// reachedEpochs is of how many leader epochs it is kept how far a replica had the log: a leader that was deposed and
+	// does not hear of it is judged by its own, while others come and go.
+	reachedEpochs = 8
 )
 
 // KeepUp is L1 of the ISR: a leader proposes to drop a member that does not have what the leader had
@@ -120,7 +123,8 @@ func (seen *seenReplica) reach(s *Sighting) {
 	switch {
 	case s.Epoch < 0:
 	case s.Epoch != last.epoch:
-		seen.reached = [2]reach{{s.Epoch, end}, *last}
+		copy(seen.reached[1:], seen.reached[:])
+		*last = reach{s.Epoch, end}
 	case s.Life == seen.Life && end < seen.durable():
 		last.end = end
 	default:

@@ -81,8 +81,8 @@ const leastRebalance = time.Second
 // stays one for as long as its session lasts, or as a rebalance waits for it that begins then. A commit says nothing
 // like that: it is taken while a rebalance waits for the member already, perhaps not for long any more. It goes by a
 // broker that is alone: a coordinator that was deposed takes for members who are none any more. Of a static one another
-// process may have taken the place, and left; at the end sessions become longer, of which the coordinator hears with the
-// next JoinGroup.
+// process may have taken the place, and left; at the end sessions become longer, of which the coordinator hears with
+// the next JoinGroup.
 func (m *member) putOut(api string, code int16) {
 	switch {
 	case m.plan.Clustered() || m.instance != nil || !m.joined || m.finish:
@@ -92,7 +92,7 @@ func (m *member) putOut(api string, code int16) {
 		session := time.Duration(m.session) * time.Millisecond
 		if ago := m.net.Now() - m.wellAt; ago < min(session, leastRebalance) {
 			m.wrong("put-out", "group "+m.spec.Group+": "+api+" of a member that has beaten "+ago.String()+
-				" ago, as a member whom nobody waits for, and it is none any more; its session is "+session.String())
+				" ago, as one whom nobody waits for, and it is none any more; its session is "+session.String())
 		}
 	}
 }
