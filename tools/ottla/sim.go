@@ -185,6 +185,7 @@ type simRun struct {
 	sum     sim.Stats
 	cover   *cover.Coverage // nil if nobody wants it
 	printed time.Time
+	open    int   // histories whose search was given up
 	err     error // of writing a history
 }
 
@@ -268,6 +269,9 @@ func (s *simRun) report(r simResult) {
 	if r.coverage != nil {
 		s.cover.Add(r.coverage)
 	}
+	if r.Report != nil && len(r.Report.Inconclusive) > 0 {
+		s.open++
+	}
 	f := r.Failure
 	if f != nil {
 		s.failed++
@@ -316,7 +320,7 @@ func (s *simRun) encode(v any) {
 
 func (s *simRun) finish() error {
 	if s.options.json {
-		s.encode(map[string]any{"seeds": s.done, "failed": s.failed, "stats": s.sum,
+		s.encode(map[string]any{"seeds": s.done, "failed": s.failed, "undecided": s.open, "stats": s.sum,
 			"speed": s.sum.Simulated.Seconds() / cpuTime().Seconds(), "cpuSeconds": cpuTime().Seconds(),
 			"eventsPerCPUSecond": float64(s.sum.Events) / cpuTime().Seconds()})
 	} else {
@@ -324,6 +328,9 @@ func (s *simRun) finish() error {
 			"%d disk faults, %d records acknowledged, %d read, %d commits\n", s.done, s.failed, speedOf(&s.sum), s.sum.Starts,
 			s.sum.Crashes, s.sum.Kills, s.sum.CleanEnds, s.sum.Halts, s.sum.Injected, s.sum.Acked, s.sum.Read, s.sum.Commits)
 		fmt.Fprintf(s.out, "fired: %v\n", s.sum.Fired)
+		if s.open > 0 {
+			fmt.Fprintf(s.out, "histories that were not searched to the end, and had nothing wrong until there: %d\n", s.open)
+		}
 	}
 	if s.failed > 0 {
 		return exitError{code: int(s.worst)}
