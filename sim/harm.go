@@ -246,8 +246,8 @@ func (n *node) lose(r *fault.Rot, patience int) {
 }
 
 // mayLose reports whether every partition that the machine has is in sync elsewhere, too, by what the active controller
-// knows to be committed, on a broker that serves in the life that it knows. The machine may lead it: nothing was lost
-// before.
+// knows to be committed, on a broker that serves in the life that it knows, and does not stand still: it would be
+// fenced for that while this one is away. The machine may lead it: nothing was lost before.
 func (n *node) mayLose() bool {
 	c := n.controller()
 	if c == nil || slices.ContainsFunc(n.nodes, func(o *node) bool { return o.crippled() || o != n && o.disk.Full }) {
@@ -258,7 +258,8 @@ func (n *node) mayLose() bool {
 		for _, p := range t.Partitions {
 			if p.HasReplica(self) && !slices.ContainsFunc(p.ISR, func(id core.BrokerID) bool {
 				o := n.nodes[id-1]
-				return o != n && o.alive() && o.proc.see != nil && o.proc.see.InspectControl().Serving
+				return o != n && o.alive() && o.pausedUntil <= o.now && o.proc.see != nil &&
+					o.proc.see.InspectControl().Serving
 			}) {
 				return false
 			}
