@@ -1,10 +1,12 @@
 package sim
 
 import (
+	"hash/crc32"
 	"time"
 
 	"ottla.dev/core"
 	"ottla.dev/core/probe"
+	"ottla.dev/sim/check"
 )
 
 // round is what a machine wants done and the driver has not executed yet. A driver that has several inputs for a
@@ -15,6 +17,7 @@ type round struct {
 	out   core.Outbox
 	steps int // that it has taken, 0 if there is no round
 	until time.Duration
+	sums  []uint32 // of the bytes of each of out's operations on links, when the machine gave them
 }
 
 // mostSteps ends a round.
@@ -31,6 +34,9 @@ func (n *node) stepInRound(p *process, a *actor) {
 		n.probes.Count(&reached)
 	}
 	a.round.steps++
+	for _, op := range out.Links[len(a.round.sums):] {
+		a.round.sums = append(a.round.sums, crc32.ChecksumIEEE(op.Bytes))
+	}
 	switch {
 	case a.round.steps == mostSteps, out.Halt != "", out.Stopped, a.urgent(out.Files[before:]):
 		n.finishRound(p, a)
@@ -67,6 +73,12 @@ func (n *node) finishRound(p *process, a *actor) {
 		n.begin("round").Word(a.name).Num("steps", int64(a.round.steps)).End()
 	}
 	a.round.steps = 0
+	for i, op := range a.round.out.Links {
+		if crc32.ChecksumIEEE(op.Bytes) != a.round.sums[i] {
+			n.fail(check.Correctness, "overwritten", a.name+" has changed a request that it had given to its driver")
+		}
+	}
+	a.round.sums = a.round.sums[:0]
 	n.effects(p, a, &a.round.out)
 	a.round.out.Reset()
 }
