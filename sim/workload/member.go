@@ -28,6 +28,7 @@ type member struct {
 	restUntil  time.Duration
 	sentAt     time.Duration // its last request
 	wellAt     time.Duration // the last one that was answered as that of a member
+	loadedOn   int           // the connection on which the coordinator was seen to have loaded its log
 }
 
 func newMember(c client) *member {

@@ -79,14 +79,17 @@ const leastRebalance = time.Second
 
 // putOut judges that a member which beats is not put out (L1): who was one when it beat, and was told of no rebalance,
 // stays one for as long as its session lasts, or as a rebalance waits for it that begins then. A commit says nothing
-// like that: it is taken while a rebalance waits for the member already, perhaps not for long any more. It goes by a
+// like that: it is taken while a rebalance waits for the member already, perhaps not for long any more; but it shows
+// that the coordinator has loaded its log, until when it answers heartbeats blindly, as Kafka's does. It goes by a
 // broker that is alone: a coordinator that was deposed takes for members who are none any more. Of a static one another
 // process may have taken the place, and left; at the end sessions become longer, of which the coordinator hears with
 // the next JoinGroup.
 func (m *member) putOut(api string, code int16) {
 	switch {
 	case m.plan.Clustered() || m.instance != nil || !m.joined || m.finish:
-	case code == 0 && api == "Heartbeat":
+	case code == 0 && (api == "OffsetCommit" || api == "SyncGroup"):
+		m.loadedOn = m.conns
+	case code == 0 && api == "Heartbeat" && m.loadedOn == m.conns:
 		m.wellAt = m.sentAt
 	case core.ErrorCode(code) == core.UnknownMemberID && m.wellAt > 0:
 		session := time.Duration(m.session) * time.Millisecond
