@@ -42,6 +42,12 @@ func planned(p *fault.Plan) []string {
 			add(firedWipe)
 		}
 	}
+	if p.Delays.Stall > 0 {
+		add(firedStall)
+	}
+	if p.Delays.Round > 0 {
+		add(firedRound)
+	}
 	if len(p.Jumps) > 0 {
 		add(firedJump)
 	}
@@ -60,21 +66,7 @@ func planned(p *fault.Plan) []string {
 		add("operation " + o.Kind.String() + " NONE")
 	}
 	for i := range p.Clients {
-		if p.Clients[i].Drop > 0 {
-			add(workload.HungUp)
-		}
-		if p.Clients[i].Bad > 0 {
-			add(workload.SentWrong)
-		}
-		if p.Clients[i].Epoch > 0 {
-			add(workload.EpochsEnded)
-		}
-		if p.Clients[i].Odd > 0 {
-			add(workload.AskedOddly)
-		}
-		if p.Clients[i].Kind == fault.Garbage {
-			add(workload.SentGarbage)
-		}
+		plannedOf(&p.Clients[i], add)
 	}
 	if p.Net != nil {
 		for i := range p.Net.Windows {
@@ -86,4 +78,17 @@ func planned(p *fault.Plan) []string {
 	}
 	slices.Sort(on)
 	return slices.Compact(on)
+}
+
+// plannedOf adds what a client does wrong.
+func plannedOf(c *fault.Client, add func(name string)) {
+	for _, x := range []struct {
+		on   bool
+		name string
+	}{{c.Drop > 0, workload.HungUp}, {c.Bad > 0, workload.SentWrong}, {c.Epoch > 0, workload.EpochsEnded},
+		{c.Odd > 0, workload.AskedOddly}, {c.Kind == fault.Garbage, workload.SentGarbage}} {
+		if x.on {
+			add(x.name)
+		}
+	}
 }

@@ -10,7 +10,6 @@ import (
 )
 
 func (w *World) planLates() {
-	w.stalls, w.rounds = w.plan.Stream(fault.StreamStalls), w.plan.Stream(fault.StreamRounds)
 	lates := w.plan.Stream(fault.StreamLates)
 	w.lates = lates.Fork(1)
 }

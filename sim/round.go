@@ -20,7 +20,7 @@ type round struct {
 	sums  []uint32 // of the bytes of each of out's operations on links, when the machine gave them
 }
 
-// mostSteps ends a round.
+// mostSteps ends a round, as in node/run.
 const mostSteps = 64
 
 // stepInRound takes the effects of a step, and executes them if nothing may come before that.

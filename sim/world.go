@@ -141,6 +141,7 @@ func New(plan *fault.Plan, to func(line []byte)) *World {
 func empty(plan *fault.Plan, to func(line []byte)) *World {
 	w := &World{plan: plan, tickInput: core.Input{Kind: core.InputTick}, schedule: plan.Stream(fault.StreamSchedule),
 		faults: plan.Stream(fault.StreamFaults), seeds: plan.Stream(fault.StreamBroker),
+		stalls: plan.Stream(fault.StreamStalls), rounds: plan.Stream(fault.StreamRounds),
 		fired: newFired(plan.Clustered())}
 	if w.trace = trace.New(nil); to != nil {
 		w.tap = newTap(w)

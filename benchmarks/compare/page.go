@@ -57,9 +57,8 @@ Latencies come from an open loop: each record is due at a moment that does not d
 latency counts from then. How late the generator itself was is a figure of its own. Kafka's peak, half of which is the
 load of one of them, is measured with the same open loop, given more than it can take.
 
-What the machine's host keeps of its processors is a figure, too. A host that limits a guest does so by letting it stand
-still for tens of milliseconds as soon as it has used up its share of a tenth of a second: near the limit that, and not
-the broker, is what p99 shows.
+What the machine's host keeps of its processors is a figure, too. It was seen to let a busy guest stand still for tens
+of milliseconds at a time: where much is stolen p99 may show that, and not the broker.
 
 The host of a virtual machine takes memory back that nobody uses, and the first store to it costs several times as much
 as the copy. So the comparison keeps memory warm and lends it to each workload while it needs some, and what a workload

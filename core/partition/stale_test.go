@@ -105,7 +105,9 @@ func TestFollowersKeepUpIfTheyHaveWhatTheFetchBeforeSaw(t *testing.T) {
 	}
 }
 
-func TestPartitionsThatLeaveAreForgottenByTheNextRequest(t *testing.T) {
+// quietFollower is a cluster of three partitions that one node leads, and the node that asks it for all of them in one
+// session, with a fetch under way.
+func quietFollower() (*cluster, *node) {
 	c := newClusterOf(1, 3, 1)
 	c.quiet, c.scripted, c.fetchBytes, c.segmentBytes = true, true, 1<<20, 1<<20
 	c.versions[0].parts[1].leader, c.versions[0].parts[2].leader = 0, 0
@@ -115,7 +117,11 @@ func TestPartitionsThatLeaveAreForgottenByTheNextRequest(t *testing.T) {
 		c.pass(60 * time.Millisecond)
 	}
 	c.settleQuietly()
-	n := c.nodes[1]
+	return c, c.nodes[1]
+}
+
+func TestPartitionsThatLeaveAreForgottenByTheNextRequest(t *testing.T) {
+	c, n := quietFollower()
 	f := n.set.Fetcher(0)
 	if f.named != 3 || !f.inFlight {
 		t.Fatalf("%+v", f)
@@ -149,16 +155,7 @@ func TestPartitionsThatLeaveAreForgottenByTheNextRequest(t *testing.T) {
 // A replica that leaves its fetcher while it is listed for the next request, and comes back after that one has gone, as
 // a damaged log does that is opened again, is asked for.
 func TestAReplicaThatComesBackToItsFetcherIsAskedForAgain(t *testing.T) {
-	c := newClusterOf(1, 3, 1)
-	c.quiet, c.scripted, c.fetchBytes, c.segmentBytes = true, true, 1<<20, 1<<20
-	c.versions[0].parts[1].leader, c.versions[0].parts[2].leader = 0, 0
-	c.begin()
-	for range 3 {
-		c.settleQuietly()
-		c.pass(60 * time.Millisecond)
-	}
-	c.settleQuietly()
-	n := c.nodes[1]
+	c, n := quietFollower()
 	r, f := n.set.Replica(c.partitions[0]), n.set.Fetcher(0)
 	r.follow.named = false
 	f.named--
@@ -177,16 +174,7 @@ func TestAReplicaThatComesBackToItsFetcherIsAskedForAgain(t *testing.T) {
 // A follower that pauses after an error while it is listed for the next request, because its log start was raised
 // meanwhile, is passed over by that request, and fetches again when the pause is over, whatever else happens.
 func TestAPauseEndsOfWhomTheNextRequestPassesOver(t *testing.T) {
-	c := newClusterOf(1, 3, 1)
-	c.quiet, c.scripted, c.fetchBytes, c.segmentBytes = true, true, 1<<20, 1<<20
-	c.versions[0].parts[1].leader, c.versions[0].parts[2].leader = 0, 0
-	c.begin()
-	for range 3 {
-		c.settleQuietly()
-		c.pass(60 * time.Millisecond)
-	}
-	c.settleQuietly()
-	n := c.nodes[1]
+	c, n := quietFollower()
 	r, f := n.set.Replica(c.partitions[0]), n.set.Fetcher(0)
 	r.follow.told.start--
 	n.set.pursue(c.now(), r, &n.out)

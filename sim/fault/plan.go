@@ -278,21 +278,21 @@ const (
 	streamHarms       = 1030
 	StreamLates       = 1031
 	streamAims        = 1032
-	streamWraps       = 1040
-	streamBriefs      = 1041
-	streamFounding    = 1042
-	streamRare        = 1043
 	streamDamage      = 1033
 	streamMetadata    = 1034
 	streamRetention   = 1035
 	streamLed         = 1036
-	streamOdd         = 1060
+	streamWraps       = 1040
+	streamBriefs      = 1041
+	streamFounding    = 1042
+	streamRare        = 1043
 	streamProbed      = 1050
 	streamPlain       = 1051
-	StreamStalls      = 1064
+	streamOdd         = 1060
 	streamRests       = 1061
 	streamOutages     = 1062
 	streamLateMembers = 1063
+	StreamStalls      = 1064
 	StreamRounds      = 1065
 )
 

@@ -18,7 +18,7 @@ func (p *Plan) drawStalls(r *core.PRNG) {
 	p.Delays.Stall = pick(r, 30*time.Millisecond, 100*time.Millisecond, 400*time.Millisecond)
 }
 
-// The sessions of members that stand still now and then, and how often at most they do.
+// The sessions of members that stand still now and then, where the plan has none for them yet.
 const (
 	leastRested = 5 * time.Second
 	mostRested  = 9 * time.Second
